@@ -1,0 +1,46 @@
+"""Answers: what a command came to, as its caller is told."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from billing.core.charges import Charge, Output
+from billing.core.grants import Grant
+from billing.core.wallet import Balance, RefundRow, Settings
+
+
+class ChargeAnswer(NamedTuple):
+    """The charge as it is now; `replayed` when this very call had been answered before."""
+
+    replayed: bool
+    charge: Charge
+    outputs: Sequence[Output]
+    balance: Balance
+
+
+class RefundAnswer(NamedTuple):
+    replayed: bool
+    refund: RefundRow
+    charge: Charge
+    outputs: Sequence[Output]
+    balance: Balance
+
+
+class GrantAnswer(NamedTuple):
+    replayed: bool
+    grant: Grant
+    balance: Balance
+
+
+class AccountAnswer(NamedTuple):
+    replayed: bool
+    account_id: str
+    settings: Settings
+
+
+class LapseAnswer(NamedTuple):
+    """How many transfers were posted."""
+
+    posted: int
+
+
+Answer = ChargeAnswer | RefundAnswer | GrantAnswer | AccountAnswer | LapseAnswer

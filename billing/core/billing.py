@@ -1,0 +1,246 @@
+"""Billing: a charge from its authorization to its bill."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from billing.core.answers import ChargeAnswer
+from billing.core.charges import (
+    FORCED,
+    LATE,
+    LATE_SETTLE,
+    OVERDRAWN,
+    Charge,
+    Output,
+    Reported,
+    bill,
+    same_report,
+    union_of_flags,
+)
+from billing.core.commands import Authorize, Settle, Void
+from billing.core.grants import Debt, Draw, take
+from billing.core.ledger import settlement_digest
+from billing.core.prices import ModelPrices, PriceBooks
+from billing.core.refusals import (
+    AccountSuspended,
+    ChargeNotFound,
+    ChargeNotOpen,
+    IdReused,
+    InsufficientCredits,
+    PriceChanged,
+)
+from billing.core.wallet import Wallet
+
+
+def authorize(wallet: Wallet, command: Authorize, books: PriceBooks, now: datetime) -> ChargeAnswer:
+    """Reserves the quoted cost; with outputs, bills them at once.
+
+    Raises IdReused, AccountSuspended, UnknownModel, SizeNotAllowed, SizeNotPriced, QualityNotSupported,
+    PriceChanged, InsufficientCredits.
+    """
+    settings = wallet.settings
+    assert settings is not None
+    known = wallet.charges.get(command.request_id)
+    if known is not None:
+        if not _same_request(known, command, wallet.outputs.get(command.request_id, ())):
+            raise IdReused(command.request_id)
+        return charge_answer(wallet, command.request_id, replayed=True)
+    if settings.status == "suspended":
+        raise AccountSuspended()
+    book = books.at(now)
+    quote = book.quote(command.model, command.n, command.size, command.quality, settings.overage)
+    if command.price_version is not None and command.price_version != book.version:
+        raise PriceChanged(book.version)
+    needed = quote.max_credits if settings.hold == "max" else quote.credits
+    available = wallet.available
+    if available < needed:
+        raise InsufficientCredits(available, needed)
+    # From here on it must succeed.
+    one_step = command.outputs is not None
+    charge = Charge(
+        wallet.account_id,
+        command.request_id,
+        "authorized",
+        command.model,
+        command.operation,
+        command.mode,
+        command.n,
+        command.size,
+        command.quality,
+        quote.billed_quality,
+        quote.size_tier,
+        quote.credits_per_image,
+        quote.credits,
+        0 if one_step else needed,
+        0,  # settled_credits
+        0,  # refunded_credits
+        book.version,
+        command.price_version,
+        settings.overage,
+        one_step,
+        False,  # forced
+        (),  # flags
+        None,  # void_reason
+        command.api_key_id,
+        command.end_user,
+        command.metadata_json,
+        command.hold_seconds,
+        settings.credit_limit,
+        available,
+        wallet.wallet_seq,
+        now,
+        now + timedelta(seconds=command.hold_seconds),
+        None,  # resolved_at
+        None,  # first_seq
+        None,  # last_seq
+    )
+    wallet.new_charges.add(command.request_id)
+    if command.outputs is None:
+        wallet.charges[command.request_id] = charge
+        wallet.reserve(charge)
+    else:
+        _settle(
+            wallet,
+            charge,
+            book.model(command.model),
+            command.outputs,
+            now,
+            spendable=available,
+            held_since=None,
+        )
+    return charge_answer(wallet, command.request_id)
+
+
+def settle(wallet: Wallet, command: Settle, books: PriceBooks, now: datetime) -> ChargeAnswer:
+    """Bills what was delivered and releases the hold. Raises ChargeNotFound, ChargeNotOpen."""
+    charge = wallet.charges.get(command.request_id)
+    if charge is None:
+        raise ChargeNotFound(command.request_id)
+    flags: tuple[str, ...] = ()
+    spendable = wallet.available
+    held_since: datetime | None = None
+    match charge.status:
+        case "authorized":
+            spendable += charge.held_credits
+            held_since = charge.authorized_at
+        case "expired" if now < charge.expires_at + LATE_SETTLE:
+            flags = (LATE,)
+        case "expired" | "voided" if command.force:
+            flags = (FORCED,)
+        case "settled" if charge.forced == command.force and same_report(
+            wallet.outputs[command.request_id], command.outputs
+        ):
+            return charge_answer(wallet, command.request_id, replayed=True)
+        case _:
+            raise ChargeNotOpen(charge.status)
+    prices = books.version(charge.price_version).model(charge.model)
+    # From here on it must succeed.
+    if held_since is not None:
+        wallet.release(charge)
+    _settle(
+        wallet,
+        charge._replace(forced=command.force),
+        prices,
+        command.outputs,
+        now,
+        spendable,
+        held_since,
+        flags,
+    )
+    return charge_answer(wallet, command.request_id)
+
+
+def void(wallet: Wallet, command: Void, now: datetime) -> ChargeAnswer:
+    """Releases the hold; an expired charge can then not be settled late. Raises ChargeNotFound, ChargeNotOpen."""
+    charge = wallet.charges.get(command.request_id)
+    if charge is None:
+        raise ChargeNotFound(command.request_id)
+    if charge.status == "voided" and charge.void_reason == command.reason:
+        return charge_answer(wallet, command.request_id, replayed=True)
+    if charge.status not in ("authorized", "expired"):
+        raise ChargeNotOpen(charge.status)
+    # From here on it must succeed.
+    if charge.status == "authorized":
+        wallet.release(charge)
+    wallet.replace_charge(charge._replace(status="voided", void_reason=command.reason, resolved_at=now))
+    wallet.changed = True
+    if wallet.early_holds is not None:
+        wallet.expire_lapsed(now, now)
+    return charge_answer(wallet, command.request_id)
+
+
+def charge_answer(wallet: Wallet, request_id: str, *, replayed: bool = False) -> ChargeAnswer:
+    return ChargeAnswer(
+        replayed, wallet.charges[request_id], wallet.outputs.get(request_id, ()), wallet.balance
+    )
+
+
+def _settle(
+    wallet: Wallet,
+    charge: Charge,
+    prices: ModelPrices,
+    reported: Sequence[Reported],
+    now: datetime,
+    spendable: int,
+    held_since: datetime | None,
+    flags: tuple[str, ...] = (),
+) -> None:
+    """Posts the bill: one transfer for each grant drawn on, one for debt; a bill of 0 leaves one of 0.
+
+    `spendable` is what is available with the charge's own hold released. A bill above it is posted all the
+    same, because the images were delivered.
+    """
+    outputs = bill(charge, prices, reported)
+    credits = sum([output.credits for output in outputs])
+    drawn = take(wallet.burn_order, credits, now, held_since)
+    debt = credits - sum([part for _, part in drawn])
+    first = wallet.wallet_seq + 1
+    charge = charge._replace(
+        status="settled",
+        settled_credits=credits,
+        flags=union_of_flags(outputs, *flags, OVERDRAWN)
+        if credits > spendable
+        else union_of_flags(outputs, *flags),
+        resolved_at=now,
+        first_seq=first,
+        last_seq=first + max(len(drawn) + (debt > 0), 1) - 1,
+    )
+    digest = settlement_digest(charge, outputs)
+    draws = []
+    for grant, part in drawn:
+        grant.use(part)
+        wallet.changed_grants.add(grant.grant_id)
+        seq = wallet.post(
+            "settle", part, now, request_id=charge.request_id, grant_id=grant.grant_id, digest=digest
+        )
+        draws.append(Draw(grant.grant_id, part, seq))
+    if debt or not drawn:
+        seq = wallet.post("settle", debt, now, request_id=charge.request_id, digest=digest)
+        if debt:
+            draws.append(Draw(None, debt, seq))
+            wallet.debts.append(Debt(wallet.account_id, seq, charge.request_id, debt, debt))
+            wallet.new_debts.add(seq)
+            wallet.debt += debt
+    wallet.replace_charge(charge)
+    wallet.outputs[charge.request_id] = outputs
+    wallet.draws[charge.request_id] = draws
+    wallet.billed.append(charge.request_id)
+    if wallet.early_holds is not None:  # what this hold leaves of a lapsed grant has expired
+        wallet.expire_lapsed(now, now)
+
+
+def _same_request(known: Charge, command: Authorize, outputs: Sequence[Output]) -> bool:
+    return (
+        known.model == command.model
+        and known.operation == command.operation
+        and known.mode == command.mode
+        and known.n == command.n
+        and known.size == command.size
+        and known.quality == command.quality
+        and known.hold_seconds == command.hold_seconds
+        and known.api_key_id == command.api_key_id
+        and known.end_user == command.end_user
+        and known.metadata == command.metadata_json
+        and known.asked_price_version == command.price_version
+        and known.one_step == (command.outputs is not None)
+        and (command.outputs is None or same_report(outputs, command.outputs))
+    )

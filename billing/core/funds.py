@@ -1,0 +1,91 @@
+"""Funds: credits coming in. A new grant pays what is owed first, oldest debt first."""
+
+from datetime import datetime
+
+from billing.core.answers import GrantAnswer
+from billing.core.commands import IssueGrant
+from billing.core.grants import Grant
+from billing.core.refusals import IdReused, Invalid
+from billing.core.wallet import Wallet
+
+
+def issue_grant(wallet: Wallet, command: IssueGrant, now: datetime) -> GrantAnswer:
+    """Credits into the wallet and, where they were paid for, money into the books, together.
+
+    Raises IdReused, Invalid (an expiry that has passed, a balance past 64 bits).
+    """
+    known = wallet.grants.get(command.grant_id)
+    if known is not None:
+        if not _same(known, command):
+            raise IdReused(command.grant_id)
+        return GrantAnswer(True, known, wallet.balance)
+    if command.expires_at is not None and command.expires_at <= now:
+        raise Invalid.of("expires_at", "has passed")
+    wallet.check_room(command.credits, "credits")
+    # From here on it must succeed.
+    seq = wallet.post("grant", command.credits, now, grant_id=command.grant_id)
+    grant = Grant(
+        account_id=wallet.account_id,
+        grant_id=command.grant_id,
+        kind=command.kind,
+        granted=command.credits,
+        remaining=command.credits,
+        used=0,
+        expired=0,
+        revoked=0,
+        moved=0,
+        priority=command.priority or 0,
+        expires_at=command.expires_at,
+        frozen=False,
+        open=True,
+        paid_micros=command.paid_micros,
+        currency=command.currency,
+        funding=command.funding,
+        reference=command.reference,
+        origin_grant_id=None,
+        seq=seq,
+        created_at=now,
+    )
+    wallet.add_grant(grant)
+    if command.paid_micros:
+        wallet.post(
+            f"purchase_{command.funding}",
+            command.paid_micros,
+            now,
+            asset=command.currency,
+            grant_id=command.grant_id,
+            external_id=command.reference,
+        )
+    grant.use(pay_debts(wallet, grant.grant_id, grant.remaining))
+    if wallet.early_holds is not None:  # open holds draw on it before they draw on what was kept for them
+        wallet.expire_lapsed(now, now)
+    return GrantAnswer(False, grant, wallet.balance)
+
+
+def pay_debts(wallet: Wallet, grant_id: str, credits: int) -> int:
+    """Pays debts, oldest first, with up to `credits` of a grant; returns how many it took."""
+    left = credits
+    for debt in wallet.debts:
+        if not left:
+            break
+        if part := min(left, debt.outstanding):
+            left -= part
+            debt.outstanding -= part
+            wallet.debt -= part
+            wallet.changed_debts.add(debt.seq)
+            wallet.paid.setdefault(debt.seq, []).append((grant_id, part))
+            wallet.fills[debt.seq, grant_id] = wallet.fills.get((debt.seq, grant_id), 0) + part
+    return credits - left
+
+
+def _same(known: Grant, command: IssueGrant) -> bool:
+    return (
+        known.kind == command.kind
+        and known.granted == command.credits
+        and known.expires_at == command.expires_at
+        and known.priority == command.priority
+        and known.paid_micros == command.paid_micros
+        and known.currency == command.currency
+        and known.funding == command.funding
+        and known.reference == command.reference
+    )

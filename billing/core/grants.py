@@ -1,0 +1,180 @@
+"""Grants: credits given to an account, the order they are burnt in, and what is kept of one that lapsed.
+
+Every granted credit is in exactly one place: `remaining + used + expired + revoked + moved = granted`.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, NamedTuple
+
+Kind = Literal["purchase", "promotion", "plan", "adjustment"]
+KINDS: tuple[Kind, ...] = ("purchase", "promotion", "plan", "adjustment")
+DEFAULT_PRIORITY: dict[str, int] = {"promotion": 10, "plan": 20, "adjustment": 30, "purchase": 50}
+REFUND_GRANT_LIFETIME = timedelta(days=30)
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Grant:
+    """One grant's balance. Credits are whole; `paid_micros` is its cost basis in micros of `currency`.
+
+    `used` is net of refunds; `moved` went to a new grant because this one had ended when they were refunded.
+    `seq` is the wallet transfer that made it: the oldest has the lowest. `open` marks grants with something left.
+    """
+
+    account_id: str
+    grant_id: str
+    kind: str
+    granted: int
+    remaining: int
+    used: int
+    expired: int
+    revoked: int
+    moved: int
+    priority: int
+    expires_at: datetime | None
+    frozen: bool
+    open: bool
+    paid_micros: int | None
+    currency: str | None
+    funding: str | None
+    reference: str | None
+    origin_grant_id: str | None
+    seq: int
+    created_at: datetime
+
+    @property
+    def burn_key(self) -> tuple[int, datetime, int]:
+        """Burn order: priority ascending, then earliest expiry, then oldest."""
+        return (self.priority, self.expires_at or _NEVER, self.seq)
+
+    def lapsed_at(self, now: datetime) -> bool:
+        """Past its expiry. A frozen grant's expiry waits for the verdict."""
+        return self.expires_at is not None and self.expires_at <= now and not self.frozen
+
+    def use(self, credits: int) -> None:
+        self.remaining -= credits
+        self.used += credits
+        self.open = self.remaining > 0
+
+    def give_back(self, credits: int) -> None:
+        self.remaining += credits
+        self.used -= credits
+        self.open = self.remaining > 0
+
+    def expire(self, credits: int) -> None:
+        self.remaining -= credits
+        self.expired += credits
+        self.open = self.remaining > 0
+
+    def move_out(self, credits: int) -> int:
+        """Takes `credits` of what was used out of this grant; returns the revenue that reverses, in micros.
+
+        It is what recognition of this grant falls by, ⌊paid·(u+x)/N⌋ before less after, so that nothing is
+        lost to rounding whatever else happens to the grant.
+        """
+        before = self.recognised_micros
+        self.used -= credits
+        self.moved += credits
+        return before - self.recognised_micros
+
+    @property
+    def recognised_micros(self) -> int:
+        """Usage and breakage recognised after u used and x expired of N: ⌊paid·(u+x)/N⌋."""
+        return (self.paid_micros or 0) * (self.used + self.expired) // self.granted
+
+
+class Draw(NamedTuple):
+    """Credits drawn by a bill: from a grant, or as debt (no grant). `seq` is the transfer that drew them."""
+
+    grant_id: str | None
+    credits: int
+    seq: int
+
+
+@dataclass(slots=True)
+class Debt:
+    """What one settlement drew beyond all grants; `outstanding` of its `credits` is still unpaid."""
+
+    account_id: str
+    seq: int
+    request_id: str
+    credits: int
+    outstanding: int
+
+
+def take(
+    grants: Iterable[Grant], credits: int, now: datetime, held_since: datetime | None
+) -> list[tuple[Grant, int]]:
+    """What `credits` would draw from `grants` (in burn order), and from which; it may come to less.
+
+    Frozen grants are skipped. A lapsed grant is open only to a hold from before its expiry (`held_since`).
+    """
+    drawn = []
+    for grant in grants:
+        if credits == 0:
+            break
+        if (
+            grant.remaining
+            and not grant.frozen
+            and (not grant.lapsed_at(now) or _held_before(grant, held_since))
+        ):
+            part = min(credits, grant.remaining)
+            drawn.append((grant, part))
+            credits -= part
+    return drawn
+
+
+def kept(
+    grants: Sequence[Grant], holds: Iterable[tuple[datetime, int]], at: datetime
+) -> list[tuple[Grant, int]]:
+    """Of each grant lapsed by `at`: what the open holds would draw from it in burn order.
+
+    `grants` in burn order, `holds` as (authorized_at, credits). Anything beyond that has expired. Oldest
+    holds draw first; holds between the same expiries are alike, so they may come summed.
+    """
+    free = {grant.grant_id: grant.remaining for grant in grants}
+    for held_since, credits in sorted(holds):
+        need = credits
+        for grant in grants:
+            if need == 0:
+                break
+            if not grant.frozen and (not grant.lapsed_at(at) or _held_before(grant, held_since)):
+                part = min(need, free[grant.grant_id])
+                free[grant.grant_id] -= part
+                need -= part
+    return [(grant, grant.remaining - free[grant.grant_id]) for grant in grants if grant.lapsed_at(at)]
+
+
+class EarlyHolds:
+    """Open holds that were authorized before some grant lapsed, summed between the expiries they lie between.
+
+    An account may have ten thousand of them; what is kept depends on one sum for each lapsed grant.
+    """
+
+    def __init__(self, expiries: Iterable[datetime], holds: Iterable[tuple[datetime, int]]) -> None:
+        self._expiries = sorted(set(expiries))
+        self._sums = [0] * len(self._expiries)
+        self._first = [_NEVER] * len(self._expiries)
+        for authorized_at, credits in holds:
+            self._add(authorized_at, credits)
+
+    def end(self, authorized_at: datetime, credits: int) -> None:
+        """A hold has ended."""
+        self._add(authorized_at, -credits)
+
+    def __iter__(self) -> Iterator[tuple[datetime, int]]:
+        return ((first, credits) for first, credits in zip(self._first, self._sums, strict=True) if credits)
+
+    def _add(self, authorized_at: datetime, credits: int) -> None:
+        place = bisect_right(self._expiries, authorized_at)
+        if place < len(self._sums):  # later holds can draw on no lapsed grant
+            self._sums[place] += credits
+            self._first[place] = min(self._first[place], authorized_at)
+
+
+def _held_before(grant: Grant, held_since: datetime | None) -> bool:
+    return held_since is not None and grant.expires_at is not None and held_since < grant.expires_at

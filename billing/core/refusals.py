@@ -1,0 +1,294 @@
+"""Refusals: everything the service may say no to, with the facts a caller needs to act.
+
+Refusal
+├── Unauthenticated                no key, an unknown key, a revoked key
+├── Forbidden                      the key's role may not do this
+├── NotFound
+│   ├── AccountNotFound · ChargeNotFound · GrantNotFound · RefundNotFound
+│   ├── PriceBookNotFound · KeyNotFound · RouteNotFound
+├── Invalid                        the body or a parameter is not what the contract says
+├── PayloadTooLarge · MethodNotAllowed
+├── IdReused                       this id already names something else
+├── AccountSuspended               new authorizations only
+├── UnknownModel · SizeNotAllowed · SizeNotPriced · QualityNotSupported · PriceChanged
+├── ChargeNotOpen · RefundExceedsBill
+├── InsufficientCredits
+└── Unavailable                    nothing was decided: repeat the call with the same id
+    ├── Overloaded · DatabaseUnavailable
+
+A refusal records nothing. The HTTP status of each lives in one table, in `billing.api.problems`.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+
+@dataclass(eq=False)
+class Refusal(Exception):
+    """Why a command was not carried out. `facts()` are its fields, by name."""
+
+    code: ClassVar[str] = "refused"
+    title: ClassVar[str] = "The request was refused"
+
+    @property
+    def detail(self) -> str:
+        return self.title
+
+    def facts(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+@dataclass(eq=False)
+class Unauthenticated(Refusal):
+    code = "unauthenticated"
+    title = "Send a valid key"
+
+    @property
+    def detail(self) -> str:
+        return "Send `Authorization: Bearer bk_…` with a key that exists and has not been revoked."
+
+
+@dataclass(eq=False)
+class Forbidden(Refusal):
+    role: str
+    code = "forbidden"
+    title = "This key's role may not do that"
+
+    @property
+    def detail(self) -> str:
+        return f"A key of role `{self.role}` may not call this; use one whose role may."
+
+
+@dataclass(eq=False)
+class NotFound(Refusal):
+    code = "not_found"
+    title = "Not found"
+
+
+@dataclass(eq=False)
+class AccountNotFound(NotFound):
+    account_id: str
+    code = "account_not_found"
+    title = "No such account"
+
+    @property
+    def detail(self) -> str:
+        return "There is no account of this id that your key may see."
+
+
+@dataclass(eq=False)
+class ChargeNotFound(NotFound):
+    request_id: str
+    code = "charge_not_found"
+    title = "No such charge"
+
+    @property
+    def detail(self) -> str:
+        return f"The account has no charge `{self.request_id}`; authorize it first."
+
+
+@dataclass(eq=False)
+class GrantNotFound(NotFound):
+    grant_id: str
+    code = "grant_not_found"
+    title = "No such grant"
+
+
+@dataclass(eq=False)
+class PriceBookNotFound(NotFound):
+    version: int
+    code = "price_book_not_found"
+    title = "No such price book"
+
+
+@dataclass(eq=False)
+class KeyNotFound(NotFound):
+    code = "key_not_found"
+    title = "No such key"
+
+
+@dataclass(eq=False)
+class RouteNotFound(NotFound):
+    code = "route_not_found"
+    title = "No such route; see /docs"
+
+
+@dataclass(eq=False)
+class MethodNotAllowed(Refusal):
+    code = "method_not_allowed"
+    title = "This route does not answer that method; see /docs"
+
+
+@dataclass(eq=False)
+class Invalid(Refusal):
+    """`errors`: one `{"field", "message"}` for each thing that is wrong. The input is never echoed."""
+
+    errors: list[dict[str, str]]
+    code = "validation_error"
+    title = "The request is not valid"
+
+    @classmethod
+    def of(cls, field: str, message: str) -> "Invalid":
+        return cls([{"field": field, "message": message}])
+
+    @property
+    def detail(self) -> str:
+        return "; ".join(f"{error['field']}: {error['message']}" for error in self.errors[:5])
+
+
+@dataclass(eq=False)
+class PayloadTooLarge(Refusal):
+    limit_bytes: int
+    code = "payload_too_large"
+    title = "The body is too large"
+
+    @property
+    def detail(self) -> str:
+        return f"The body may have at most {self.limit_bytes} bytes; send less, or several requests."
+
+
+@dataclass(eq=False)
+class IdReused(Refusal):
+    id: str
+    code = "id_reused"
+    title = "This id already names something else"
+
+    @property
+    def detail(self) -> str:
+        return f"`{self.id}` was used before with other content. Nothing changed; take a new id."
+
+
+@dataclass(eq=False)
+class AccountSuspended(Refusal):
+    code = "account_suspended"
+    title = "The account is suspended"
+
+    @property
+    def detail(self) -> str:
+        return "New authorizations are refused until the account is active; open charges still settle."
+
+
+@dataclass(eq=False)
+class UnknownModel(Refusal):
+    model: str
+    code = "unknown_model"
+    title = "No price for this model"
+
+    @property
+    def detail(self) -> str:
+        return "The price book in force has no such model; GET /v1/price-books/current lists them."
+
+
+@dataclass(eq=False)
+class SizeNotAllowed(Refusal):
+    rule: str
+    code = "size_not_allowed"
+    title = "The model does not make images of this size"
+
+    @property
+    def detail(self) -> str:
+        return f"The size breaks the model's rule `{self.rule}`."
+
+
+@dataclass(eq=False)
+class SizeNotPriced(Refusal):
+    long_edge: int
+    max_edge: int
+    code = "size_not_priced"
+    title = "No price for this size"
+
+    @property
+    def detail(self) -> str:
+        return f"The long edge is {self.long_edge} px and prices end at {self.max_edge} px."
+
+
+@dataclass(eq=False)
+class QualityNotSupported(Refusal):
+    supported: list[str]
+    code = "quality_not_supported"
+    title = "The model has no such quality"
+
+    @property
+    def detail(self) -> str:
+        return f"Use one of: {', '.join(self.supported)}."
+
+
+@dataclass(eq=False)
+class PriceChanged(Refusal):
+    current: int
+    code = "price_changed"
+    title = "Another price book applies by now"
+
+    @property
+    def detail(self) -> str:
+        return f"Price version {self.current} is in force; ask for a new quote."
+
+
+@dataclass(eq=False)
+class ChargeNotOpen(Refusal):
+    charge_status: str
+    code = "charge_not_open"
+    title = "The charge's state does not allow that"
+
+    @property
+    def detail(self) -> str:
+        return f"The charge is {self.charge_status}."
+
+
+@dataclass(eq=False)
+class RefundExceedsBill(Refusal):
+    refundable: int
+    code = "refund_exceeds_bill"
+    title = "More than is left of the bill"
+
+    @property
+    def detail(self) -> str:
+        return f"At most {self.refundable} credits can still be refunded here."
+
+
+@dataclass(eq=False)
+class InsufficientCredits(Refusal):
+    """Credits, all three; `shortfall = required - available`."""
+
+    available: int
+    required: int
+    code = "insufficient_credits"
+    title = "Not enough credits"
+
+    @property
+    def detail(self) -> str:
+        return (
+            f"The request needs {self.required} credits and {self.available} are available. "
+            "Nothing was recorded: top up and send the same request again."
+        )
+
+    def facts(self) -> dict[str, Any]:
+        return {**super().facts(), "shortfall": self.required - self.available}
+
+
+@dataclass(eq=False)
+class Unavailable(Refusal):
+    """The outcome is unknown or was not sought. `retry_after_seconds` is a hint."""
+
+    retry_after_seconds: int = 1
+    code = "unavailable"
+    title = "Try again"
+
+    @property
+    def detail(self) -> str:
+        return f"{self.title}: repeat the call with the same id; it takes effect at most once."
+
+
+@dataclass(eq=False)
+class Overloaded(Unavailable):
+    code = "overloaded"
+    title = "The posting queue is full"
+
+
+@dataclass(eq=False)
+class DatabaseUnavailable(Unavailable):
+    code = "database_unavailable"
+    title = "The database cannot be reached"

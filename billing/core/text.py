@@ -1,0 +1,68 @@
+"""Text that may enter the ledger: identifiers, and free text without what would poison the database."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+
+from billing.core.refusals import Invalid
+
+Metadata = Mapping[str, str | int | float | bool | None]
+
+IDENTIFIER = r"^[A-Za-z0-9_.:\-]{1,64}$"
+CURRENCY = r"^[A-Z]{3}$"
+RESERVED_GRANT_PREFIXES = ("refund:", "pack:", "recharge:")
+METADATA_KEYS, METADATA_KEY_LENGTH, METADATA_VALUE_LENGTH = 50, 64, 512
+
+# `$` would let a trailing newline pass: fullmatch does not.
+_identifier = re.compile(IDENTIFIER.strip("^$")).fullmatch
+
+
+def identifier(value: object, field: str) -> str:
+    """`value` if it is 1-64 of `A-Z a-z 0-9 _ . : -`; raises Invalid naming `field`."""
+    if type(value) is not str or _identifier(value) is None:
+        raise Invalid.of(field, "must be 1 to 64 of the characters A-Z a-z 0-9 _ . : -")
+    return value
+
+
+def free_text(value: object, field: str, *, longest: int = 512) -> str:
+    """`value` if PostgreSQL can store it: no NUL, no lone surrogate, at most `longest` characters.
+
+    JSON lets `"\\u0000"` and `"\\ud800"` pass; a `text` column refuses both. Raises Invalid.
+    """
+    if type(value) is not str:
+        raise Invalid.of(field, "must be text")
+    if len(value) > longest:
+        raise Invalid.of(field, f"must have at most {longest} characters")
+    if "\x00" in value or not _encodes(value):
+        raise Invalid.of(field, "must not contain NUL or unpaired surrogates")
+    return value
+
+
+def metadata_json(value: Metadata | None, field: str = "metadata") -> str | None:
+    """A flat object of labels as compact JSON with sorted keys; nothing for nothing. Raises Invalid."""
+    if not value:
+        return None
+    if len(value) > METADATA_KEYS:
+        raise Invalid.of(field, f"must have at most {METADATA_KEYS} keys")
+    for key, label in value.items():
+        free_text(key, field, longest=METADATA_KEY_LENGTH)
+        if isinstance(label, str):
+            free_text(label, field, longest=METADATA_VALUE_LENGTH)
+        elif isinstance(label, float) and not math.isfinite(label):
+            raise Invalid.of(field, "numbers must be finite")
+        elif isinstance(label, int) and not isinstance(label, bool) and label.bit_length() > 256:
+            raise Invalid.of(field, "numbers must have at most 256 bits")
+        elif label is not None and not isinstance(label, int | float | bool):
+            raise Invalid.of(field, "values must be text, numbers, true, false or null")
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _encodes(value: str) -> bool:
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

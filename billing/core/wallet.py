@@ -1,0 +1,273 @@
+"""The wallet: one account as a batch of commands finds it, and what the batch has decided about it so far.
+
+The store loads it under the account's lock, `billing.core.decide` works on it in memory, and the store
+writes what changed, each row once. Nobody else sees it, so it is changed in place; a command that is
+refused has changed nothing.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import NamedTuple
+
+from billing.core.amounts import MAX_AMOUNT
+from billing.core.charges import Charge, Output
+from billing.core.grants import Debt, Draw, EarlyHolds, Grant, kept
+from billing.core.ledger import GENESIS, MONEY, ROUTES, WALLET, Transfer, chained
+from billing.core.refusals import Invalid
+
+
+class Balance(NamedTuple):
+    """Credits: `available = posted - held - frozen - lapsed + credit limit`."""
+
+    posted: int
+    held: int
+    available: int
+
+
+class Hold(NamedTuple):
+    """The memo of what an authorized charge reserves until `expires_at`."""
+
+    account_id: str
+    expires_at: datetime
+    request_id: str
+    authorized_at: datetime
+    credits: int
+
+
+Return = tuple[str | None, int, str | None]  # drawn from (None: debt), credits, returned to (None: debts)
+
+
+class RefundRow(NamedTuple):
+    """One refund: what was asked (`asked_*`, for retries), what it came to, and whose credits it returned."""
+
+    account_id: str
+    refund_id: str
+    request_id: str
+    asked_credits: int | None
+    asked_outputs: tuple[int, ...] | None
+    reason: str
+    credits: int
+    outputs: tuple[tuple[int, int], ...]
+    returns: tuple[Return, ...]
+    created_at: datetime
+    first_seq: int
+    last_seq: int
+
+
+class AccountChange(NamedTuple):
+    """One change of a setting that decides money: who, when, from, to."""
+
+    account_id: str
+    changed_at: datetime
+    position: int
+    setting: str
+    old: str | None
+    new: str
+    actor: str
+
+
+@dataclass(slots=True)
+class Settings:
+    """What the operator decides about an account. `credit_limit` in credits."""
+
+    asset: str
+    name: str | None
+    status: str
+    credit_limit: int
+    overage: str
+    hold: str
+    metadata: str | None
+    created_at: datetime
+
+    @property
+    def content_digest(self) -> bytes:
+        """SHA-256 of what a caller asks for when opening an account: a repeated call must say the same."""
+        content = [self.asset, self.name, self.credit_limit, self.overage, self.hold, self.metadata]
+        return sha256(json.dumps(content).encode()).digest()
+
+
+@dataclass(slots=True)
+class Wallet:
+    """An account's figures and whatever of its rows the batch names. Credits throughout.
+
+    `now` is the database's clock, never below the account's last row. `due_at` is a lower bound of when
+    something falls due. `wallet_head` and `money_head` are the chains' last hashes.
+    """
+
+    account_id: str
+    settings: Settings | None = None
+    opening_digest: bytes = b""
+    posted: int = 0
+    held: int = 0
+    frozen: int = 0
+    debt: int = 0
+    wallet_seq: int = 0
+    wallet_head: bytes = GENESIS
+    money_seq: int = 0
+    money_head: bytes = GENESIS
+    last_at: datetime | None = None
+    due_at: datetime | None = None
+
+    # What the store loaded, as far as the batch's commands need it.
+    charges: dict[str, Charge] = field(default_factory=dict)
+    outputs: dict[str, list[Output]] = field(default_factory=dict)
+    draws: dict[str, list[Draw]] = field(default_factory=dict)  # of a bill, as it was settled
+    paid: dict[int, list[tuple[str, int]]] = field(
+        default_factory=dict
+    )  # by a debt's seq: grants that paid it
+    returned: dict[str, list[Return]] = field(default_factory=dict)  # of a bill, by its refunds
+    refunds: dict[str, RefundRow] = field(default_factory=dict)
+    grants: dict[str, Grant] = field(default_factory=dict)
+    debts: list[Debt] = field(default_factory=list)
+    early_holds: EarlyHolds | None = None
+    next_hold_at: datetime | None = None
+
+    # What the batch has decided; each row is written once, with its net effect.
+    opened: bool = False
+    settings_changed: bool = False
+    changed: bool = False
+    transfers: list[Transfer] = field(default_factory=list)
+    new_charges: set[str] = field(default_factory=set)
+    changed_charges: set[str] = field(default_factory=set)
+    new_holds: dict[str, Hold] = field(default_factory=dict)
+    ended_holds: list[Hold] = field(default_factory=list)
+    billed: list[str] = field(default_factory=list)
+    refunded_outputs: set[tuple[str, int]] = field(default_factory=set)
+    new_grants: set[str] = field(default_factory=set)
+    changed_grants: set[str] = field(default_factory=set)
+    new_debts: set[int] = field(default_factory=set)
+    changed_debts: set[int] = field(default_factory=set)
+    fills: dict[tuple[int, str], int] = field(default_factory=dict)
+    new_refunds: list[RefundRow] = field(default_factory=list)
+    changes: list[AccountChange] = field(default_factory=list)
+    _burn_order: list[Grant] | None = None
+
+    @property
+    def available(self) -> int:
+        """What a new hold may take. Nothing is lapsed here: what was due has been posted."""
+        return self.posted - self.held - self.frozen + (self.settings.credit_limit if self.settings else 0)
+
+    @property
+    def balance(self) -> Balance:
+        return Balance(self.posted, self.held, self.available)
+
+    @property
+    def burn_order(self) -> list[Grant]:
+        if self._burn_order is None:
+            self._burn_order = sorted(self.grants.values(), key=lambda grant: grant.burn_key)
+        return self._burn_order
+
+    def add_grant(self, grant: Grant) -> None:
+        self.grants[grant.grant_id] = grant
+        self.new_grants.add(grant.grant_id)
+        self.fall_due(grant.expires_at)
+        self._burn_order = None
+
+    def fall_due(self, moment: datetime | None) -> None:
+        """Something falls due at `moment`, or never."""
+        if moment is not None and (self.due_at is None or moment < self.due_at):
+            self.due_at = moment
+
+    def check_room(self, credits: int, field: str) -> None:
+        """Raises Invalid where `credits` more would leave 64 bits."""
+        limit = self.settings.credit_limit if self.settings else 0
+        if max(self.posted, 0) + limit + credits > MAX_AMOUNT:
+            raise Invalid.of(field, "would take the balance past 2^63 - 1")
+
+    def post(
+        self,
+        kind: str,
+        amount: int,
+        now: datetime,
+        *,
+        asset: str | None = None,
+        request_id: str | None = None,
+        grant_id: str | None = None,
+        refund_id: str | None = None,
+        external_id: str | None = None,
+        effective_at: datetime | None = None,
+        digest: bytes | None = None,
+    ) -> int:
+        """Appends one transfer to its book's chain; returns its seq."""
+        book, debit, credit = ROUTES[kind]
+        balance_after: int | None = None
+        if book == WALLET:
+            self.posted += amount if credit == WALLET else -amount
+            self.wallet_seq = seq = self.wallet_seq + 1
+            balance_after, previous = self.posted, self.wallet_head
+        else:
+            self.money_seq = seq = self.money_seq + 1
+            previous = self.money_head
+        fields = (
+            self.account_id, book, seq, kind, debit, credit, asset or "CREDIT", amount, balance_after,
+            request_id, grant_id, refund_id, external_id, effective_at or now, now, digest,
+        )  # fmt: skip
+        head = chained(previous, *fields)
+        if book == MONEY:
+            self.money_head = head
+        else:
+            self.wallet_head = head
+        self.transfers.append(Transfer(*fields, head))
+        self.changed = True
+        return seq
+
+    def reserve(self, charge: Charge) -> None:
+        """Opens the hold of an authorized charge."""
+        self.held += charge.held_credits
+        self.new_holds[charge.request_id] = hold_of(charge)
+        self.fall_due(charge.expires_at)
+        self.changed = True
+
+    def release(self, charge: Charge) -> None:
+        """Ends the hold of an authorized charge, once."""
+        self.held -= charge.held_credits
+        if self.new_holds.pop(charge.request_id, None) is None:
+            self.ended_holds.append(hold_of(charge))
+        if self.early_holds is not None:
+            self.early_holds.end(charge.authorized_at, charge.held_credits)
+        self.changed = True
+
+    def replace_charge(self, charge: Charge) -> None:
+        self.charges[charge.request_id] = charge
+        if charge.request_id not in self.new_charges:
+            self.changed_charges.add(charge.request_id)
+
+    def lapse(self, due: Sequence[Charge], now: datetime) -> None:
+        """Posts what fell due by `now`, in the order in which it did: holds, and grants past their expiry.
+
+        A hold and a grant due at the same instant: the hold first, for it was not open any more.
+        """
+        holds = [(charge.expires_at, 0, charge) for charge in due]
+        grants = [
+            (g.expires_at, 1, None)
+            for g in self.grants.values()
+            if g.open and g.expires_at and g.lapsed_at(now)
+        ]
+        for moment, _, charge in sorted([*holds, *grants], key=lambda event: event[:2]):
+            if charge is not None:
+                self.release(charge)
+                self.replace_charge(charge.as_of(now))
+            self.expire_lapsed(moment, now)
+        # Grants of which something is kept stay due: whoever comes next must look at them again.
+        moments = [g.expires_at for g in self.grants.values() if g.open and g.expires_at and not g.frozen]
+        if self.next_hold_at:
+            moments.append(self.next_hold_at)
+        self.due_at = min(moments, default=None)
+        self.changed = True
+
+    def expire_lapsed(self, at: datetime, now: datetime) -> None:
+        """Expires of the grants lapsed by `at` whatever the holds still open would not draw."""
+        for grant, keep in kept(self.burn_order, self.early_holds or (), at):
+            if excess := grant.remaining - keep:
+                grant.expire(excess)
+                self.changed_grants.add(grant.grant_id)
+                self.post("expire", excess, now, grant_id=grant.grant_id, effective_at=at)
+
+
+def hold_of(charge: Charge) -> Hold:
+    return Hold(
+        charge.account_id, charge.expires_at, charge.request_id, charge.authorized_at, charge.held_credits
+    )
