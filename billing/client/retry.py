@@ -1,0 +1,60 @@
+"""When a call is repeated and how long it waits first."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+REPEATABLE_STATUSES = frozenset({502, 503, 504})
+"""503 is the service's "not now"; 502 and 504 come from a balancer in front of it: the connection failed,
+one hop further on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """At most `attempts` calls in all, pausing from `first_pause_seconds`, doubling up to
+    `longest_pause_seconds`. Repeating is safe because each write names its effect with the caller's id."""
+
+    attempts: int = 4
+    first_pause_seconds: float = 0.1
+    longest_pause_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or self.first_pause_seconds < 0 or self.longest_pause_seconds < 0:
+            raise ValueError("at least one attempt, and no negative pause")
+
+    def pause_seconds(self, attempt: int, retry_after: str | None = None) -> float | None:
+        """Seconds to wait after the failed call number `attempt` (from 1); None: give up.
+
+        A `Retry-After` is a floor. If it asks for more than the longest pause, giving up at once is
+        kinder to both sides than to knock early or to keep the customer waiting.
+        """
+        if attempt >= self.attempts:
+            return None
+        backoff = min(self.first_pause_seconds * 2.0 ** (attempt - 1), self.longest_pause_seconds)
+        # Callers that failed together must not come back together.
+        pause = backoff * random.uniform(0.5, 1.0)
+        asked = _seconds(retry_after)
+        if asked is None:
+            return pause
+        return max(asked, pause) if asked <= self.longest_pause_seconds else None
+
+
+NO_RETRY = Retry(attempts=1)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """`Retry-After` is a number of seconds or an HTTP date; anything else is as if it were absent."""
+    if retry_after is None:
+        return None
+    if retry_after.isascii() and retry_after.isdigit():
+        return float(retry_after)
+    try:
+        at = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    if at.tzinfo is None:  # "-0000" parses to a naive time; HTTP dates are UTC
+        at = at.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())
