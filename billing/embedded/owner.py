@@ -1,0 +1,57 @@
+"""The lock by which exactly one process owns a data directory."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from billing.embedded.refusal import EmbeddedPostgresError
+
+_held: set[int] = set()
+
+
+def _forget_inherited() -> None:
+    # A forked worker shares the open file. Kept open there, the lock would outlive the owner.
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forget_inherited)
+
+
+class OwnerLock:
+    """The file `owner.lock`: locked while its owner lives (the kernel unlocks it), and holding the owner's pid."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    @property
+    def is_held(self) -> bool:
+        return self._descriptor in _held
+
+    def take(self) -> None:
+        """Take the lock unless we have it. Raises EmbeddedPostgresError, naming the owner, if another has it."""
+        if self.is_held:
+            return
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner_pid = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(descriptor)
+            raise EmbeddedPostgresError(
+                f"The data directory {self._path.parent} is in use by process {owner_pid}; "
+                "stop that process first, or choose another data directory."
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+        _held.add(descriptor)
+
+    def release(self) -> None:
+        """Give the lock up; nothing happens where it is not held. The file stays: removing it would let two in."""
+        if self._descriptor is not None and self.is_held:
+            _held.remove(self._descriptor)
+            os.close(self._descriptor)
+        self._descriptor = None
