@@ -8,7 +8,6 @@ is taken from them: each image is measured.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any, Literal, TypedDict
 
@@ -80,7 +79,7 @@ def _read_base64(index: int, text: str) -> Output:
         text = text.partition(",")[2]
     try:
         size = measure(base64.b64decode(text[:_HEAD_CHARACTERS]))
-    except binascii.Error:  # line breaks shift the cut off a multiple of 4
+    except ValueError:  # line breaks shift the cut off a multiple of 4; the whole may still be in order
         size = None
     if size is not None:
         return succeeded(index, size)

@@ -1,0 +1,257 @@
+"""The client against a real HTTP server: what it sends, what it repeats, when it gives up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from billing.client import NO_RETRY, BillingClient, Problem, Retry
+from billing.client.wire import path_of
+
+from .scripted_server import HangUp, Reply, ScriptedServer, Silence, closed_port
+
+CHARGE = {"account_id": "acme", "request_id": "r1", "status": "authorized", "held_credits": 17}
+BUSY = {"code": "overloaded", "status": 503, "detail": "queue full"}
+SHORT = {
+    "type": "about:blank",
+    "title": "Insufficient credits",
+    "status": 402,
+    "detail": "3 of 17 credits",
+    "code": "insufficient_credits",
+    "available": 3,
+    "required": 17,
+    "shortfall": 14,
+}
+
+Play = Callable[[BillingClient, ScriptedServer], Awaitable[None]]
+
+
+class Pauses(list[float]):
+    """Stands where `asyncio.sleep` would: notes the seconds and returns at once."""
+
+    async def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+
+
+def play(
+    script: list[Reply | HangUp | Silence], scene: Play, **options: Any
+) -> tuple[ScriptedServer, Pauses]:
+    pauses = Pauses()
+
+    async def run() -> ScriptedServer:
+        async with (
+            ScriptedServer(script).listening() as server,
+            BillingClient(server.url, "bk_test", sleep=pauses, **options) as billing,
+        ):
+            await scene(billing, server)
+        return server
+
+    return asyncio.run(run()), pauses
+
+
+async def authorize(billing: BillingClient, server: ScriptedServer) -> None:
+    charge = await billing.authorize("acme", "r1", model="gpt-image-2", size="2048x2048", quality="medium")
+    assert charge["held_credits"] == 17
+
+
+def test_a_call_carries_the_key_and_leaves_defaults_to_the_service() -> None:
+    server, pauses = play([Reply(201, CHARGE)], authorize)
+    (request,) = server.requests
+    assert (request.method, request.target) == ("POST", "/v1/accounts/acme/charges")
+    assert request.headers["authorization"] == "Bearer bk_test"
+    assert request.document == {
+        "request_id": "r1",
+        "model": "gpt-image-2",
+        "operation": "generation",
+        "mode": "sync",
+        "n": 1,
+        "size": "2048x2048",
+        "quality": "medium",
+    }
+    assert pauses == []
+
+
+def test_replayed_says_whether_the_id_was_known() -> None:
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        assert (await billing.void("acme", "r1"))["replayed"] is False
+        assert (await billing.void("acme", "r1"))["replayed"] is True
+
+    play([Reply(200, CHARGE), Reply(200, CHARGE, {"Idempotent-Replayed": "true"})], scene)
+
+
+@pytest.mark.parametrize(
+    "trouble", [Reply(503, BUSY), Reply(502, text="<html>"), Reply(504, text=""), HangUp()]
+)
+def test_a_failed_call_is_repeated_with_the_same_id_and_body(trouble: Reply | HangUp) -> None:
+    server, pauses = play([trouble, trouble, Reply(201, CHARGE)], authorize)
+    assert len(server.requests) == 3
+    assert len({(request.target, request.body) for request in server.requests}) == 1
+    assert len(pauses) == 2
+
+
+def test_a_call_that_is_never_answered_is_repeated() -> None:
+    server, _ = play(
+        [Silence(), Reply(201, CHARGE)], authorize, timeout_seconds=0.2, retry=Retry(attempts=20)
+    )
+    assert len(server.requests) >= 2
+    assert len({request.body for request in server.requests}) == 1
+
+
+def test_retry_after_is_a_floor() -> None:
+    script: list[Reply | HangUp | Silence] = [Reply(503, BUSY, {"Retry-After": "2"}), Reply(201, CHARGE)]
+    _, pauses = play(script, authorize)
+    assert pauses == [2.0]
+
+
+def test_retry_after_may_be_a_date() -> None:
+    at = format_datetime(datetime.now(UTC) + timedelta(seconds=600), usegmt=True)
+    script: list[Reply | HangUp | Silence] = [Reply(503, BUSY, {"Retry-After": at}), Reply(201, CHARGE)]
+    _, (pause,) = play(script, authorize, retry=Retry(longest_pause_seconds=3_600))
+    assert 1 < pause <= 600
+
+
+@pytest.mark.parametrize(
+    "header", ["soon", "-3", "Sat, 01 Jan 2000 00:00:00 GMT", "Sat, 01 Jan 2000 00:00:00 -0000"]
+)
+def test_a_retry_after_without_use_leaves_the_own_pause(header: str) -> None:
+    script: list[Reply | HangUp | Silence] = [Reply(503, BUSY, {"Retry-After": header}), Reply(201, CHARGE)]
+    _, (pause,) = play(script, authorize)
+    assert 0.05 <= pause <= 0.1
+
+
+def test_it_does_not_knock_before_a_long_retry_after() -> None:
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        with pytest.raises(Problem) as caught:
+            await billing.balance("acme")
+        assert (caught.value.status, caught.value.code) == (503, "overloaded")
+
+    server, pauses = play([Reply(503, BUSY, {"Retry-After": "3600"})], scene)
+    assert len(server.requests) == 1
+    assert pauses == []
+
+
+def test_repeats_are_bounded() -> None:
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        with pytest.raises(Problem, match="queue full") as caught:
+            await authorize(billing, server)
+        assert (caught.value.status, caught.value.code) == (503, "overloaded")
+
+    server, pauses = play([Reply(503, BUSY)], scene, retry=Retry(attempts=5))
+    assert len(server.requests) == 5
+    assert len(pauses) == 4
+
+
+def test_no_answer_at_all_is_unreachable() -> None:
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        with pytest.raises(Problem) as caught:
+            await authorize(billing, server)
+        assert (caught.value.status, caught.value.code) == (0, "unreachable")
+        assert caught.value.__cause__ is not None
+
+    server, _ = play([HangUp()], scene)
+    assert len(server.requests) == 4
+
+
+def test_nobody_listening_is_unreachable() -> None:
+    pauses = Pauses()
+
+    async def run() -> None:
+        async with closed_port() as url, BillingClient(url, "bk_test", sleep=pauses) as billing:
+            with pytest.raises(Problem, match="unreachable"):
+                await billing.quote(model="gpt-image-2")
+
+    asyncio.run(run())
+    assert len(pauses) == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 413, 422, 500])
+def test_a_refusal_is_not_repeated(status: int) -> None:
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        with pytest.raises(Problem) as caught:
+            await authorize(billing, server)
+        problem = caught.value
+        assert (problem.status, problem.code, problem.detail) == (status, SHORT["code"], SHORT["detail"])
+        assert problem.facts == {"available": 3, "required": 17, "shortfall": 14}
+
+    server, pauses = play([Reply(status, SHORT)], scene)
+    assert len(server.requests) == 1
+    assert pauses == []
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [Reply(200, text="<html>hello"), Reply(404, text="<html>"), Reply(500, []), Reply(400, {"code": 7})],
+)
+def test_an_answer_of_somebody_else_is_a_problem_too(reply: Reply) -> None:
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        with pytest.raises(Problem) as caught:
+            await billing.balance("acme")
+        assert (caught.value.status, caught.value.code) == (reply.status, "unexpected_answer")
+
+    play([reply], scene)
+
+
+def test_lists_are_read_page_after_page() -> None:
+    pages: list[Reply | HangUp | Silence] = [
+        Reply(200, {"data": [{"seq": 1}, {"seq": 2}], "has_more": True, "next_cursor": "c/2"}),
+        Reply(503, BUSY),
+        Reply(200, {"data": [{"seq": 3}], "has_more": False, "next_cursor": None}),
+    ]
+
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        assert [row["seq"] async for row in billing.transfers("acme", book="wallet")] == [1, 2, 3]
+
+    server, _ = play(pages, scene)
+    assert [request.target for request in server.requests] == [
+        "/v1/accounts/acme/transfers?limit=200&book=wallet",
+        "/v1/accounts/acme/transfers?limit=200&book=wallet&cursor=c%2F2",
+        "/v1/accounts/acme/transfers?limit=200&book=wallet&cursor=c%2F2",
+    ]
+
+
+def test_instants_are_written_in_utc() -> None:
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        at = datetime(2026, 3, 1, 1, 30, tzinfo=timezone(timedelta(hours=2)))
+        await billing.grant("acme", "g1", kind="promotion", credits=5, expires_at=at)
+        with pytest.raises(ValueError, match="names no instant"):
+            await billing.balance("acme", at=datetime(2026, 3, 1))  # noqa: DTZ001
+
+    server, _ = play([Reply(201, {})], scene)
+    assert server.requests[0].document == {
+        "grant_id": "g1",
+        "kind": "promotion",
+        "credits": 5,
+        "expires_at": "2026-02-28T23:30:00Z",
+    }
+
+
+def test_two_hundred_calls_wait_for_few_connections() -> None:
+    """A full pool is our own doing: no call may fail for it."""
+
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        await asyncio.gather(*(authorize(billing, server) for _ in range(200)))
+
+    server, pauses = play([Reply(201, CHARGE)], scene, connections=2, retry=NO_RETRY)
+    assert len(server.requests) == 200
+    assert pauses == []
+
+
+def test_ids_cannot_lead_to_another_resource() -> None:
+    assert path_of("accounts", "a:b_c-1.2", "charges") == "/v1/accounts/a:b_c-1.2/charges"
+    assert path_of("accounts", "a/b?c") == "/v1/accounts/a%2Fb%3Fc"
+    for segment in ("", ".", ".."):
+        with pytest.raises(ValueError, match="cannot stand in a path"):
+            path_of("accounts", segment, "balance")
+
+
+@pytest.mark.parametrize(
+    "options", [{"attempts": 0}, {"first_pause_seconds": -1}, {"longest_pause_seconds": -1}]
+)
+def test_a_retry_that_makes_no_sense_does_not_exist(options: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="at least one attempt"):
+        Retry(**options)  # type: ignore[arg-type]
