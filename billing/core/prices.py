@@ -65,7 +65,7 @@ class Price(NamedTuple):
 class ModelPrices:
     """One model's prices, tiers and size rules. Constructed from its document; raises Invalid."""
 
-    def __init__(self, name: str, document: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, document: Any) -> None:
         where = f"models.{identifier(name, 'models')}"
         known = {"tiers", "qualities", "auto_tier", "sizes", "prices"}
         if (
@@ -178,7 +178,7 @@ class PriceBook:
     models: Mapping[str, ModelPrices]
 
     @classmethod
-    def of(cls, version: int, effective_from: datetime, models: Mapping[str, Any]) -> "PriceBook":
+    def of(cls, version: int, effective_from: datetime, models: Any) -> "PriceBook":
         """A book from its documents by model name. Raises Invalid."""
         if not isinstance(models, Mapping) or not models:
             raise Invalid.of("models", "must name at least one model")

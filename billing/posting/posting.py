@@ -1,0 +1,80 @@
+"""Posting: commands in, answers out. Each account belongs to one lane, so its commands keep their order."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from zlib import crc32
+
+from billing.core.answers import Answer
+from billing.core.commands import Command
+from billing.core.prices import PriceBooks
+from billing.core.refusals import Overloaded
+from billing.posting.lane import Lane, Result
+from billing.store import engine
+
+SLICE = 250  # commands of a big batch in one transaction: longer ones would make single requests wait
+
+
+class Posting:
+    """The only way to write to accounts. `books` says which price books this process knows.
+
+    `lanes` connections work side by side; `batch` commands at most share a transaction; beyond `queue`
+    waiting commands callers are told Overloaded.
+    """
+
+    def __init__(
+        self, dsn: str, books: Callable[[], PriceBooks], *, lanes: int = 2, batch: int = 1_000, queue: int = 20_000
+    ) -> None:
+        self._queue = queue
+        self.lanes = [Lane(lambda: engine.connect(dsn), books, batch=batch) for _ in range(lanes)]
+
+    async def __aenter__(self) -> "Posting":
+        for lane in self.lanes:
+            lane.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.gather(*(lane.close() for lane in self.lanes))
+
+    @property
+    def waiting(self) -> int:
+        """Commands queued or in flight."""
+        return sum(lane.waiting for lane in self.lanes)
+
+    async def post(self, command: Command) -> Answer:
+        """Posts one command. Raises its Refusal; Overloaded and DatabaseUnavailable say that nothing was decided.
+
+        Cancelling the caller does not cancel the command.
+        """
+        self._check_room(1)
+        result = (await self._lane(command).submit((command,), single=True))[0]
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def post_many(self, commands: Sequence[Command], *, slice_size: int = SLICE) -> list[Result]:
+        """Posts `commands`, each for itself, and returns what came of each, in order.
+
+        Commands for the same account keep their order; nothing is atomic between commands.
+        """
+        self._check_room(len(commands))
+        shares: dict[Lane, list[int]] = {}
+        for place, command in enumerate(commands):
+            shares.setdefault(self._lane(command), []).append(place)
+        queued = []
+        for lane, places in shares.items():
+            for start in range(0, len(places), slice_size):
+                part = places[start : start + slice_size]
+                queued.append((part, lane.submit([commands[place] for place in part], single=False)))
+        results: list[Result] = [Overloaded()] * len(commands)
+        for part, done in queued:
+            for place, result in zip(part, await done, strict=True):
+                results[place] = result
+        return results
+
+    def _lane(self, command: Command) -> Lane:
+        return self.lanes[crc32(command.account_id.encode()) % len(self.lanes)]
+
+    def _check_room(self, commands: int) -> None:
+        if self.waiting + commands > self._queue:
+            raise Overloaded()
+

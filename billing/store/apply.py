@@ -1,0 +1,142 @@
+"""Apply: what a batch decided, written in sets. Each row is written at most once, with its net effect.
+
+New rows go in by COPY, which costs the server the least; changes by one UPDATE for each table over an
+array of tuples. The caller commits.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import asyncpg
+
+from billing.core.charges import Charge, Output
+from billing.core.ledger import Transfer
+from billing.core.wallet import AccountChange, Hold, RefundRow, Wallet
+from billing.store import rows
+
+_STANDING = """
+    UPDATE account a SET posted = u.posted, held = u.held, frozen = u.frozen, debt = u.debt, wallet_seq = u.wallet_seq,
+        wallet_head = u.wallet_head, money_seq = u.money_seq, money_head = u.money_head, last_at = u.last_at, due_at = u.due_at
+    FROM unnest($1::account_standing[]) u WHERE a.account_id = u.account_id"""
+_SETTINGS = """
+    UPDATE account a SET name = u.name, status = u.status, credit_limit = u.credit_limit, overage = u.overage, hold = u.hold,
+        metadata = u.metadata
+    FROM unnest($1::account_settings[]) u WHERE a.account_id = u.account_id"""
+_RESOLVE = """
+    UPDATE charge c SET status = u.status, settled_credits = u.settled_credits, refunded_credits = u.refunded_credits,
+        forced = u.forced, flags = u.flags, void_reason = u.void_reason, resolved_at = u.resolved_at,
+        first_seq = u.first_seq, last_seq = u.last_seq
+    FROM unnest($1::charge_resolution[]) u WHERE c.account_id = u.account_id AND c.request_id = u.request_id"""
+_GRANTS = """
+    UPDATE "grant" g SET remaining = u.remaining, used = u.used, expired = u.expired, revoked = u.revoked, moved = u.moved,
+        frozen = u.frozen, open = u.open
+    FROM unnest($1::grant_parts[]) u WHERE g.account_id = u.account_id AND g.grant_id = u.grant_id"""
+_END_HOLDS = """
+    DELETE FROM hold h USING unnest($1::text[], $2::timestamptz[], $3::text[]) u(account_id, expires_at, request_id)
+    WHERE h.account_id = u.account_id AND h.expires_at = u.expires_at AND h.request_id = u.request_id"""
+_REFUNDED = """
+    UPDATE output o SET refunded_credits = u.refunded
+    FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[]) u(account_id, request_id, index, refunded)
+    WHERE o.account_id = u.account_id AND o.request_id = u.request_id AND o.index = u.index"""
+_DEBTS = """
+    UPDATE debt d SET outstanding = u.outstanding FROM unnest($1::text[], $2::bigint[], $3::bigint[]) u(account_id, seq, outstanding)
+    WHERE d.account_id = u.account_id AND d.seq = u.seq"""
+_FILLS = """
+    INSERT INTO fill (account_id, seq, grant_id, credits, filled_at)
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::timestamptz[])
+    ON CONFLICT (account_id, seq, grant_id) DO UPDATE SET credits = fill.credits + excluded.credits"""
+
+
+async def apply(connection: asyncpg.Connection, wallets: Iterable[Wallet], now: Callable[[Wallet], Any]) -> None:
+    """Writes what changed in `wallets`; `now` gives each its instant. Raises what asyncpg raises."""
+    changed = [wallet for wallet in wallets if wallet.changed]
+    for wallet in changed:
+        wallet.last_at = now(wallet)
+    charges: list[Charge] = []
+    resolved: list[Any] = []
+    holds: list[Hold] = []
+    ended: list[Any] = []
+    outputs: list[Output] = []
+    transfers: list[Transfer] = []
+    grants: list[Any] = []
+    drawn: list[Any] = []
+    for wallet in changed:
+        if wallet.new_charges:
+            charges += [wallet.charges[request_id] for request_id in wallet.new_charges]
+        if wallet.changed_charges:
+            resolved += [rows.resolution(wallet.charges[request_id]) for request_id in wallet.changed_charges]
+        if wallet.new_holds:
+            holds += wallet.new_holds.values()
+        if wallet.ended_holds:
+            ended += [hold[:3] for hold in wallet.ended_holds]
+        for request_id in wallet.billed:
+            outputs += wallet.outputs[request_id]
+        transfers += wallet.transfers
+        if wallet.new_grants:
+            grants += [rows.grant_row(wallet.grants[grant_id]) for grant_id in wallet.new_grants]
+        if wallet.changed_grants:
+            drawn += [rows.grant_parts(wallet.grants[grant_id]) for grant_id in wallet.changed_grants - wallet.new_grants]
+    opened = [rows.account_row(wallet) for wallet in changed if wallet.opened]
+    standing = [rows.standing(wallet) for wallet in changed if not wallet.opened]
+
+    await _copy(connection, "account", rows.ACCOUNT_COLUMNS, opened)
+    await _copy(connection, "charge", Charge._fields, charges)
+    await _copy(connection, "hold", Hold._fields, holds)
+    await _copy(connection, "output", Output._fields, outputs)
+    await _copy(connection, "transfer", Transfer._fields, transfers)
+    await _copy(connection, "grant", rows.GRANT_COLUMNS, grants)
+    if resolved:
+        await connection.execute(_RESOLVE, resolved)
+    if ended:
+        await connection.execute(_END_HOLDS, *_columns(ended))
+    if drawn:
+        await connection.execute(_GRANTS, drawn)
+    if standing:
+        await connection.execute(_STANDING, standing)
+    await _apply_rare(connection, changed)
+
+
+async def _apply_rare(connection: asyncpg.Connection, wallets: Sequence[Wallet]) -> None:
+    """Debts, refunds and changes of settings: few batches have any."""
+    if settings := [rows.settings_row(wallet) for wallet in wallets if wallet.settings_changed]:
+        await connection.execute(_SETTINGS, settings)
+    changes = [change for wallet in wallets for change in wallet.changes]
+    await _copy(connection, "account_change", AccountChange._fields, changes)
+    debts = [debt for wallet in wallets for debt in wallet.debts if debt.seq in wallet.new_debts]
+    await _copy(connection, "debt", rows.DEBT_COLUMNS, [rows.debt_row(debt) for debt in debts])
+    paid = [
+        (debt.account_id, debt.seq, debt.outstanding)
+        for wallet in wallets
+        for debt in wallet.debts
+        if debt.seq in wallet.changed_debts and debt.seq not in wallet.new_debts
+    ]
+    if paid:
+        await connection.execute(_DEBTS, *_columns(paid))
+    fills = [
+        (wallet.account_id, seq, grant_id, credits, wallet.last_at)
+        for wallet in wallets
+        for (seq, grant_id), credits in wallet.fills.items()
+    ]
+    if fills:
+        await connection.execute(_FILLS, *_columns(fills))
+    refunds = [rows.refund_row(refund) for wallet in wallets for refund in wallet.new_refunds]
+    await _copy(connection, "refund", RefundRow._fields, refunds)
+    refunded = [
+        (output.account_id, output.request_id, output.index, output.refunded_credits)
+        for wallet in wallets
+        if wallet.refunded_outputs
+        for request_id in {request_id for request_id, _ in wallet.refunded_outputs} - set(wallet.billed)
+        for output in wallet.outputs[request_id]
+        if (request_id, output.index) in wallet.refunded_outputs
+    ]
+    if refunded:
+        await connection.execute(_REFUNDED, *_columns(refunded))
+
+
+async def _copy(connection: asyncpg.Connection, table: str, columns: Sequence[str], records: Sequence[Any]) -> None:
+    if records:
+        await connection.copy_records_to_table(table, records=records, columns=columns)
+
+
+def _columns(keys: Sequence[Any]) -> list[list[Any]]:
+    return [list(part) for part in zip(*keys, strict=True)]

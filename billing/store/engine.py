@@ -1,0 +1,106 @@
+"""Connections: where the database is, how a session of the service is set up, and who owns the schema."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+SERVICE_ROLE = "billing_service"
+
+# Small batches get sequential scans and hash joins from the planner; with these every lookup goes by index,
+# and a statement is planned once.
+_HOT_SESSION = {
+    "jit": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "timezone": "UTC",
+    "application_name": "billing lane",
+}
+_READ_SESSION = {"jit": "off", "timezone": "UTC", "application_name": "billing reads"}
+
+# What asyncpg raises when a connection could not be made or was lost: the outcome of its last statement is unknown.
+CONNECTION_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    ConnectionError,
+    OSError,
+    TimeoutError,
+    ssl.SSLError,
+)
+
+
+def connection_lost(error: BaseException) -> bool:
+    """Whether `error` leaves the outcome of the last statement unknown, so that the connection is of no use."""
+    # asyncpg also raises InterfaceError, as a ValueError, for an argument that it cannot encode.
+    return isinstance(error, CONNECTION_LOST) and not isinstance(error, ValueError)
+
+
+def repeatable(error: BaseException) -> bool:
+    """Whether the same transaction may succeed when it is run again."""
+    if isinstance(error, asyncpg.UniqueViolationError):
+        return error.constraint_name == "account_pkey"  # another process opened the account since we looked
+    return isinstance(error, asyncpg.DeadlockDetectedError | asyncpg.SerializationError)
+
+
+def plain_dsn(url: str) -> str:
+    """`url` as asyncpg takes it: `postgres://` and `postgresql+asyncpg://` mean the same. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgres", "postgresql", "postgresql+asyncpg"):
+        raise ValueError("DATABASE_URL must begin with postgresql://")
+    return urlunsplit(("postgresql", *parts[1:])) if parts.netloc else url.replace(parts.scheme, "postgresql", 1)
+
+
+async def connect(dsn: str, settings: dict[str, str] | None = None) -> asyncpg.Connection:
+    """A session of the service: under a role that cannot change the journal. For the caller to close."""
+    connection = await asyncpg.connect(plain_dsn(dsn), server_settings=settings or _HOT_SESSION, timeout=10)
+    try:
+        await connection.execute(f"SET ROLE {SERVICE_ROLE}")
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
+def read_engine(dsn: str, *, size: int = 8) -> AsyncEngine:
+    """A pool of sessions for reading. Every transaction is one snapshot that cannot write."""
+
+    async def creator() -> asyncpg.Connection:
+        return await connect(dsn, _READ_SESSION)
+
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=creator,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=False,
+        isolation_level="REPEATABLE READ",
+        execution_options={"postgresql_readonly": True},
+    )
+
+
+def owner_engine(dsn: str) -> AsyncEngine:
+    """Sessions of the schema's owner, for migrations only."""
+
+    async def creator() -> asyncpg.Connection:
+        return await asyncpg.connect(plain_dsn(dsn), server_settings={"timezone": "UTC"}, timeout=10)
+
+    return create_async_engine("postgresql+asyncpg://", async_creator=creator, pool_size=1)
+
+
+@asynccontextmanager
+async def driver(connection: AsyncConnection) -> AsyncIterator[Any]:
+    """The asyncpg connection below `connection`, inside its transaction."""
+    await connection.exec_driver_sql("SELECT 1") if not connection.in_transaction() else None
+    raw = await connection.get_raw_connection()
+    yield raw.driver_connection

@@ -1,0 +1,231 @@
+"""Gather: the wallets that a batch of commands works on, with whatever of their rows the commands name.
+
+For writing, the accounts are locked first, in the order of their ids (so that two batches cannot wait for
+each other), by a statement of their own: everything else is loaded by later ones, which see what the
+batch that was waited for has committed. The clock is read after the last lock is held.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+from billing.core.charges import Charge
+from billing.core.commands import Authorize, Command, IssueGrant, Refund, Settle, Void
+from billing.core.grants import Debt, Draw, EarlyHolds, Grant
+from billing.core.wallet import Wallet
+from billing.store import rows
+
+_TICK = timedelta(microseconds=1)
+
+_LOCK = f"""
+    WITH locked AS MATERIALIZED (
+        SELECT {rows.ACCOUNT} FROM account a WHERE a.account_id = ANY($1::text[])
+        ORDER BY a.account_id FOR NO KEY UPDATE)
+    SELECT *, clock_timestamp() FROM locked"""
+_READ = f"SELECT {rows.ACCOUNT}, clock_timestamp() FROM account a WHERE a.account_id = ANY($1::text[])"
+_CHARGES = f"""
+    SELECT {rows.CHARGE} FROM unnest($1::text[], $2::text[]) k(account_id, request_id)
+    JOIN charge c ON c.account_id = k.account_id AND c.request_id = k.request_id"""
+_OUTPUTS = f"""
+    SELECT {rows.OUTPUT} FROM unnest($1::text[], $2::text[]) k(account_id, request_id)
+    JOIN output o ON o.account_id = k.account_id AND o.request_id = k.request_id
+    ORDER BY o.account_id, o.request_id, o.index"""
+_OPEN_GRANTS = f'SELECT {rows.GRANT} FROM "grant" g WHERE g.account_id = ANY($1::text[]) AND g.open'
+_GRANTS = f"""
+    SELECT {rows.GRANT} FROM unnest($1::text[], $2::text[]) k(account_id, grant_id)
+    JOIN "grant" g ON g.account_id = k.account_id AND g.grant_id = k.grant_id"""
+_DUE_CHARGES = f"""
+    SELECT {rows.CHARGE} FROM unnest($1::text[], $2::timestamptz[]) k(account_id, now)
+    JOIN hold h ON h.account_id = k.account_id AND h.expires_at <= k.now
+    JOIN charge c ON c.account_id = h.account_id AND c.request_id = h.request_id"""
+_NEXT_HOLDS = """
+    SELECT k.account_id, (SELECT h.expires_at FROM hold h WHERE h.account_id = k.account_id AND h.expires_at > k.now
+                          ORDER BY h.expires_at LIMIT 1)
+    FROM unnest($1::text[], $2::timestamptz[]) k(account_id, now)"""
+_EARLY_HOLDS = """
+    SELECT h.account_id, h.authorized_at, h.credits FROM unnest($1::text[], $2::timestamptz[]) k(account_id, before)
+    JOIN hold h ON h.account_id = k.account_id AND h.authorized_at < k.before"""
+_DEBTS = f"""
+    SELECT {rows.DEBT} FROM debt d WHERE d.account_id = ANY($1::text[]) AND d.outstanding > 0 ORDER BY d.seq"""
+_REFUNDS_BY_ID = f"""
+    SELECT {rows.REFUND} FROM unnest($1::text[], $2::text[]) k(account_id, refund_id)
+    JOIN refund r ON r.account_id = k.account_id AND r.refund_id = k.refund_id"""
+_REFUNDS_OF_CHARGES = f"""
+    SELECT {rows.REFUND} FROM unnest($1::text[], $2::text[]) k(account_id, request_id)
+    JOIN refund r ON r.account_id = k.account_id AND r.request_id = k.request_id ORDER BY r.first_seq"""
+_SETTLEMENTS = """
+    SELECT t.account_id, t.request_id, t.grant_id, t.amount, t.seq
+    FROM unnest($1::text[], $2::bigint[], $3::bigint[]) k(account_id, first_seq, last_seq)
+    JOIN transfer t ON t.account_id = k.account_id AND t.book = 'wallet' AND t.seq BETWEEN k.first_seq AND k.last_seq
+    WHERE t.amount > 0 ORDER BY t.account_id, t.seq"""
+_FILLS = """
+    SELECT f.account_id, f.seq, f.grant_id, f.credits FROM unnest($1::text[], $2::bigint[]) k(account_id, seq)
+    JOIN fill f ON f.account_id = k.account_id AND f.seq = k.seq ORDER BY f.filled_at, f.grant_id"""
+
+
+@dataclass(slots=True)
+class Needs:
+    """What a batch's commands name: the ids of rows to load beside the accounts themselves."""
+
+    accounts: set[str] = field(default_factory=set)
+    charges: set[tuple[str, str]] = field(default_factory=set)
+    grants: set[tuple[str, str]] = field(default_factory=set)
+    refunds: set[tuple[str, str]] = field(default_factory=set)
+    refunded: set[tuple[str, str]] = field(default_factory=set)
+    drawing: set[str] = field(default_factory=set)  # accounts whose open grants are drawn on
+    repaying: set[str] = field(default_factory=set)  # accounts whose debts may be paid
+
+    @classmethod
+    def of(cls, commands: Iterable[Command]) -> "Needs":
+        needs = cls()
+        for command in commands:
+            account_id = command.account_id
+            needs.accounts.add(account_id)
+            if isinstance(command, Authorize | Settle | Void | Refund):
+                needs.charges.add((account_id, command.request_id))
+            if isinstance(command, Settle | Refund | IssueGrant) or (isinstance(command, Authorize) and command.outputs is not None):
+                needs.drawing.add(account_id)
+            if isinstance(command, IssueGrant):
+                needs.grants.add((account_id, command.grant_id))
+                needs.repaying.add(account_id)
+            elif isinstance(command, Refund):
+                needs.refunds.add((account_id, command.refund_id))
+                needs.refunded.add((account_id, command.request_id))
+                needs.repaying.add(account_id)
+        return needs
+
+
+@dataclass(slots=True)
+class Gathered:
+    """Wallets by account (also of accounts to be opened), and the database's clock."""
+
+    wallets: dict[str, Wallet]
+    clock: datetime
+
+    def wallet(self, account_id: str) -> Wallet:
+        """The account's wallet; an empty one where there is no such account yet."""
+        wallet = self.wallets.get(account_id)
+        if wallet is None:
+            wallet = self.wallets[account_id] = Wallet(account_id)
+        return wallet
+
+    def now(self, wallet: Wallet) -> datetime:
+        """The clock, but after the account's last row, so that its rows are in order."""
+        if wallet.last_at is None or wallet.last_at < self.clock:
+            return self.clock
+        return wallet.last_at + _TICK
+
+
+async def gather(connection: asyncpg.Connection, needs: Needs, *, lock: bool = True) -> Gathered:
+    """Loads what `needs` names inside the connection's transaction; with `lock`, for writing."""
+    found = await connection.fetch(_LOCK if lock else _READ, sorted(needs.accounts))
+    clock: datetime = found[-1][-1] if found else await connection.fetchval("SELECT clock_timestamp()")
+    wallets = {row[0]: rows.wallet(row[:-1]) for row in found}
+    batch = Gathered(wallets, clock)
+    if not wallets:
+        return batch
+    if needs.charges:
+        await _load_charges(connection, batch, needs)
+    due = [wallet for wallet in wallets.values() if wallet.due_at is not None and wallet.due_at <= batch.now(wallet)]
+    drawing = needs.drawing.union(wallet.account_id for wallet in due)
+    if drawing:
+        for row in await connection.fetch(_OPEN_GRANTS, list(drawing)):
+            _add_grant(batch, row)
+    if needs.grants:
+        for row in await connection.fetch(_GRANTS, *_columns(needs.grants)):
+            _add_grant(batch, row)
+    if owing := [account for account in needs.repaying if account in wallets and wallets[account].debt]:
+        for row in await connection.fetch(_DEBTS, owing):
+            wallets[row[0]].debts.append(Debt(*row))
+    if needs.refunds:
+        await _load_refunds(connection, batch, needs)
+    if due:
+        await _lapse(connection, batch, due)
+    return batch
+
+
+async def _load_charges(connection: asyncpg.Connection, batch: Gathered, needs: Needs) -> None:
+    settled = []
+    for row in await connection.fetch(_CHARGES, *_columns(needs.charges)):
+        charge = rows.charge(row)
+        batch.wallets[charge.account_id].charges[charge.request_id] = charge
+        if charge.status == "settled":
+            settled.append((charge.account_id, charge.request_id))
+    if settled:
+        for account_id, request_id in settled:
+            batch.wallets[account_id].outputs[request_id] = []
+        for row in await connection.fetch(_OUTPUTS, *_columns(settled)):
+            output = rows.output(row)
+            batch.wallets[output.account_id].outputs[output.request_id].append(output)
+
+
+async def _load_refunds(connection: asyncpg.Connection, batch: Gathered, needs: Needs) -> None:
+    """What refunds undo: settlement transfers, who paid their debts, earlier refunds, and the grants of all these."""
+    for row in await connection.fetch(_REFUNDS_BY_ID, *_columns(needs.refunds)):
+        refund = rows.refund(row)
+        batch.wallets[refund.account_id].refunds[refund.refund_id] = refund
+    for row in await connection.fetch(_REFUNDS_OF_CHARGES, *_columns(needs.refunded)):
+        refund = rows.refund(row)
+        batch.wallets[refund.account_id].returned.setdefault(refund.request_id, []).extend(refund.returns)
+    ranges = [
+        (charge.account_id, charge.first_seq, charge.last_seq)
+        for wallet in batch.wallets.values()
+        for charge in wallet.charges.values()
+        if charge.status == "settled" and (charge.account_id, charge.request_id) in needs.refunded
+    ]
+    if not ranges:
+        return
+    grants: set[tuple[str, str]] = set()
+    debts: list[tuple[str, int]] = []
+    for account_id, request_id, grant_id, amount, seq in await connection.fetch(_SETTLEMENTS, *_columns(ranges)):
+        batch.wallets[account_id].draws.setdefault(request_id, []).append(Draw(grant_id, amount, seq))
+        if grant_id is None:
+            debts.append((account_id, seq))
+        else:
+            grants.add((account_id, grant_id))
+    if debts:
+        for account_id, seq, grant_id, credits in await connection.fetch(_FILLS, *_columns(debts)):
+            batch.wallets[account_id].paid.setdefault(seq, []).append((grant_id, credits))
+            grants.add((account_id, grant_id))
+    if missing := [key for key in grants if key[1] not in batch.wallets[key[0]].grants]:
+        for row in await connection.fetch(_GRANTS, *_columns(missing)):
+            _add_grant(batch, row)
+
+
+async def _lapse(connection: asyncpg.Connection, batch: Gathered, due: Sequence[Wallet]) -> None:
+    """Posts, in memory, what is due on the wallets, before any command sees them."""
+    keys = [(wallet.account_id, batch.now(wallet)) for wallet in due]
+    charges: dict[str, list[Charge]] = {}
+    for row in await connection.fetch(_DUE_CHARGES, *_columns(keys)):
+        charge = rows.charge(row)
+        charges.setdefault(charge.account_id, []).append(charge)
+        batch.wallets[charge.account_id].charges[charge.request_id] = charge
+    for account_id, moment in await connection.fetch(_NEXT_HOLDS, *_columns(keys)):
+        batch.wallets[account_id].next_hold_at = moment
+    lapsed = {wallet.account_id: _expiries(wallet, batch.now(wallet)) for wallet in due}
+    early: dict[str, list[tuple[datetime, int]]] = {account: [] for account, expiries in lapsed.items() if expiries}
+    if early:
+        before = [(account, max(lapsed[account])) for account in early]
+        for account_id, authorized_at, credits in await connection.fetch(_EARLY_HOLDS, *_columns(before)):
+            early[account_id].append((authorized_at, credits))
+        for account_id, holds in early.items():
+            batch.wallets[account_id].early_holds = EarlyHolds(lapsed[account_id], holds)
+    for wallet in due:
+        wallet.lapse(charges.get(wallet.account_id, ()), batch.now(wallet))
+
+
+def _expiries(wallet: Wallet, now: datetime) -> list[datetime]:
+    return [grant.expires_at for grant in wallet.grants.values() if grant.open and grant.expires_at and grant.lapsed_at(now)]
+
+
+def _add_grant(batch: Gathered, row: Any) -> None:
+    grant = Grant(*row)
+    batch.wallets[grant.account_id].grants.setdefault(grant.grant_id, grant)
+
+
+def _columns(keys: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    """Key tuples, at least one, as an array for each part: asyncpg encodes arrays of scalars fastest."""
+    return [list(part) for part in zip(*keys, strict=True)]

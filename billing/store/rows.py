@@ -1,0 +1,97 @@
+"""Rows: between the core's values and the tables' columns. The core's tuples are rows already."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any
+
+from billing.core.charges import Charge, Output
+from billing.core.grants import Debt, Grant
+from billing.core.ledger import Transfer
+from billing.core.wallet import AccountChange, Hold, RefundRow, Settings, Wallet
+
+GRANT_COLUMNS = tuple(field.name for field in fields(Grant))
+DEBT_COLUMNS = tuple(field.name for field in fields(Debt))
+ACCOUNT_COLUMNS = (
+    "account_id", "asset", "name", "status", "credit_limit", "overage", "hold", "metadata", "created_at",
+    "opening_digest", "posted", "held", "frozen", "debt", "wallet_seq", "wallet_head", "money_seq", "money_head",
+    "last_at", "due_at",
+)  # fmt: skip
+
+grant_row = attrgetter(*GRANT_COLUMNS)
+debt_row = attrgetter(*DEBT_COLUMNS)
+grant_parts = attrgetter(
+    "account_id", "grant_id", "remaining", "used", "expired", "revoked", "moved", "frozen", "open"
+)
+
+
+def columns(names: Sequence[str], of: str) -> str:
+    """The columns `names` of the table aliased `of`, as a SELECT list."""
+    return ", ".join(f'{of}."{name}"' for name in names)
+
+
+CHARGE, OUTPUT = columns(Charge._fields, "c"), columns(Output._fields, "o")
+TRANSFER, HOLD = columns(Transfer._fields, "t"), columns(Hold._fields, "h")
+GRANT, DEBT = columns(GRANT_COLUMNS, "g"), columns(DEBT_COLUMNS, "d")
+REFUND, ACCOUNT = columns(RefundRow._fields, "r"), columns(ACCOUNT_COLUMNS, "a")
+CHANGE = columns(AccountChange._fields, "x")
+
+
+def wallet(row: Any) -> Wallet:
+    """A wallet as its account's row, in ACCOUNT_COLUMNS' order, says."""
+    (account_id, asset, name, status, credit_limit, overage, hold, metadata, created_at, *standing) = row
+    settings = Settings(asset, name, status, credit_limit, overage, hold, metadata, created_at)
+    return Wallet(account_id, settings, *standing)
+
+
+def account_row(wallet: Wallet) -> tuple[Any, ...]:
+    s = wallet.settings
+    assert s is not None
+    return (
+        wallet.account_id, s.asset, s.name, s.status, s.credit_limit, s.overage, s.hold, s.metadata, s.created_at,
+        wallet.opening_digest, *standing(wallet)[1:],
+    )  # fmt: skip
+
+
+def standing(wallet: Wallet) -> tuple[Any, ...]:
+    return (
+        wallet.account_id, wallet.posted, wallet.held, wallet.frozen, wallet.debt, wallet.wallet_seq,
+        wallet.wallet_head, wallet.money_seq, wallet.money_head, wallet.last_at, wallet.due_at,
+    )  # fmt: skip
+
+
+def settings_row(wallet: Wallet) -> tuple[Any, ...]:
+    s = wallet.settings
+    assert s is not None
+    return (wallet.account_id, s.name, s.status, s.credit_limit, s.overage, s.hold, s.metadata)
+
+
+def resolution(c: Charge) -> tuple[Any, ...]:
+    return (
+        c.account_id, c.request_id, c.status, c.settled_credits, c.refunded_credits, c.forced, c.flags,
+        c.void_reason, c.resolved_at, c.first_seq, c.last_seq,
+    )  # fmt: skip
+
+
+def charge(row: Any) -> Charge:
+    c = Charge(*row)
+    return c._replace(flags=tuple(c.flags)) if c.flags else c._replace(flags=())
+
+
+def output(row: Any) -> Output:
+    o = Output(*row)
+    return o._replace(flags=tuple(o.flags))
+
+
+def refund(row: Any) -> RefundRow:
+    r = RefundRow(*row)
+    return r._replace(
+        asked_outputs=None if r.asked_outputs is None else tuple(r.asked_outputs),
+        outputs=tuple((index, credits) for index, credits in json.loads(r.outputs)),  # type: ignore[arg-type]
+        returns=tuple((drawn, credits, to) for drawn, credits, to in json.loads(r.returns)),  # type: ignore[arg-type]
+    )
+
+
+def refund_row(r: RefundRow) -> tuple[Any, ...]:
+    return tuple(r._replace(outputs=json.dumps(r.outputs), returns=json.dumps(r.returns)))  # type: ignore[arg-type]
