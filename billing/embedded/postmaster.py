@@ -43,8 +43,9 @@ class Postmaster:
         """
         env = environment()
         if stale_pid:
-            # PostgreSQL refuses to start while the pid in its lock file is alive, though another program has it by
-            # now, unless it is a grandparent's. Its second guard stays: shared memory that a server still uses.
+            # PostgreSQL refuses to start while the pid in its lock file is alive, though another program has
+            # it by now, unless it is a grandparent's. Its second guard stays: shared memory that a server
+            # still uses.
             env["PG_GRANDPARENT_PID"] = stale_pid
         launched: Future[subprocess.Popen[bytes]] = Future()
         # The death signal is sent when the launching *thread* ends; this one lives as long as the process.
@@ -66,7 +67,11 @@ class Postmaster:
 
     def stop(self) -> None:
         """End the server: open transactions are rolled back, everything committed is on disk."""
-        for how, seconds in ((signal.SIGINT, PATIENCE_SECONDS), (signal.SIGQUIT, 10.0), (signal.SIGKILL, None)):
+        for how, seconds in (
+            (signal.SIGINT, PATIENCE_SECONDS),
+            (signal.SIGQUIT, 10.0),
+            (signal.SIGKILL, None),
+        ):
             if self.is_running:
                 self._process.send_signal(how)
                 self._thread.join(seconds)
@@ -85,7 +90,9 @@ class Postmaster:
 
     def _says_ready(self, cluster: Path) -> bool:
         lines = lock_file_lines(cluster)
-        return len(lines) > STATUS_LINE and lines[0] == str(self.pid) and lines[STATUS_LINE].strip() == "ready"
+        return (
+            len(lines) > STATUS_LINE and lines[0] == str(self.pid) and lines[STATUS_LINE].strip() == "ready"
+        )
 
 
 def _launch_and_wait(
@@ -94,7 +101,8 @@ def _launch_and_wait(
     try:
         descriptor = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            # A session of its own: Ctrl-C is for the owner, which finishes what is in flight before it stops us.
+            # A session of its own: Ctrl-C is for the owner, which finishes what is in flight before it stops
+            # us.
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -158,8 +166,8 @@ def wait_for_leftovers(cluster_name: str) -> None:
     while left := _processes_of(cluster_name):
         if patience.is_over():
             raise EmbeddedPostgresError(
-                f"An earlier PostgreSQL of this data directory does not end; end it with `kill -INT {left[0]}`, "
-                "then start again."
+                f"An earlier PostgreSQL of this data directory does not end; end it with `kill -INT
+                {left[0]}`, " "then start again."
             )
         time.sleep(POLL_SECONDS)
 

@@ -2,4 +2,6 @@
 
 
 class EmbeddedPostgresError(Exception):
-    """The embedded server cannot do what was asked. Its text is one or two sentences: what is wrong, what to do."""
+    """The embedded server cannot do what was asked. Its text is one or two sentences: what is wrong, what to
+    do.
+    """

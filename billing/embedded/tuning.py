@@ -11,7 +11,8 @@ LARGEST_BUFFERS_BYTES = 1024 * MEBIBYTE
 SMALLEST_BUFFERS_BYTES = 16 * MEBIBYTE
 MEMORY_LIMIT_OF_CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
-# Nobody may set these otherwise: an acknowledged charge survives a power cut, and the socket is the only way in.
+# Nobody may set these otherwise: an acknowledged charge survives a power cut, and the socket is the only way
+# in.
 KEPT = {
     "fsync": "on",
     "synchronous_commit": "on",
@@ -22,7 +23,9 @@ KEPT = {
     "logging_collector": "off",
     "log_destination": "stderr",
 }
-OURS = frozenset({"cluster_name", "unix_socket_directories", "data_directory", "hba_file", "external_pid_file"})
+OURS = frozenset(
+    {"cluster_name", "unix_socket_directories", "data_directory", "hba_file", "external_pid_file"}
+)
 
 
 def settings_with(wished: Mapping[str, str]) -> dict[str, str]:
