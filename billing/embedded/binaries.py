@@ -22,7 +22,7 @@ OLDEST_MAJOR = 15
 
 @dataclass(frozen=True)
 class Binaries:
-    """The directory of one PostgreSQL's programs. `root` is the smallest tree that can be moved as a whole."""
+    """The directory of one PostgreSQL's programs. `root` is the smallest tree that can move."""
 
     bin_dir: Path
     root: Path
@@ -94,9 +94,8 @@ def reachable(binaries: Binaries, account: Account, data_dir: Path) -> Binaries:
     )
     if copy.exists():
         return in_copy
-    for leftover in data_dir.glob(
-        "postgresql-*"
-    ):  # of older versions, and of copies that were killed half-way
+    # Of older versions, and of copies that were killed half-way.
+    for leftover in data_dir.glob("postgresql-*"):
         shutil.rmtree(leftover)
     partial = Path(tempfile.mkdtemp(prefix="postgresql-partial-", dir=data_dir))
     # The wheel's programs find their shared libraries in a sibling directory, by relative path.

@@ -20,9 +20,7 @@ os.register_at_fork(after_in_child=_forget_inherited)
 
 
 class OwnerLock:
-    """The file `owner.lock`: locked while its owner lives (the kernel unlocks it), and holding the owner's
-    pid.
-    """
+    """The file `owner.lock`: it holds the owner's pid, and the kernel unlocks it when the owner ends."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -33,7 +31,7 @@ class OwnerLock:
         return self._descriptor in _held
 
     def take(self) -> None:
-        """Take the lock unless we have it. Raises EmbeddedPostgresError, naming the owner, if another has it."""
+        """Take the lock unless we have it. Raises EmbeddedPostgresError, naming another owner."""
         if self.is_held:
             return
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -52,9 +50,7 @@ class OwnerLock:
         _held.add(descriptor)
 
     def release(self) -> None:
-        """Give the lock up; nothing happens where it is not held. The file stays: removing it would let two
-        in.
-        """
+        """Give the lock up, if we have it. The file stays: removing it would let two in."""
         if self._descriptor is not None and self.is_held:
             _held.remove(self._descriptor)
             os.close(self._descriptor)

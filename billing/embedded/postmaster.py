@@ -43,9 +43,8 @@ class Postmaster:
         """
         env = environment()
         if stale_pid:
-            # PostgreSQL refuses to start while the pid in its lock file is alive, though another program has
-            # it by now, unless it is a grandparent's. Its second guard stays: shared memory that a server
-            # still uses.
+            # PostgreSQL refuses to start while the pid in its lock file is alive, whoever has it by now,
+            # unless it is a grandparent's. Its second guard stays: shared memory that is still in use.
             env["PG_GRANDPARENT_PID"] = stale_pid
         launched: Future[subprocess.Popen[bytes]] = Future()
         # The death signal is sent when the launching *thread* ends; this one lives as long as the process.
@@ -101,8 +100,7 @@ def _launch_and_wait(
     try:
         descriptor = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            # A session of its own: Ctrl-C is for the owner, which finishes what is in flight before it stops
-            # us.
+            # A session of its own: Ctrl-C is for the owner, which finishes what is in flight first.
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -166,8 +164,8 @@ def wait_for_leftovers(cluster_name: str) -> None:
     while left := _processes_of(cluster_name):
         if patience.is_over():
             raise EmbeddedPostgresError(
-                f"An earlier PostgreSQL of this data directory does not end; end it with `kill -INT
-                {left[0]}`, " "then start again."
+                f"An earlier PostgreSQL of this data directory does not end; "
+                f"end it with `kill -INT {left[0]}`, then start again."
             )
         time.sleep(POLL_SECONDS)
 

@@ -2,6 +2,4 @@
 
 
 class EmbeddedPostgresError(Exception):
-    """The embedded server cannot do what was asked. Its text is one or two sentences: what is wrong, what to
-    do.
-    """
+    """The embedded server cannot do what was asked. Its text says what is wrong and what to do."""

@@ -44,8 +44,7 @@ class EmbeddedPostgres:
     def __init__(self, data_dir: Path, *, settings: Mapping[str, str] | None = None) -> None:
         """Nothing runs yet. `settings` are PostgreSQL's, by name.
 
-        Raises EmbeddedPostgresError for one of them that would lose acknowledged charges or open another way
-        in.
+        Raises EmbeddedPostgresError for one that would lose acknowledged charges or open another way in.
         """
         if not sys.platform.startswith("linux"):
             raise EmbeddedPostgresError("The embedded PostgreSQL runs on Linux; elsewhere set DATABASE_URL.")
@@ -73,10 +72,8 @@ class EmbeddedPostgres:
     def start(self) -> None:
         """Return when the server takes connections and has its database; at once if it runs already.
 
-        A first start makes the cluster. After a crash it waits for recovery, up to 120 s, and logs that it
-        waits.
-        It blocks: a coroutine calls it in a thread. Raises EmbeddedPostgresError, whose text tells what to
-        do.
+        A first start makes the cluster. After a crash it waits for recovery, up to 120 s, and logs that it waits.
+        It blocks: a coroutine calls it in a thread. Raises EmbeddedPostgresError.
         """
         with self._one_at_a_time:
             if self.pid is not None:
@@ -135,8 +132,7 @@ class EmbeddedPostgres:
             ) from None
 
     def _make_data_dir(self, account: Account) -> None:
-        """Make what is missing, closed to everybody else. Directories that were there keep their permissions.
-        """
+        """Make what is missing, closed to others. Directories that were there keep their permissions."""
         missing = [step for step in (self.data_dir, *self.data_dir.parents) if not step.exists()]
         for step in reversed(missing):
             step.mkdir(mode=0o700)
@@ -144,8 +140,8 @@ class EmbeddedPostgres:
                 step.chmod(0o711)
         if not account.is_ourselves and not account.may_enter(self.data_dir):
             raise EmbeddedPostgresError(
-                f"Root runs PostgreSQL as user {account.name}, who may not enter {self.data_dir} or a
-                directory above " f"it; choose a data directory elsewhere, such as {ROOT_DATA_DIR}."
+                f"Root runs PostgreSQL as user {account.name}, who may not enter {self.data_dir} "
+                f"or a directory above it; choose a data directory elsewhere, such as {ROOT_DATA_DIR}."
             )
 
     def _server_arguments(self) -> list[str]:

@@ -12,8 +12,7 @@ from billing.embedded.refusal import EmbeddedPostgresError
 PORT = 5432  # names the socket file only; nothing listens on TCP
 SOCKET_NAME = f".s.PGSQL.{PORT}"
 LONGEST_SOCKET_PATH_BYTES = 107
-# What libpq, asyncpg and SQLAlchemy all take as one host: they split at commas and colons, each in its own
-# way.
+# What libpq, asyncpg and SQLAlchemy all take as one host: each splits at commas and colons in its own way.
 PLAIN = re.compile(r"[\w./+@-]+", re.ASCII)
 
 
@@ -23,13 +22,10 @@ def digest_of(data_dir: Path) -> str:
 
 
 def socket_dir_for(data_dir: Path) -> Path:
-    """The directory for the socket: in the data directory, or when that path is too long a private one
-    elsewhere.
-    """
+    """In the data directory; when that path is too long for a socket, a private directory elsewhere."""
     elsewhere = f"billing-{os.geteuid()}-{digest_of(data_dir)}"
     choices = [data_dir / "socket"]
-    # Root's runtime directory is closed to the user under which root runs the server; `su` leaves us
-    # another's.
+    # Root's runtime directory is closed to the server's user; after `su` it is another user's.
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if os.geteuid() != 0 and runtime.startswith("/") and os.access(runtime, os.W_OK | os.X_OK):
         choices.append(Path(runtime, elsewhere))
@@ -53,8 +49,7 @@ def prepare_socket_dir(directory: Path, account: Account) -> None:
         f"{directory} should be our private directory, but it is somebody else's; remove it, or choose "
         "a data directory with a shorter path."
     )
-    # Everything below is done to the directory that was checked, whatever its name may come to mean
-    # meanwhile.
+    # What follows is done to the directory that was checked, whatever its name comes to mean meanwhile.
     try:
         opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except (NotADirectoryError, PermissionError):

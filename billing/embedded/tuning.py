@@ -11,8 +11,7 @@ LARGEST_BUFFERS_BYTES = 1024 * MEBIBYTE
 SMALLEST_BUFFERS_BYTES = 16 * MEBIBYTE
 MEMORY_LIMIT_OF_CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
-# Nobody may set these otherwise: an acknowledged charge survives a power cut, and the socket is the only way
-# in.
+# Nobody may change these: an acknowledged charge survives a power cut, the socket is the only way in.
 KEPT = {
     "fsync": "on",
     "synchronous_commit": "on",
@@ -29,7 +28,7 @@ OURS = frozenset(
 
 
 def settings_with(wished: Mapping[str, str]) -> dict[str, str]:
-    """The tuned settings with the caller's in their place. Raises EmbeddedPostgresError for one that is kept."""
+    """The tuned settings and the caller's. Raises EmbeddedPostgresError for one that is kept."""
     wished = {name.lower(): value for name, value in wished.items()}
     if refused := sorted(wished.keys() & (KEPT.keys() | OURS)):
         raise EmbeddedPostgresError(
