@@ -72,7 +72,7 @@ class EmbeddedPostgres:
     def start(self) -> None:
         """Return when the server takes connections and has its database; at once if it runs already.
 
-        A first start makes the cluster. After a crash it waits for recovery, up to 120 s, and logs that it waits.
+        A first start makes the cluster. After a crash it waits for recovery, 120 s at most, and says so.
         It blocks: a coroutine calls it in a thread. Raises EmbeddedPostgresError.
         """
         with self._one_at_a_time:

@@ -1,0 +1,67 @@
+# Needs make, Python 3.11 or newer, and pip (only where uv is missing). Everything else is installed into this
+# directory: .venv has the dependencies exactly as uv.lock pins them, .uv has uv.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help install demo serve test check lint bench clean
+
+is_new_enough = import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
+	$$python -c '$(is_new_enough)' 2>/dev/null && { echo $$python; break; }; done)
+UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .uv/bin/uv)
+RUN := .venv/bin
+ARGS ?=
+WORKERS ?= 2
+
+# The environment of whoever calls must not lead uv to another place or another Python.
+unexport VIRTUAL_ENV PYTHONHOME
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_PYTHON_DOWNLOADS := never
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: .venv/.synced  ## install what uv.lock pins into .venv
+
+demo: .venv/.synced  ## run the whole main job on real image files; fails unless the books tie out
+	$(RUN)/billing demo $(ARGS)
+
+serve: .venv/.synced  ## start the service, with an embedded PostgreSQL unless DATABASE_URL is set
+	$(RUN)/billing serve $(ARGS)
+
+test: .venv/.synced  ## run the tests
+	$(RUN)/pytest -n $(WORKERS) -q $(ARGS)
+
+lint: .venv/.synced  ## style, types and the rooms' imports
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy --strict billing
+	$(RUN)/lint-imports
+
+check: lint test  ## lint and test
+
+bench: .venv/.synced  ## measure
+	$(RUN)/billing bench $(ARGS)
+
+clean:  ## remove what tools left behind; .venv and data stay
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov dist
+	find billing migrations tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamp lives and goes with the environment.
+.venv/.synced: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
+	@$(if $(PYTHON),"$(PYTHON)" -c '$(is_new_enough)',false) || { \
+		echo 'billing needs Python 3.11 or newer: install it, or name it: make PYTHON=/path/to/python3.11' >&2; \
+		exit 1; }
+	@test -x .venv/bin/python || $(UV) venv --quiet --python "$(PYTHON)" .venv
+	$(UV) sync --frozen
+	@touch $@
+
+# `--target` leaves the system's Python alone, so it is not refused where that is "externally managed"; nor does it
+# need the venv module, which Debian packs separately. Any Python's pip will do: uv is a program of its own.
+.uv/bin/uv:
+	@mkdir -p .uv && echo '*' > .uv/.gitignore
+	@for pip in "$(PYTHON) -m pip" "python3 -m pip" pip3 pip; do \
+		$$pip --version >/dev/null 2>&1 || continue; \
+		echo "installing uv into .uv"; \
+		exec $$pip install --quiet --disable-pip-version-check --upgrade --target .uv 'uv>=0.13,<1'; \
+	done; echo 'uv is missing, and so is pip to install it: install one of them' >&2; exit 1
