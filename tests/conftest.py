@@ -1,0 +1,154 @@
+"""What tests share: a PostgreSQL for each worker, databases copied from a template, prices, an event loop.
+
+    async def test_something(posting, account):      # async tests run on the loop of `run`
+        await posting.post(IssueGrant(account, "g1", "purchase", 100))
+
+`database` is the worker's own and keeps what tests leave in it, so tests take fresh account ids from it
+(`account`, `new_account_id`). What needs tables of its own asks for `fresh_database`.
+"""
+
+import asyncio
+import inspect
+import itertools
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from billing.core.commands import OpenAccount
+from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
+from billing.embedded import EmbeddedPostgres
+from billing.posting import Posting
+from billing.store.schema import migrate
+
+TEMPLATE = "billing_template"
+_numbers = itertools.count(1)
+
+Run = Callable[[Awaitable[Any]], Any]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Runs an `async def` test on the loop that its fixtures used (`run`), or else on one of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    if run := pyfuncitem.funcargs.get("run"):
+        run(pyfuncitem.obj(**arguments))
+    else:
+        with asyncio.Runner() as runner:
+            runner.run(pyfuncitem.obj(**arguments))
+    return True
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL of this worker's own, with fsync on as everywhere."""
+    directory = Path(tempfile.mkdtemp(prefix="billing-tests-"))
+    directory.chmod(0o711)  # for root the server runs as a humbler user, who must get through
+    settings = {"shared_buffers": "128MB", "min_wal_size": "80MB", "max_wal_size": "1GB"}
+    try:
+        with EmbeddedPostgres(directory / "data", settings=settings) as server:
+            yield server
+    finally:
+        shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def template(server: EmbeddedPostgres) -> str:
+    """The name of a database that the migrations made and nobody uses but to copy it."""
+    asyncio.run(execute(server.dsn("postgres"), f"CREATE DATABASE {TEMPLATE}"))
+    asyncio.run(migrate(server.dsn(TEMPLATE)))
+    return TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """The DSN, as the schema's owner, of the database that this worker's tests share."""
+    with copied(server, template) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def fresh_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """The DSN, as the schema's owner, of a database for one test."""
+    with copied(server, template) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def empty_database(server: EmbeddedPostgres) -> Iterator[str]:
+    """The DSN of a database that no migration has seen."""
+    with copied(server, "template1") as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+def books() -> PriceBooks:
+    """The published prices, in force since long ago."""
+    return PriceBooks([PriceBook.of(1, datetime(2020, 1, 1, tzinfo=UTC), PUBLISHED)])
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """Runs an awaitable to its end, each on the same event loop."""
+    with asyncio.Runner() as runner:
+
+        async def awaited(awaitable: Awaitable[Any]) -> Any:
+            return await awaitable
+
+        yield lambda awaitable: runner.run(awaited(awaitable))
+
+
+@pytest.fixture
+def posting(database: str, books: PriceBooks, run: Run) -> Iterator[Posting]:
+    """The posting path, open on the worker's database."""
+    posting = Posting(database, lambda: books, lanes=2)
+    run(posting.__aenter__())
+    yield posting
+    run(posting.__aexit__())
+
+
+@pytest.fixture
+def owner(database: str, run: Run) -> Iterator[asyncpg.Connection]:
+    """A session of the schema's owner on the worker's database: it may do everything."""
+    connection = run(asyncpg.connect(database))
+    yield connection
+    run(connection.close())
+
+
+@pytest.fixture
+def new_account_id() -> Callable[[], str]:
+    """Account ids that nobody has used before."""
+    return lambda: f"acc-{next(_numbers)}"
+
+
+@pytest.fixture
+def account(posting: Posting, run: Run, new_account_id: Callable[[], str]) -> str:
+    """The id of a new account with nothing in it."""
+    account_id = new_account_id()
+    run(posting.post(OpenAccount(account_id)))
+    return account_id
+
+
+async def execute(dsn: str, *statements: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def copied(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    name = f"billing_{next(_numbers)}"
+    asyncio.run(execute(server.dsn("postgres"), f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield server.dsn(name)
+    asyncio.run(execute(server.dsn("postgres"), f"DROP DATABASE {name} WITH (FORCE)"))
