@@ -128,6 +128,10 @@ class AccountCalls(Wire):
         body = {"role": role, "name": name, "account_id": account_id}
         return cast(dict[str, Any], (await self.send("POST", "/v1/keys", body=body)).document)
 
+    async def revoke_key(self, key_id: str) -> None:
+        """The key stops within two seconds."""
+        await self.send("DELETE", path_of("keys", key_id))
+
 
 def _resource(answer: Answer) -> dict[str, Any]:
     return {**answer.document, "replayed": answer.replayed}

@@ -61,6 +61,17 @@ def failed(index: int, reason: str) -> Output:
     return Output(index=index, status="failed", width=None, height=None, reason=_storable(reason))
 
 
+def image_of(item: object) -> bytes | None:
+    """The bytes of the image in one item of `data[]`; None if it holds none (a failure, a URL)."""
+    text = item.get("b64_json") if isinstance(item, Mapping) else None
+    if not isinstance(text, str):
+        return None
+    try:
+        return base64.b64decode(_base64(text)) or None
+    except ValueError:  # binascii.Error, or characters that are not ASCII
+        return None
+
+
 def _read_item(index: int, item: object) -> Output:
     if not isinstance(item, Mapping):
         return failed(index, "not an image")
@@ -75,22 +86,22 @@ def _read_item(index: int, item: object) -> Output:
 
 def _read_base64(index: int, text: str) -> Output:
     """Decodes the head of the image first: a 4K picture of 20 MB is measured without decoding it all."""
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
     try:
-        size = measure(base64.b64decode(text[:_HEAD_CHARACTERS]))
+        size = measure(base64.b64decode(_base64(text)[:_HEAD_CHARACTERS]))
     except ValueError:  # line breaks shift the cut off a multiple of 4; the whole may still be in order
         size = None
     if size is not None:
         return succeeded(index, size)
-    try:
-        image = base64.b64decode(text)
-    except ValueError:  # binascii.Error, or characters that are not ASCII
-        return failed(index, "b64_json is not base64")
-    if not image:
-        return failed(index, "empty image")
+    image = image_of({"b64_json": text})
+    if image is None:
+        return failed(index, "b64_json is empty or not base64")
     size = measure(image)
     return succeeded(index, size, None if size else "header not readable as PNG, JPEG, WebP or AVIF")
+
+
+def _base64(text: str) -> str:
+    """Some providers send data URLs where bare base64 is due."""
+    return text.partition(",")[2] if text.startswith("data:") else text
 
 
 def _message(holder: Mapping[str, Any]) -> str | None:

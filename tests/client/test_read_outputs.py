@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from billing.client import Output, read_outputs
+from billing.client import Output, image_of, read_outputs
 from billing.client.size import HEAD_BYTES
 
 
@@ -83,9 +83,9 @@ def test_an_answer_without_images_means_that_all_failed(response: dict[str, Any]
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
-        ({"b64_json": "a"}, "b64_json is not base64"),
-        ({"b64_json": "é" * 8}, "b64_json is not base64"),
-        ({"b64_json": "===="}, "empty image"),
+        ({"b64_json": "a"}, "b64_json is empty or not base64"),
+        ({"b64_json": "é" * 8}, "b64_json is empty or not base64"),
+        ({"b64_json": "===="}, "b64_json is empty or not base64"),
         ({"b64_json": ""}, "no image in this item"),
         ({"b64_json": None}, "no image in this item"),
         ({"b64_json": 7}, "no image in this item"),
@@ -135,6 +135,15 @@ def test_a_reason_can_always_be_stored() -> None:
     assert output["reason"].startswith("bad  request xxx")
     assert len(output["reason"]) == 200
     output["reason"].encode("utf-8")
+
+
+def test_the_bytes_of_an_image_are_what_was_sent() -> None:
+    image = picture(40, 30, "webp")
+    text = base64.b64encode(image).decode("ascii")
+    assert image_of({"b64_json": text}) == image
+    assert image_of({"b64_json": "data:image/webp;base64," + text}) == image
+    for nothing in ({}, None, {"url": "https://images.example/1.png"}, {"b64_json": "a"}, {"b64_json": ""}):
+        assert image_of(nothing) is None
 
 
 ANY_JSON = st.recursive(

@@ -1,0 +1,19 @@
+"""Why a bill is what it is, in the service's own words."""
+
+from __future__ import annotations
+
+from billing.client.documents import Charge
+from billing.demo.scene import headline
+from billing.demo.stage import Stage
+
+
+async def explain(stage: Stage, charge: Charge) -> None:
+    """The explanation of the charge that asked for 4K and got 1672x941."""
+    headline(
+        stage,
+        f"{stage.next_scene()}. Why 67 and not 133?",
+        "The service explains the charge that asked for 4K and got 1672x941.",
+    )
+    document = await stage.billing.explain(charge["account_id"], charge["request_id"])
+    for number, step in enumerate(document["steps"], 1):
+        stage.console.print(f" {number:>2}  {step}", markup=False, highlight=False)

@@ -1,0 +1,103 @@
+"""Scenes in which the provider delivers something else than was asked: the bill follows the pixels."""
+
+from __future__ import annotations
+
+from billing.client.documents import Charge
+from billing.demo.orders import Orders
+from billing.demo.scene import Expected, Scene
+from billing.demo.stage import Stage
+
+
+async def failures(stage: Stage) -> Charge:
+    """Some outputs fail, or all. Returns the charge of which two images were delivered."""
+    scene = Scene(
+        stage,
+        "Some fail, all fail",
+        "Only outputs that succeeded cost anything; the rest of the hold is released.",
+    )
+    some = await scene.order(
+        "studio",
+        Expected(34, "2 of 4 came: 2 × 2K medium 17"),
+        n=4,
+        size="2048x2048",
+        quality="medium",
+        output_format="avif",
+        orders=Orders(fail=frozenset({1, 3})),
+    )
+    await scene.order(
+        "studio",
+        Expected(0, "none of 2 came"),
+        n=2,
+        size="2048x2048",
+        quality="high",
+        orders=Orders(fail=frozenset({0, 1})),
+    )
+    await scene.order(
+        "studio",
+        Expected(0, "the provider refused the prompt"),
+        n=3,
+        size="1024x1024",
+        quality="high",
+        orders=Orders(refuse=True),
+    )
+    scene.show()
+    return some.charge
+
+
+async def other_sizes(stage: Stage) -> Charge:
+    """Smaller, larger, unreadable. Returns the charge that asked for 4K and got 1672x941."""
+    scene = Scene(
+        stage,
+        "Smaller and larger than asked",
+        "Each image is priced from its own measured size. The account `studio` pays what really came;"
+        " `thrifty` has overage cap and never pays more than was quoted for an image.",
+    )
+    await scene.order(
+        "studio",
+        Expected(14, "1024 ≤ 1536, so 1K; high 14, not 67"),
+        size="2048x2048",
+        quality="high",
+        orders=Orders(sizes=("1024x1024",)),
+    )
+    fallen_short = await scene.order(
+        "studio",
+        Expected(67, "1672 ≤ 2048, so 2K; high 67, not 133"),
+        size="3840x2160",
+        quality="high",
+        output_format="jpeg",
+        orders=Orders(sizes=("1672x941",), claims="absent"),
+    )
+    larger = Orders(sizes=("2048x2048",))
+    await scene.order(
+        "studio",
+        Expected(17, "2048 ≤ 2048, so 2K; medium 17, not 4"),
+        size="1024x1024",
+        quality="medium",
+        output_format="webp",
+        orders=larger,
+    )
+    await scene.order(
+        "thrifty",
+        Expected(4, "quoted 1K medium 4, capped", flags=("capped",)),
+        size="1024x1024",
+        quality="medium",
+        output_format="webp",
+        orders=larger,
+    )
+    await scene.order(
+        "thrifty",
+        Expected(8, "1K medium 4 + 2K medium 17 capped at 4", flags=("capped",)),
+        n=2,
+        size="1024x1024",
+        quality="medium",
+        orders=Orders(sizes=("1024x1024", "2048x1152")),
+    )
+    await scene.order(
+        "studio",
+        Expected(17, "cannot be measured: the quoted 2K medium 17", flags=("unmeasured",)),
+        size="2048x2048",
+        quality="medium",
+        orders=Orders(truncate=frozenset({0})),
+    )
+    scene.show()
+    return fallen_short.charge

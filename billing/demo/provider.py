@@ -1,0 +1,166 @@
+"""A local stand-in for a model provider, with the shape of OpenAI's image API.
+
+`python -m billing.demo.provider` listens on a free loopback port, prints its address on one line and ends
+when its standard input does, so that it never outlives the process that started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import os
+import socket
+import sys
+import time
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI, Header, Request
+from fastapi.responses import JSONResponse
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from PIL import UnidentifiedImageError
+from pydantic import BaseModel, Field
+
+from billing.demo.orders import HEADER, Orders
+from billing.demo.picture import by_night, draw, encode
+
+SIZE_OF_AUTO = "1024x1024"
+TRUNCATED_BYTES = 16
+"""Enough for the magic bytes, not for a width."""
+
+
+class Generation(BaseModel):
+    """The members of OpenAI's `images.generate` that a picture depends on."""
+
+    model: str
+    prompt: str = Field(min_length=1)
+    n: int = Field(default=1, ge=1, le=10)
+    size: str = Field(default="auto", pattern=r"^(auto|\d{2,4}x\d{2,4})$")
+    quality: str = "auto"
+    output_format: Literal["png", "jpeg", "webp", "avif"] = "png"
+
+
+class SourceImage(BaseModel):
+    """A picture to edit, as a data URL."""
+
+    image_url: str = Field(pattern=r"^data:image/[a-z]+;base64,")
+
+    def content(self) -> bytes:
+        """The bytes of the picture. Raises `binascii.Error`."""
+        return base64.b64decode(self.image_url.partition(",")[2], validate=True)
+
+
+class Edit(Generation):
+    """`images.edit` in its JSON form."""
+
+    images: list[SourceImage] = Field(min_length=1, max_length=1)
+
+
+class Refusal(Exception):
+    """An answer with an HTTP status of 400 and an `error` in OpenAI's shape."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.document = {"error": {"type": "invalid_request_error", "code": code, "message": message}}
+
+
+app = FastAPI(title="Stand-in image provider", docs_url=None, redoc_url=None)
+
+
+@app.exception_handler(Refusal)
+async def refused(request: Request, refusal: Refusal) -> JSONResponse:
+    return JSONResponse(refusal.document, status_code=400)
+
+
+@app.get("/healthz")
+async def healthz() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@app.post("/v1/images/generations")
+async def generations(asked: Generation, orders: Annotated[str, Header(alias=HEADER)] = "") -> dict[str, Any]:
+    return await _answer(asked, None, orders)
+
+
+@app.post("/v1/images/edits")
+async def edits(asked: Edit, orders: Annotated[str, Header(alias=HEADER)] = "") -> dict[str, Any]:
+    try:
+        source = asked.images[0].content()
+    except binascii.Error as error:
+        raise Refusal("invalid_image", "the image is not base64") from error
+    return await _answer(asked, source, orders)
+
+
+async def _answer(asked: Generation, source: bytes | None, header: str) -> dict[str, Any]:
+    try:
+        orders = Orders.read(header)
+    except ValueError as error:
+        raise Refusal("invalid_orders", str(error)) from error
+    if orders.hang:
+        await asyncio.Event().wait()  # set by nobody: the caller's time-out is the way out
+    if orders.refuse:
+        raise Refusal("moderation_blocked", "the prompt was refused by the safety system")
+    # Drawing is work for a thread: other requests are answered meanwhile, as a provider would.
+    data = await asyncio.gather(
+        *(asyncio.to_thread(_item, asked, source, orders, index) for index in range(asked.n))
+    )
+    return {"created": int(time.time()), "data": data, **_claims(asked, orders)}
+
+
+def _item(asked: Generation, source: bytes | None, orders: Orders, index: int) -> dict[str, Any]:
+    if index in orders.fail:
+        return {"error": {"code": "generation_failed", "message": "the model produced no image"}}
+    width, height = map(int, _size(asked, orders, index).split("x"))
+    if source is None:
+        picture = draw(width, height, seed=binascii.crc32(f"{asked.prompt} {index}".encode()))
+    else:
+        try:
+            picture = by_night(source, width, height)
+        except UnidentifiedImageError as error:
+            raise Refusal("invalid_image", "the image cannot be read") from error
+    data = encode(picture, asked.output_format)
+    if index in orders.truncate:
+        data = data[:TRUNCATED_BYTES]
+    return {"b64_json": base64.b64encode(data).decode("ascii")}
+
+
+def _size(asked: Generation, orders: Orders, index: int) -> str:
+    if orders.sizes:
+        return orders.sizes[index % len(orders.sizes)]
+    return SIZE_OF_AUTO if asked.size == "auto" else asked.size
+
+
+def _claims(asked: Generation, orders: Orders) -> dict[str, str]:
+    """Size and quality at the top level, as unreliable as the real ones. `medium` for `auto` on purpose:
+    what a provider reports back must not make the bill smaller.
+    """
+    if orders.claims == "absent":
+        return {"output_format": asked.output_format}
+    if orders.claims == "auto":
+        return {"output_format": asked.output_format, "size": "auto", "quality": "auto"}
+    quality = "medium" if asked.quality == "auto" else asked.quality
+    size = SIZE_OF_AUTO if asked.size == "auto" else asked.size
+    return {"output_format": asked.output_format, "size": size, "quality": quality}
+
+
+async def _serve() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = Server(
+        app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, websockets=False, log_enabled=False
+    )
+    serving = asyncio.create_task(server.serve())
+    print(f"http://127.0.0.1:{port}", flush=True)
+    owner = asyncio.create_task(asyncio.to_thread(sys.stdin.buffer.read))
+    await asyncio.wait({serving, owner}, return_when=asyncio.FIRST_COMPLETED)
+    # Nothing here is worth finishing: requests told to hang would keep a polite shutdown waiting.
+    os._exit(0 if owner.done() else 1)
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(_serve())
+    except KeyboardInterrupt:
+        os._exit(0)
