@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import os
+import contextlib
 import socket
+import subprocess
 import sys
 import time
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Header, Request
 from fastapi.responses import JSONResponse
-from granian.constants import Interfaces
-from granian.server.embed import Server
 from PIL import UnidentifiedImageError
 from pydantic import BaseModel, Field
 
@@ -144,23 +143,28 @@ def _claims(asked: Generation, orders: Orders) -> dict[str, str]:
     return {"output_format": asked.output_format, "size": size, "quality": quality}
 
 
-async def _serve() -> None:
+def _serve() -> None:
+    """Runs the server as a program of its own until standard input ends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = Server(
-        app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, websockets=False, log_enabled=False
+    server = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "granian", "billing.demo.provider:app", "--interface", "asgi"),
+            *("--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--no-ws", "--no-log"),
+            # Requests that were told to hang would keep a polite shutdown waiting.
+            *("--workers-kill-timeout", "1"),
+        ],
+        stdin=subprocess.DEVNULL,
     )
-    serving = asyncio.create_task(server.serve())
-    print(f"http://127.0.0.1:{port}", flush=True)
-    owner = asyncio.create_task(asyncio.to_thread(sys.stdin.buffer.read))
-    await asyncio.wait({serving, owner}, return_when=asyncio.FIRST_COMPLETED)
-    # Nothing here is worth finishing: requests told to hang would keep a polite shutdown waiting.
-    os._exit(0 if owner.done() else 1)
+    try:
+        print(f"http://127.0.0.1:{port}", flush=True)
+        sys.stdin.buffer.read()
+    finally:
+        server.terminate()
+        server.wait()
 
 
 if __name__ == "__main__":
-    try:
-        asyncio.run(_serve())
-    except KeyboardInterrupt:
-        os._exit(0)
+    with contextlib.suppress(KeyboardInterrupt):
+        _serve()
