@@ -14,6 +14,7 @@ from billing.embedded.sockets import PORT
 
 OWNER_ROLE = "billing"
 DATABASE = "billing"
+PARTIAL = "cluster-partial-"
 FIRST_WITH_BUILTIN_LOCALE = 17
 
 CREATE_DATABASE_IF_ABSENT = f"""
@@ -30,14 +31,18 @@ def major_of(cluster: Path) -> int | None:
         return None
 
 
+def clear_partial_clusters(data_dir: Path) -> None:
+    """Remove what a killed first start left. The next start takes what a dying initdb is still writing."""
+    for leftover in data_dir.glob(PARTIAL + "*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
 def create_cluster(cluster: Path, binaries: Binaries, account: Account) -> None:
     """Make the files of a new cluster. Killed half-way it leaves nothing that looks like one.
 
     Raises EmbeddedPostgresError with initdb's own words.
     """
-    for leftover in cluster.parent.glob("cluster-partial-*"):
-        shutil.rmtree(leftover)
-    partial = Path(tempfile.mkdtemp(prefix="cluster-partial-", dir=cluster.parent))
+    partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=cluster.parent))
     if not account.is_ourselves:
         os.chown(partial, account.uid, account.gid)
     locale = ["--locale=C.UTF-8"]

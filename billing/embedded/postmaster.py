@@ -17,6 +17,7 @@ from billing.embedded.refusal import EmbeddedPostgresError
 PATIENCE_SECONDS = 120.0
 POLL_SECONDS = 0.02
 NOTICE_SECONDS = 5.0
+LARGEST_PID = 2**31 - 1
 STATUS_LINE = 7  # of postmaster.pid, counted from 0
 
 log = logging.getLogger(__name__)
@@ -149,7 +150,7 @@ def stale_pid_in(cluster: Path) -> str | None:
     A file without a pid, which a power cut can leave, is removed: PostgreSQL refuses to start beside it.
     """
     pid = next(iter(lock_file_lines(cluster)), "").strip()
-    if pid.isascii() and pid.isdecimal():
+    if pid.isascii() and pid.isdecimal() and 0 < int(pid) <= LARGEST_PID:
         return pid
     (cluster / "postmaster.pid").unlink(missing_ok=True)
     return None

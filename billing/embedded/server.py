@@ -11,7 +11,14 @@ from urllib.parse import quote
 
 from billing.embedded.account import Account, account_for
 from billing.embedded.binaries import binaries_for, reachable
-from billing.embedded.cluster import DATABASE, OWNER_ROLE, create_cluster, create_database, major_of
+from billing.embedded.cluster import (
+    DATABASE,
+    OWNER_ROLE,
+    clear_partial_clusters,
+    create_cluster,
+    create_database,
+    major_of,
+)
 from billing.embedded.owner import OwnerLock
 from billing.embedded.postmaster import Postmaster, launch_command, stale_pid_in, wait_for_leftovers
 from billing.embedded.refusal import EmbeddedPostgresError
@@ -113,6 +120,7 @@ class EmbeddedPostgres:
         self._lock.take()
         wait_for_leftovers(self._cluster_name)
         # From here on nobody else uses the directory.
+        clear_partial_clusters(self.data_dir)
         binaries = reachable(binaries_for(major_of(self._cluster)), account, self.data_dir)
         if major_of(self._cluster) is None:
             create_cluster(self._cluster, binaries, account)

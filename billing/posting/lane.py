@@ -51,7 +51,9 @@ class Tally:
 class Lane:
     """Posts commands for its share of the accounts, in the order in which they came."""
 
-    def __init__(self, connect: Connect, books: Callable[[], PriceBooks], *, batch: int, attempts: int = 6) -> None:
+    def __init__(
+        self, connect: Connect, books: Callable[[], PriceBooks], *, batch: int, attempts: int = 6
+    ) -> None:
         self._connect = connect
         self._books = books
         self._batch = batch
@@ -122,7 +124,9 @@ class Lane:
             return [refusal] * len(commands)
         except Exception as error:
             if len(commands) == 1:
-                log.exception("command failed", command=type(commands[0]).__name__, account_id=commands[0].account_id)
+                log.exception(
+                    "command failed", command=type(commands[0]).__name__, account_id=commands[0].account_id
+                )
                 return [error]
         self.tally.bisections += 1
         middle = len(commands) // 2

@@ -22,7 +22,13 @@ class Posting:
     """
 
     def __init__(
-        self, dsn: str, books: Callable[[], PriceBooks], *, lanes: int = 2, batch: int = 1_000, queue: int = 20_000
+        self,
+        dsn: str,
+        books: Callable[[], PriceBooks],
+        *,
+        lanes: int = 2,
+        batch: int = 1_000,
+        queue: int = 20_000,
     ) -> None:
         self._queue = queue
         self.lanes = [Lane(lambda: engine.connect(dsn), books, batch=batch) for _ in range(lanes)]
@@ -77,4 +83,3 @@ class Posting:
     def _check_room(self, commands: int) -> None:
         if self.waiting + commands > self._queue:
             raise Overloaded()
-

@@ -1,13 +1,10 @@
 """Connections: where the database is, how a session of the service is set up, and who owns the schema."""
 
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 SERVICE_ROLE = "billing_service"
 
@@ -57,7 +54,9 @@ def plain_dsn(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("postgres", "postgresql", "postgresql+asyncpg"):
         raise ValueError("DATABASE_URL must begin with postgresql://")
-    return urlunsplit(("postgresql", *parts[1:])) if parts.netloc else url.replace(parts.scheme, "postgresql", 1)
+    return (
+        urlunsplit(("postgresql", *parts[1:])) if parts.netloc else url.replace(parts.scheme, "postgresql", 1)
+    )
 
 
 async def connect(dsn: str, settings: dict[str, str] | None = None) -> asyncpg.Connection:
@@ -96,11 +95,3 @@ def owner_engine(dsn: str) -> AsyncEngine:
         return await asyncpg.connect(plain_dsn(dsn), server_settings={"timezone": "UTC"}, timeout=10)
 
     return create_async_engine("postgresql+asyncpg://", async_creator=creator, pool_size=1)
-
-
-@asynccontextmanager
-async def driver(connection: AsyncConnection) -> AsyncIterator[Any]:
-    """The asyncpg connection below `connection`, inside its transaction."""
-    await connection.exec_driver_sql("SELECT 1") if not connection.in_transaction() else None
-    raw = await connection.get_raw_connection()
-    yield raw.driver_connection

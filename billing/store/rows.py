@@ -13,10 +13,10 @@ from billing.core.wallet import AccountChange, Hold, RefundRow, Settings, Wallet
 
 GRANT_COLUMNS = tuple(field.name for field in fields(Grant))
 DEBT_COLUMNS = tuple(field.name for field in fields(Debt))
+SETTINGS_COLUMNS = tuple(field.name for field in fields(Settings))
 ACCOUNT_COLUMNS = (
-    "account_id", "asset", "name", "status", "credit_limit", "overage", "hold", "metadata", "created_at",
-    "opening_digest", "posted", "held", "frozen", "debt", "wallet_seq", "wallet_head", "money_seq", "money_head",
-    "last_at", "due_at",
+    "account_id", *SETTINGS_COLUMNS, "opening_digest", "posted", "held", "frozen", "debt", "wallet_seq", "wallet_head",
+    "money_seq", "money_head", "last_at", "due_at",
 )  # fmt: skip
 
 grant_row = attrgetter(*GRANT_COLUMNS)

@@ -3,10 +3,11 @@
 Rows are never trusted as domain values: SQLModel does not validate tables. The core's constructors do.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Integer, LargeBinary, Text
+from sqlalchemy import ARRAY, BigInteger, Boolean, ColumnElement, DateTime, Integer, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
 metadata = SQLModel.metadata
@@ -36,7 +37,9 @@ class AccountRow(SQLModel, table=True):
     credit_limit: int = _column(BigInteger)
     overage: str = _text()
     hold: str = _text()
-    metadata_: str | None = Field(default=None, sa_column_kwargs={"name": "metadata"}, sa_type=Text, nullable=True)
+    metadata_: str | None = Field(
+        default=None, sa_column_kwargs={"name": "metadata"}, sa_type=Text, nullable=True
+    )
     created_at: datetime = _column(_TIME)
     opening_digest: bytes = _column(LargeBinary)
     posted: int = _column(BigInteger)
@@ -113,7 +116,9 @@ class ChargeRow(SQLModel, table=True):
     void_reason: str | None = _maybe()
     api_key_id: str | None = _maybe()
     end_user: str | None = _maybe()
-    metadata_: str | None = Field(default=None, sa_column_kwargs={"name": "metadata"}, sa_type=Text, nullable=True)
+    metadata_: str | None = Field(
+        default=None, sa_column_kwargs={"name": "metadata"}, sa_type=Text, nullable=True
+    )
     hold_seconds: int = _column(Integer)
     credit_limit: int = _column(BigInteger)
     available_credits: int = _column(BigInteger)
@@ -222,3 +227,9 @@ class ApiKeyRow(SQLModel, table=True):
     name: str = _text()
     created_at: datetime = _column(_TIME)
     revoked_at: datetime | None = _maybe(_TIME)
+
+
+def columns_of(table: type[SQLModel], names: Sequence[str]) -> list[ColumnElement[Any]]:
+    """The columns `names` of `table`, in that order: a SELECT list whose rows fill a core tuple."""
+    columns = metadata.tables[str(table.__tablename__)].c
+    return [columns[name] for name in names]

@@ -1,0 +1,137 @@
+"""Accounts, their balances, grants and changes."""
+
+from typing import Any
+
+from fastapi import APIRouter, Query, Response
+
+from billing.api.auth import ACCOUNT, Admin, Reading
+from billing.api.models.accounts import (
+    Account,
+    AccountPatch,
+    Balance,
+    BalanceAt,
+    Change,
+    Changes,
+    GrantShown,
+    NewAccount,
+    NewGrant,
+)
+from billing.api.models.common import Page, decode_cursor, page
+from billing.api.parameters import AccountId, Cursor, Limit, Moment, The, answered
+from billing.api.problems import responses
+from billing.core.answers import AccountAnswer, GrantAnswer
+from billing.core.commands import UNCHANGED, AmendAccount, IssueGrant, OpenAccount
+from billing.core.refusals import AccountNotFound, IdReused
+from billing.store import accounts, balances, journal
+
+router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
+
+
+@router.post("", status_code=201, response_model=Account, responses=responses(IdReused))
+async def open_account(body: NewAccount, response: Response, service: The, caller: Admin) -> Account:
+    """Opens an account. Repeated alike it answers 200 with the account as it is now."""
+    answer = await service.posting.post(
+        OpenAccount(
+            body.account_id,
+            body.name,
+            body.asset,
+            body.credit_limit,
+            body.overage,
+            body.hold,
+            body.metadata,
+            caller.key_id,
+        )
+    )
+    assert isinstance(answer, AccountAnswer)
+    answered(response, answer.replayed)
+    return Account.of(answer.account_id, answer.settings)
+
+
+@router.get("", response_model=Page[Account], responses=responses())
+async def list_accounts(service: The, caller: Reading, cursor: Cursor = None, limit: Limit = 50) -> Any:
+    """Accounts in the order of their ids; a key of role `account` sees its own."""
+    if caller.role == ACCOUNT and caller.account_id is not None:
+        own = (caller.account_id, await accounts.account(service.engine, caller.account_id))
+        return page([own], 1, None, lambda item: Account.of(*item))
+    after = None if cursor is None else decode_cursor(cursor, str)[0]
+    found = await accounts.accounts(service.engine, after=after, limit=limit + 1)
+    return page(found, limit, lambda item: [item[0]], lambda item: Account.of(*item))
+
+
+@router.get("/{account_id}", response_model=Account, responses=responses(AccountNotFound))
+async def get_account(account_id: AccountId, service: The, caller: Reading) -> Account:
+    """One account and its settings."""
+    return Account.of(account_id, await accounts.account(service.engine, account_id))
+
+
+@router.patch("/{account_id}", response_model=Account, responses=responses(AccountNotFound))
+async def amend_account(account_id: AccountId, body: AccountPatch, service: The, caller: Admin) -> Account:
+    """Changes the settings that are sent. Those that decide money leave a record: see `/changes`."""
+    sent = {
+        name: getattr(body, name) if name in body.model_fields_set else UNCHANGED
+        for name in ("name", "status", "credit_limit", "overage", "hold", "metadata")
+    }
+    answer = await service.posting.post(AmendAccount(account_id, **sent, actor=caller.key_id))
+    assert isinstance(answer, AccountAnswer)
+    return Account.of(account_id, answer.settings)
+
+
+@router.get("/{account_id}/changes", response_model=Changes, responses=responses(AccountNotFound))
+async def list_changes(account_id: AccountId, service: The, caller: Reading) -> Changes:
+    """Who changed what, and when, from the opening on."""
+    return Changes(data=[Change.of(change) for change in await accounts.changes(service.engine, account_id)])
+
+
+@router.get("/{account_id}/balance", response_model=Balance | BalanceAt, responses=responses(AccountNotFound))
+async def get_balance(
+    account_id: AccountId,
+    service: The,
+    caller: Reading,
+    at: Moment | None = Query(
+        None, description="RFC 3339: the figures as they were then, by when things took effect"
+    ),
+) -> Balance | BalanceAt:
+    """What the account has, what is held and what is left, at one instant."""
+    if at is not None:
+        return BalanceAt.of(await balances.figures_at(service.engine, account_id, at))
+    return Balance.of(await balances.balance_sheet(service.engine, account_id))
+
+
+@router.post(
+    "/{account_id}/grants",
+    status_code=201,
+    response_model=GrantShown,
+    responses=responses(AccountNotFound, IdReused),
+)
+async def issue_grant(
+    account_id: AccountId, body: NewGrant, response: Response, service: The, caller: Admin
+) -> GrantShown:
+    """Gives credits. What is owed is paid first, oldest debt first."""
+    paid = body.amount_paid
+    answer = await service.posting.post(
+        IssueGrant(
+            account_id,
+            body.grant_id,
+            body.kind,
+            body.credits,
+            body.expires_at,
+            body.priority,
+            None if paid is None else paid.micros,
+            None if paid is None else paid.currency,
+            body.funding,
+            body.reference,
+        )
+    )
+    assert isinstance(answer, GrantAnswer)
+    answered(response, answer.replayed)
+    return GrantShown.of(answer.grant)
+
+
+@router.get("/{account_id}/grants", response_model=Page[GrantShown], responses=responses(AccountNotFound))
+async def list_grants(
+    account_id: AccountId, service: The, caller: Reading, cursor: Cursor = None, limit: Limit = 50
+) -> Any:
+    """All grants of the account, also spent and expired ones, oldest first."""
+    after = 0 if cursor is None else decode_cursor(cursor, int)[0]
+    found = await journal.grants(service.engine, account_id, after=after, limit=limit + 1)
+    return page(found, limit, lambda grant: [grant.seq], GrantShown.of)

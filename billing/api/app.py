@@ -1,0 +1,128 @@
+"""The application: routes, refusals and what surrounds every request."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import Response
+from prometheus_client import CollectorRegistry
+from pydantic.json_schema import models_json_schema
+from starlette.exceptions import HTTPException
+
+from billing.api import accounts, batch, charges, health, keys, metrics, prices, problems, transfers
+from billing.api.auth import Allow
+from billing.api.limits import BodyLimit
+from billing.api.service import running
+from billing.core.refusals import Invalid, Refusal
+from billing.settings import Settings
+from billing.store.accounts import account
+
+DESCRIPTION = """
+Credits for image generation: authorize before you call a provider, settle with what came back.
+
+* **Charged exactly once.** Every write carries an id that you choose. Send it again when no answer came.
+* **By the pixels that were delivered.** The bill follows each output's measured size; failures cost nothing.
+* **Explained.** `/explain` shows every number from the request down to the journal row.
+
+Amounts are JSON integers of whole credits (or of micros where money is meant). Times are RFC 3339 in UTC.
+"""
+TAGS = [
+    {
+        "name": "charges",
+        "description": "What the gateway asks before it calls a provider, and tells afterwards.",
+    },
+    {"name": "accounts", "description": "Customers, their settings, grants and balances."},
+    {
+        "name": "prices",
+        "description": "Price books are immutable versions; a charge keeps its own to the end.",
+    },
+    {"name": "ledger", "description": "The double-entry journal, hash-chained for each account."},
+    {"name": "keys", "description": "Who may call."},
+    {"name": "service", "description": "For operators."},
+]
+
+
+def create_app(settings: Settings | None = None, dsn: str | None = None) -> FastAPI:
+    """The application on a migrated database: `dsn`, or what the environment says (`DATABASE_URL`)."""
+    chosen = settings or Settings.read()
+    database = dsn or os.environ["DATABASE_URL"]
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(chosen, database) as service:
+            app.state.service = service
+            yield
+
+    app = FastAPI(title="Billing", version="1", description=DESCRIPTION, openapi_tags=TAGS, lifespan=lifespan)
+    app.state.registry = CollectorRegistry()
+    for room in (charges, batch, accounts, prices, transfers, keys, health, metrics):
+        app.include_router(room.router)
+    app.add_exception_handler(Invalid, _on_invalid)
+    app.add_exception_handler(Refusal, problems.on_refusal)
+    app.add_exception_handler(RequestValidationError, _on_unread)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, problems.on_error)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(metrics.Requests, registry=app.state.registry)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+async def _on_unread(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return await _refuse_body(request, problems.invalid(error))
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Invalid)
+    return await _refuse_body(request, error)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 400:  # FastAPI's word for a body that cannot be read
+        return await _refuse_body(request, Invalid.of("body", "cannot be read as JSON"))
+    return await problems.on_http(request, error)
+
+
+async def _refuse_body(request: Request, refusal: Invalid) -> Response:
+    """A bad body is told only to those who may call and see the account: key, role, account, and then body.
+
+    FastAPI reads the body first. On the way to a refusal there is time to look.
+    """
+    try:
+        for dependency in getattr(getattr(request.scope.get("route"), "dependant", None), "dependencies", ()):
+            if isinstance(dependency.call, Allow):
+                await dependency.call(request)
+        account_id = request.path_params.get("account_id")
+        if account_id is not None and not any(error["field"] == "account_id" for error in refusal.errors):
+            await account(request.app.state.service.engine, account_id)
+    except Refusal as first:
+        return problems.response(first)
+    return problems.response(refusal)
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+            tags=app.openapi_tags,
+        )
+        components = schema.setdefault("components", {})
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "bk_…"}}
+        _, extra = models_json_schema(
+            [(batch.Batch, "validation")], ref_template="#/components/schemas/{model}"
+        )
+        components["schemas"] = {**extra["$defs"], **components["schemas"]}
+        for path, operations in schema["paths"].items():
+            for operation in operations.values():
+                operation["security"] = [] if path in ("/healthz", "/readyz", "/metrics") else [{"key": []}]
+        app.openapi_schema = schema
+    return app.openapi_schema

@@ -1,0 +1,154 @@
+"""Batches: many operations in one request. One bad operation fails alone; nothing is atomic between them."""
+
+import asyncio
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from billing.api import problems
+from billing.api.auth import Charging
+from billing.api.models.charges import AuthorizeOrCharge, ChargeShown, Operation
+from billing.api.models.common import Problem, Shown
+from billing.api.parameters import The
+from billing.api.problems import responses
+from billing.core.answers import ChargeAnswer
+from billing.core.commands import Authorize, Command
+from billing.core.refusals import Invalid, PayloadTooLarge, Refusal
+from billing.posting.posting import SLICE
+
+OPERATIONS_MAX = 5_000
+router = APIRouter(tags=["charges"])
+
+
+class Done(Shown):
+    """What one operation came to, as its own request would have answered."""
+
+    status: Literal[200, 201]
+    replayed: bool
+    body: ChargeShown
+
+
+class Failed(Shown):
+    status: int
+    body: Problem
+
+
+class Results(Shown):
+    results: list[Done | Failed]
+
+
+class Batch(Shown):
+    """At most 5,000 operations. `charge` needs `outputs`."""
+
+    operations: list[Operation]
+
+
+_operation: TypeAdapter[Any] = TypeAdapter(Operation)
+_results: TypeAdapter[Any] = TypeAdapter(list[Done | dict[str, Any]])
+
+
+@router.post(
+    "/v1/charges/batch",
+    response_model=Results,
+    responses=responses(PayloadTooLarge),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": "#/components/schemas/Batch"},
+                    "example": {
+                        "operations": [
+                            {
+                                "op": "authorize",
+                                "account_id": "acme",
+                                "request_id": "req-7",
+                                "model": "gpt-image-2",
+                            },
+                            {"op": "void", "account_id": "acme", "request_id": "req-6"},
+                        ]
+                    },
+                }
+            },
+        }
+    },
+)
+async def batch(request: Request, service: The, caller: Charging) -> Response:
+    """Posts many operations, in order for each account, and answers each for itself, in order."""
+    operations = _operations(await request.body())
+    slices = [operations[start : start + SLICE] for start in range(0, len(operations), SLICE)]
+    posted = []
+    for part in slices:
+        # A slice at a time, and a turn for everybody else in between: single requests must not wait.
+        posted.append(asyncio.ensure_future(_post(service, part)))
+        await asyncio.sleep(0)
+    written = []
+    for task in posted:
+        written.append(_results.dump_json(await task)[1:-1])
+        await asyncio.sleep(0)
+    return Response(b'{"results":[' + b",".join(written) + b"]}", media_type="application/json")
+
+
+def _operations(body: bytes) -> list[Any]:
+    """The batch's operations, unread. Raises Invalid."""
+    try:
+        document = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise Invalid.of("body", f"is not JSON: {error}") from None
+    if (
+        not isinstance(document, dict)
+        or set(document) != {"operations"}
+        or not isinstance(document["operations"], list)
+    ):
+        raise Invalid.of("operations", "must be a list, and the body's only field")
+    if len(document["operations"]) > OPERATIONS_MAX:
+        raise Invalid.of("operations", f"must be at most {OPERATIONS_MAX}")
+    return document["operations"]
+
+
+async def _post(service: The, operations: list[Any]) -> list[Any]:
+    """Posts one slice; what it says of each operation, ready to be written."""
+    results: list[Any] = [None] * len(operations)
+    commands: list[Command] = []
+    places: list[int] = []
+    for place, operation in enumerate(operations):
+        try:
+            commands.append(_command(operation))
+            places.append(place)
+        except Refusal as refusal:
+            results[place] = _failed(refusal)
+    try:
+        outcomes = await service.posting.post_many(commands)
+    except Refusal as refusal:
+        outcomes = [refusal] * len(commands)
+    for place, command, outcome in zip(places, commands, outcomes, strict=True):
+        if isinstance(outcome, ChargeAnswer):
+            status: Literal[200, 201] = (
+                201 if isinstance(command, Authorize) and not outcome.replayed else 200
+            )
+            body = ChargeShown.of(outcome.charge, outcome.outputs, outcome.balance)
+            results[place] = Done(status=status, replayed=outcome.replayed, body=body)
+        elif isinstance(outcome, Refusal):
+            results[place] = _failed(outcome)
+        else:
+            results[place] = {"status": 500, "body": problems.INTERNAL}
+    return results
+
+
+def _command(operation: Any) -> Command:
+    """Raises Invalid."""
+    try:
+        read = _operation.validate_python(operation)
+    except ValidationError as error:
+        raise problems.invalid(error) from None
+    if isinstance(read, AuthorizeOrCharge) and read.op == "charge" and read.outputs is None:
+        raise Invalid.of("outputs", "are needed to charge in one step")
+    command: Command = read.operation_command()
+    return command
+
+
+def _failed(refusal: Refusal) -> dict[str, Any]:
+    return {"status": problems.STATUS[type(refusal)], "body": problems.document(refusal)}

@@ -1,0 +1,227 @@
+"""Charges: what the gateway asks before it calls a provider, and tells afterwards."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+
+from billing.api.auth import Charging, Overseeing, Reading, Refunding
+from billing.api.models.charges import (
+    ChargeShown,
+    NewCharge,
+    NewRefund,
+    Refunds,
+    RefundShown,
+    Settlement,
+    Voiding,
+)
+from billing.api.models.common import Page, decode_cursor, page
+from billing.api.models.explanations import Explanation
+from billing.api.parameters import (
+    AccountId,
+    Cursor,
+    End,
+    Limit,
+    RequestId,
+    Search,
+    Start,
+    The,
+    answered,
+    clean,
+)
+from billing.api.problems import responses
+from billing.core.answers import ChargeAnswer, RefundAnswer
+from billing.core.refusals import (
+    AccountNotFound,
+    AccountSuspended,
+    ChargeNotFound,
+    ChargeNotOpen,
+    IdReused,
+    InsufficientCredits,
+    Invalid,
+    PriceChanged,
+    QualityNotSupported,
+    RefundExceedsBill,
+    SizeNotAllowed,
+    SizeNotPriced,
+    UnknownModel,
+)
+from billing.core.wallet import Balance
+from billing.store import accounts, charges
+from billing.store.charges import ChargeView, Filter
+from billing.usage import explain
+
+router = APIRouter(tags=["charges"])
+CHARGES = "/v1/accounts/{account_id}/charges"
+CHARGE = f"{CHARGES}/{{request_id}}"
+Status = Annotated[Literal["authorized", "settled", "voided", "expired"] | None, Query()]
+
+
+@router.post(
+    CHARGES,
+    status_code=201,
+    response_model=ChargeShown,
+    responses=responses(
+        AccountNotFound, IdReused, AccountSuspended, UnknownModel, SizeNotAllowed, SizeNotPriced, QualityNotSupported,
+        PriceChanged, InsufficientCredits,
+    ),
+)  # fmt: skip
+async def charge(
+    account_id: AccountId, body: NewCharge, response: Response, service: The, caller: Charging
+) -> ChargeShown:
+    """Authorizes a request: reserves its quoted cost. With `outputs`, charges it in one step.
+
+    Send the same body again when no answer came: it takes effect once, and says how the charge stands by now.
+    """
+    answer = await service.posting.post(body.command(account_id))
+    assert isinstance(answer, ChargeAnswer)
+    answered(response, answer.replayed)
+    return ChargeShown.of(answer.charge, answer.outputs, answer.balance)
+
+
+@router.get(CHARGES, response_model=Page[ChargeShown], responses=responses(AccountNotFound))
+async def list_charges(
+    account_id: AccountId,
+    service: The,
+    caller: Reading,
+    status: Status = None,
+    model: Search = None,
+    api_key_id: Search = None,
+    end_user: Search = None,
+    flag: Search = None,
+    start: Start = None,
+    end: End = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Any:
+    """The account's charges, newest first, by when they were authorized."""
+    clean(model=model, api_key_id=api_key_id, end_user=end_user, flag=flag)
+    await accounts.account(service.engine, account_id)
+    where = Filter(account_id, status, model, api_key_id, end_user, flag, start, end)
+    return await _list(service, where, cursor, limit)
+
+
+@router.get("/v1/charges", response_model=Page[ChargeShown], responses=responses())
+async def list_all_charges(
+    service: The,
+    caller: Overseeing,
+    account_id: Search = None,
+    status: Status = None,
+    model: Search = None,
+    api_key_id: Search = None,
+    end_user: Search = None,
+    flag: Search = None,
+    start: Start = None,
+    end: End = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Any:
+    """Charges across accounts, account by account, newest first."""
+    clean(account_id=account_id, model=model, api_key_id=api_key_id, end_user=end_user, flag=flag)
+    where = Filter(account_id, status, model, api_key_id, end_user, flag, start, end)
+    return await _list(service, where, cursor, limit)
+
+
+@router.get(CHARGE, response_model=ChargeShown, responses=responses(AccountNotFound, ChargeNotFound))
+async def get_charge(
+    account_id: AccountId, request_id: RequestId, service: The, caller: Reading
+) -> ChargeShown:
+    """One charge as it is at this moment."""
+    view, figures = await charges.charge(service.engine, account_id, request_id)
+    return ChargeShown.of(view.charge, view.outputs, Balance(figures.posted, figures.held, figures.available))
+
+
+@router.post(
+    f"{CHARGE}/settle",
+    response_model=ChargeShown,
+    responses=responses(AccountNotFound, ChargeNotFound, ChargeNotOpen),
+)
+async def settle(
+    account_id: AccountId,
+    request_id: RequestId,
+    body: Settlement,
+    response: Response,
+    service: The,
+    caller: Charging,
+) -> ChargeShown:
+    """Bills what was delivered, by the measured size of each output, and releases the hold."""
+    answer = await service.posting.post(body.command(account_id, request_id))
+    assert isinstance(answer, ChargeAnswer)
+    answered(response, answer.replayed, created=200)
+    return ChargeShown.of(answer.charge, answer.outputs, answer.balance)
+
+
+@router.post(
+    f"{CHARGE}/void",
+    response_model=ChargeShown,
+    responses=responses(AccountNotFound, ChargeNotFound, ChargeNotOpen),
+)
+async def void(
+    account_id: AccountId,
+    request_id: RequestId,
+    response: Response,
+    service: The,
+    caller: Charging,
+    body: Voiding | None = None,
+) -> ChargeShown:
+    """Releases the hold: nothing was delivered. Closes late settlement too."""
+    answer = await service.posting.post((body or Voiding()).command(account_id, request_id))
+    assert isinstance(answer, ChargeAnswer)
+    answered(response, answer.replayed, created=200)
+    return ChargeShown.of(answer.charge, answer.outputs, answer.balance)
+
+
+@router.post(
+    f"{CHARGE}/refunds",
+    status_code=201,
+    response_model=RefundShown,
+    responses=responses(AccountNotFound, ChargeNotFound, IdReused, ChargeNotOpen, RefundExceedsBill),
+)
+async def refund(
+    account_id: AccountId,
+    request_id: RequestId,
+    body: NewRefund,
+    response: Response,
+    service: The,
+    caller: Refunding,
+) -> RefundShown:
+    """Returns credits of a bill to the grants that paid it, after what the account owes."""
+    answer = await service.posting.post(body.command(account_id, request_id))
+    assert isinstance(answer, RefundAnswer)
+    answered(response, answer.replayed)
+    return RefundShown.of(answer.refund, ChargeShown.of(answer.charge, answer.outputs, answer.balance))
+
+
+@router.get(f"{CHARGE}/refunds", response_model=Refunds, responses=responses(AccountNotFound, ChargeNotFound))
+async def list_refunds(
+    account_id: AccountId, request_id: RequestId, service: The, caller: Reading
+) -> Refunds:
+    """The charge's refunds, oldest first."""
+    found = await charges.refunds(service.engine, account_id, request_id)
+    return Refunds(data=[RefundShown.of(one) for one in found])
+
+
+@router.get(
+    f"{CHARGE}/explain", response_model=Explanation, responses=responses(AccountNotFound, ChargeNotFound)
+)
+async def explain_charge(
+    account_id: AccountId, request_id: RequestId, service: The, caller: Reading
+) -> Explanation:
+    """Why the charge costs what it costs, step by step, from the request down to the journal."""
+    return Explanation.of(await explain.explain(service.engine, service.books, account_id, request_id))
+
+
+async def _list(service: The, where: Filter, cursor: str | None, limit: int) -> Any:
+    after = None
+    if cursor is not None:
+        account_id, moment, request_id = decode_cursor(cursor, str, str, str)
+        try:
+            after = (account_id, datetime.fromisoformat(moment), request_id)
+        except ValueError:
+            raise Invalid.of("cursor", "is not one that this list gave out") from None
+    found = await charges.charges(service.engine, where, after=after, limit=limit + 1)
+    return page(found, limit, _key, lambda view: ChargeShown.of(view.charge, view.outputs, None))
+
+
+def _key(view: ChargeView) -> list[str]:
+    return [view.charge.account_id, view.charge.authorized_at.isoformat(), view.charge.request_id]

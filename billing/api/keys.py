@@ -1,0 +1,36 @@
+"""API keys: made by an admin, shown once, ended within two seconds everywhere."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from billing.api.auth import Admin
+from billing.api.models.keys import KeyCreated, Keys, KeyShown, NewKey
+from billing.api.parameters import The
+from billing.api.problems import responses
+from billing.core.refusals import AccountNotFound, KeyNotFound
+from billing.core.text import IDENTIFIER
+from billing.store import keys
+
+router = APIRouter(prefix="/v1/keys", tags=["keys"])
+
+
+@router.post("", status_code=201, response_model=KeyCreated, responses=responses(AccountNotFound))
+async def create_key(body: NewKey, service: The, caller: Admin) -> KeyCreated:
+    """A new key. The answer is the only place where it stands."""
+    key, secret = await keys.create_key(service.dsn, body.role, body.account_id, body.name)
+    return KeyCreated(**KeyShown.of(key).model_dump(), key=secret)
+
+
+@router.get("", response_model=Keys, responses=responses())
+async def list_keys(service: The, caller: Admin) -> Keys:
+    """All keys, also revoked ones, without their secrets."""
+    return Keys(data=[KeyShown.of(key) for key in await keys.keys(service.engine)])
+
+
+@router.delete("/{key_id}", response_model=KeyShown, responses=responses(KeyNotFound))
+async def revoke_key(
+    key_id: Annotated[str, Path(pattern=IDENTIFIER, max_length=64)], service: The, caller: Admin
+) -> KeyShown:
+    """Ends a key, within two seconds in every process."""
+    return KeyShown.of(await keys.revoke_key(service.dsn, key_id))

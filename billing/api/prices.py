@@ -1,0 +1,65 @@
+"""Price books and quotes."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from billing.api.auth import Admin, Reading
+from billing.api.models.prices import NewPriceBook, NewQuote, PriceBookShown, PriceBooksShown, QuoteShown
+from billing.api.parameters import The, answered
+from billing.api.problems import responses
+from billing.core.refusals import (
+    PriceBookNotFound,
+    QualityNotSupported,
+    SizeNotAllowed,
+    SizeNotPriced,
+    UnknownModel,
+)
+from billing.store.clock import database_time
+from billing.store.price_books import publish
+
+router = APIRouter(prefix="/v1", tags=["prices"])
+
+
+@router.get("/price-books", response_model=PriceBooksShown, responses=responses())
+async def list_price_books(service: The, caller: Reading) -> PriceBooksShown:
+    """Every published version, oldest first."""
+    await service.refresh_books()
+    return PriceBooksShown(data=[PriceBookShown.of(book) for book in service.books])
+
+
+@router.get("/price-books/current", response_model=PriceBookShown, responses=responses())
+async def current_price_book(service: The, caller: Reading) -> PriceBookShown:
+    """The version in force."""
+    return PriceBookShown.of(service.books.at(await database_time(service.engine)))
+
+
+@router.get("/price-books/{version}", response_model=PriceBookShown, responses=responses(PriceBookNotFound))
+async def get_price_book(
+    version: Annotated[int, Path(ge=0, le=2**31 - 1)], service: The, caller: Reading
+) -> PriceBookShown:
+    """One version; versions never change."""
+    await service.refresh_books()
+    return PriceBookShown.of(service.books.version(version))
+
+
+@router.post("/price-books", status_code=201, response_model=PriceBookShown, responses=responses())
+async def publish_price_book(
+    body: NewPriceBook, response: Response, service: The, caller: Admin
+) -> PriceBookShown:
+    """Publishes a new version of all prices. Charges that are open keep theirs."""
+    book, new = await publish(service.dsn, body.effective_from, body.models, caller.key_id)
+    await service.refresh_books()
+    answered(response, not new)
+    return PriceBookShown.of(book)
+
+
+@router.post(
+    "/quotes",
+    response_model=QuoteShown,
+    responses=responses(UnknownModel, SizeNotAllowed, SizeNotPriced, QualityNotSupported),
+)
+async def quote(body: NewQuote, service: The, caller: Reading) -> QuoteShown:
+    """What a request would cost now. Writes nothing and promises nothing: send `price_version` along to bind it."""
+    book = service.books.at(await database_time(service.engine))
+    return QuoteShown.of(book.quote(body.model, body.n, body.size, body.quality, body.overage))

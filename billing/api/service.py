@@ -1,0 +1,77 @@
+"""The service: what one process holds while it runs, from its first connection to its last answer."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from fastapi import Request
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.api.auth import KeyRing
+from billing.core.prices import PriceBooks
+from billing.posting import Expiry, Posting
+from billing.settings import Settings
+from billing.store.engine import read_engine
+from billing.store.price_books import price_books
+
+PRICE_BOOKS_SECONDS = 10.0  # well below the minute that a book is published ahead
+log = structlog.get_logger("billing")
+
+
+@dataclass(slots=True)
+class Service:
+    settings: Settings
+    dsn: str
+    engine: AsyncEngine
+    posting: Posting
+    keys: KeyRing
+    books: PriceBooks
+
+    async def refresh_books(self) -> None:
+        self.books = await price_books(self.engine)
+
+
+def service_of(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+@asynccontextmanager
+async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
+    """A service on the database at `dsn`, which is migrated. Leaving it finishes what is in flight."""
+    engine = read_engine(dsn, size=settings.read_connections)
+    books = await price_books(engine)
+    service: Service
+    posting = Posting(
+        dsn, lambda: service.books, lanes=settings.lanes, batch=settings.batch, queue=settings.queue
+    )
+    service = Service(settings, dsn, engine, posting, KeyRing(engine, settings.admin_key), books)
+    async with posting:
+        chores = [
+            asyncio.create_task(_refresh(service), name="price books"),
+            asyncio.create_task(
+                Expiry(engine, posting, interval_seconds=settings.expiry_seconds).run(), name="expiry"
+            ),
+        ]
+        gc.collect()
+        gc.freeze()  # what start-up made lives for ever: collections need not look at it again
+        gc.set_threshold(50_000, 20, 100)
+        try:
+            yield service
+        finally:
+            for chore in chores:
+                chore.cancel()
+            await asyncio.gather(*chores, return_exceptions=True)
+    await engine.dispose()
+
+
+async def _refresh(service: Service) -> None:
+    while True:
+        await asyncio.sleep(PRICE_BOOKS_SECONDS)
+        try:
+            await service.refresh_books()
+        except Exception as error:
+            log.warning("price books not refreshed", reason=str(error))

@@ -1,0 +1,40 @@
+"""The journal, as its owner may read it."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+
+from billing.api.auth import ADMIN, FINANCE, Reading
+from billing.api.models.common import Page, decode_cursor, page
+from billing.api.models.transfers import TransferShown
+from billing.api.parameters import AccountId, Cursor, End, Limit, Search, Start, The, clean
+from billing.api.problems import responses
+from billing.core.refusals import AccountNotFound, Forbidden
+from billing.store import journal
+from billing.store.journal import TransferFilter
+
+router = APIRouter(prefix="/v1/accounts/{account_id}", tags=["ledger"])
+
+
+@router.get("/transfers", response_model=Page[TransferShown], responses=responses(AccountNotFound))
+async def list_transfers(
+    account_id: AccountId,
+    service: The,
+    caller: Reading,
+    book: Annotated[
+        Literal["wallet", "money"], Query(description="`money` for admin and finance")
+    ] = "wallet",
+    kind: Search = None,
+    start: Start = None,
+    end: End = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Any:
+    """Transfers in the order of their seq. Each is hashed with the one before: anybody can recompute the chain."""
+    if book == "money" and caller.role not in (ADMIN, FINANCE):
+        raise Forbidden(caller.role)
+    clean(kind=kind)
+    after = 0 if cursor is None else decode_cursor(cursor, int)[0]
+    where = TransferFilter(book, kind, start, end)
+    found = await journal.transfers(service.engine, account_id, where, after=after, limit=limit + 1)
+    return page(found, limit, lambda transfer: [transfer.seq], TransferShown.of)

@@ -1,0 +1,51 @@
+"""Settings: everything the environment decides, read once. The README's table lists them."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message says which and what it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`database_url` None means the embedded PostgreSQL under `data_dir` (None: its default place)."""
+
+    database_url: str | None = None
+    data_dir: Path | None = None
+    admin_key: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+    lanes: int = 2
+    batch: int = 1_000
+    queue: int = 20_000
+    read_connections: int = 8
+    expiry_seconds: int = 5
+    log_format: str = "console"
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """From `DATABASE_URL` and `BILLING_…`. Raises SettingsError."""
+        values: dict[str, object] = {}
+        if url := environment.get("DATABASE_URL"):
+            values["database_url"] = url
+        for field in fields(cls):
+            name = f"BILLING_{field.name.upper()}"
+            if field.name == "database_url" or not (text := environment.get(name)):
+                continue
+            if field.type is int or field.type == "int":
+                if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1_000_000:
+                    raise SettingsError(f"{name} must be a whole number from 1 to 1000000, not {text!r}")
+                values[field.name] = int(text)
+            else:
+                values[field.name] = Path(text) if field.name == "data_dir" else text
+        settings = cls(**values)  # type: ignore[arg-type]
+        if settings.log_format not in ("console", "json"):
+            raise SettingsError("BILLING_LOG_FORMAT must be console or json")
+        if settings.admin_key is not None and len(settings.admin_key) < 16:
+            raise SettingsError("BILLING_ADMIN_KEY must have at least 16 characters")
+        return settings

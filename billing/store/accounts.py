@@ -1,0 +1,39 @@
+"""Accounts as they are read: one, many, and who changed what."""
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.core.refusals import AccountNotFound
+from billing.core.wallet import AccountChange, Settings
+from billing.store.rows import SETTINGS_COLUMNS
+from billing.store.snapshot import reading
+from billing.store.tables import AccountChangeRow, AccountRow, columns_of
+
+_SETTINGS = columns_of(AccountRow, ("account_id", *SETTINGS_COLUMNS))
+
+
+async def account(engine: AsyncEngine, account_id: str) -> Settings:
+    """Raises AccountNotFound."""
+    async with reading(engine) as connection:
+        row = (await connection.execute(select(*_SETTINGS).where(_SETTINGS[0] == account_id))).first()
+    if row is None:
+        raise AccountNotFound(account_id)
+    return Settings(*row[1:])
+
+
+async def accounts(engine: AsyncEngine, *, after: str | None, limit: int) -> list[tuple[str, Settings]]:
+    """Accounts in the order of their ids, beyond `after`."""
+    query = select(*_SETTINGS).order_by(_SETTINGS[0]).limit(limit)
+    if after is not None:
+        query = query.where(_SETTINGS[0] > after)
+    async with reading(engine) as connection:
+        return [(row[0], Settings(*row[1:])) for row in await connection.execute(query)]
+
+
+async def changes(engine: AsyncEngine, account_id: str) -> list[AccountChange]:
+    """Every change of a setting that decides money, oldest first. Raises AccountNotFound."""
+    await account(engine, account_id)
+    columns = columns_of(AccountChangeRow, AccountChange._fields)
+    query = select(*columns).where(columns[0] == account_id).order_by(columns[1], columns[2])
+    async with reading(engine) as connection:
+        return [AccountChange(*row) for row in await connection.execute(query)]

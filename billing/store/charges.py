@@ -1,0 +1,116 @@
+"""Charges as they are read: with their outputs, and as they are by the database's time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from billing.core.charges import Charge, Output
+from billing.core.refusals import ChargeNotFound
+from billing.core.wallet import RefundRow
+from billing.store import rows
+from billing.store.balances import Figures, figures, known
+from billing.store.gather import Needs, gather
+from billing.store.snapshot import reading, snapshot
+from billing.store.tables import ChargeRow, OutputRow, RefundTable, columns_of
+
+_COLUMNS = columns_of(ChargeRow, Charge._fields)
+_C = ChargeRow.__table__.c  # type: ignore[attr-defined]
+_DESCENDING = (_C.account_id, _C.authorized_at.desc(), _C.request_id.desc())
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which charges to list. Times bound `authorized_at`: `start` inclusive, `end` exclusive."""
+
+    account_id: str | None = None
+    status: str | None = None
+    model: str | None = None
+    api_key_id: str | None = None
+    end_user: str | None = None
+    flag: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def conditions(self, now: datetime) -> list[ColumnElement[bool]]:
+        wanted: list[ColumnElement[bool]] = []
+        for column, value in (
+            (_C.account_id, self.account_id),
+            (_C.model, self.model),
+            (_C.api_key_id, self.api_key_id),
+            (_C.end_user, self.end_user),
+        ):
+            if value is not None:
+                wanted.append(column == value)
+        if self.flag is not None:
+            wanted.append(_C.flags.any(self.flag))
+        if self.start is not None:
+            wanted.append(_C.authorized_at >= self.start)
+        if self.end is not None:
+            wanted.append(_C.authorized_at < self.end)
+        if self.status == "authorized":  # a hold that is due has expired, job or no job
+            wanted.append(and_(_C.status == "authorized", _C.expires_at > now))
+        elif self.status == "expired":
+            wanted.append(or_(_C.status == "expired", and_(_C.status == "authorized", _C.expires_at <= now)))
+        elif self.status is not None:
+            wanted.append(_C.status == self.status)
+        return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeView:
+    charge: Charge
+    outputs: Sequence[Output]
+
+
+async def charge(engine: AsyncEngine, account_id: str, request_id: str) -> tuple[ChargeView, Figures]:
+    """One charge and its account's figures, at one instant. Raises AccountNotFound, ChargeNotFound."""
+    key = (account_id, request_id)
+    async with snapshot(engine) as connection:
+        batch = await gather(connection, Needs(accounts={account_id}, charges={key}), lock=False)
+    wallet = known(batch, account_id)
+    if request_id not in wallet.charges:
+        raise ChargeNotFound(request_id)
+    return ChargeView(wallet.charges[request_id], wallet.outputs.get(request_id, ())), figures(batch, wallet)
+
+
+async def charges(
+    engine: AsyncEngine, where: Filter, *, after: tuple[str, datetime, str] | None, limit: int
+) -> list[ChargeView]:
+    """Charges by account, newest first; `after` is the (account_id, authorized_at, request_id) of the last one seen."""
+    async with reading(engine) as connection:
+        now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+        query = select(*_COLUMNS).where(*where.conditions(now)).order_by(*_DESCENDING).limit(limit)
+        if after is not None:
+            account_id, authorized_at, request_id = after
+            later = tuple_(_C.authorized_at, _C.request_id) < (authorized_at, request_id)
+            query = query.where(or_(_C.account_id > account_id, and_(_C.account_id == account_id, later)))
+        found = [rows.charge(row).as_of(now) for row in await connection.execute(query)]
+        outputs = await _outputs(connection, [c for c in found if c.status == "settled"])
+    return [ChargeView(c, outputs.get((c.account_id, c.request_id), ())) for c in found]
+
+
+async def refunds(engine: AsyncEngine, account_id: str, request_id: str) -> list[RefundRow]:
+    """A charge's refunds, oldest first. Raises AccountNotFound, ChargeNotFound."""
+    await charge(engine, account_id, request_id)
+    columns = columns_of(RefundTable, RefundRow._fields)
+    query = select(*columns).where(columns[0] == account_id, columns[2] == request_id).order_by(columns[-2])
+    async with reading(engine) as connection:
+        return [rows.refund(row) for row in await connection.execute(query)]
+
+
+async def _outputs(
+    connection: AsyncConnection, settled: Sequence[Charge]
+) -> dict[tuple[str, str], list[Output]]:
+    if not settled:
+        return {}
+    columns = columns_of(OutputRow, Output._fields)
+    keys = [(c.account_id, c.request_id) for c in settled]
+    query = select(*columns).where(tuple_(columns[0], columns[1]).in_(keys)).order_by(columns[2])
+    outputs: dict[tuple[str, str], list[Output]] = {}
+    for row in await connection.execute(query):
+        output = rows.output(row)
+        outputs.setdefault((output.account_id, output.request_id), []).append(output)
+    return outputs

@@ -1,0 +1,121 @@
+"""API keys: random, shown once, stored only as a hash."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from zlib import crc32
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.core.refusals import AccountNotFound, Invalid, KeyNotFound
+from billing.core.text import free_text
+from billing.store.engine import connect
+from billing.store.snapshot import reachable, reading
+from billing.store.tables import ApiKeyRow, columns_of
+
+ROLES = ("admin", "gateway", "finance", "account")
+PREFIX = "bk_"
+_RANDOM_BYTES = 24  # 192 bits, 32 characters
+_LENGTH = len(PREFIX) + 32 + 8
+_FIELDS = ("key_id", "role", "account_id", "name", "created_at", "revoked_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Who may call: `account_id` is set for role `account`, and nothing else is that key's to see."""
+
+    key_id: str
+    role: str
+    account_id: str | None
+    name: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+def new_secret() -> str:
+    """`bk_`, 192 random bits and a checksum, so that a mistyped key never reaches the database."""
+    body = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+    return f"{body}{crc32(body.encode()):08x}"
+
+
+def well_formed(secret: str) -> bool:
+    return (
+        len(secret) == _LENGTH
+        and secret.startswith(PREFIX)
+        and secret.isascii()
+        and secret[-8:] == f"{crc32(secret[:-8].encode()):08x}"
+    )
+
+
+def digest(secret: str) -> bytes:
+    """What is stored of a key. It is random enough that a fast hash gives nothing away."""
+    return sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+async def find_key(engine: AsyncEngine, hashed: bytes) -> Key | None:
+    """The key with this digest, unless it was revoked."""
+    columns = columns_of(ApiKeyRow, _FIELDS)
+    table = ApiKeyRow.__table__.c  # type: ignore[attr-defined]
+    async with reading(engine) as connection:
+        row = (
+            await connection.execute(select(*columns).where(table.hash == hashed, table.revoked_at.is_(None)))
+        ).first()
+    return None if row is None else Key(*row)
+
+
+async def keys(engine: AsyncEngine) -> list[Key]:
+    """All keys, also revoked ones, oldest first."""
+    columns = columns_of(ApiKeyRow, _FIELDS)
+    async with reading(engine) as connection:
+        return [
+            Key(*row) for row in await connection.execute(select(*columns).order_by(columns[4], columns[0]))
+        ]
+
+
+async def create_key(dsn: str, role: str, account_id: str | None, name: str) -> tuple[Key, str]:
+    """A new key and its secret, which nobody can show again. Raises Invalid, AccountNotFound."""
+    if role not in ROLES:
+        raise Invalid.of("role", f"must be one of {', '.join(ROLES)}")
+    if (role == "account") != (account_id is not None):
+        raise Invalid.of("account_id", "is needed for role `account`, and for no other")
+    free_text(name, "name", longest=200)
+    secret = new_secret()
+    with reachable():
+        connection = await connect(dsn)
+        try:
+            if account_id is not None and not await connection.fetchval(
+                "SELECT 1 FROM account WHERE account_id = $1", account_id
+            ):
+                raise AccountNotFound(account_id)
+            row = await connection.fetchrow(
+                f"""INSERT INTO api_key (key_id, hash, role, account_id, name, created_at)
+                    VALUES ($1, $2, $3, $4, $5, clock_timestamp()) RETURNING {", ".join(_FIELDS)}""",
+                f"key_{secrets.token_hex(8)}",
+                digest(secret),
+                role,
+                account_id,
+                name,
+            )
+        finally:
+            await connection.close()
+    assert row is not None
+    return Key(*row), secret
+
+
+async def revoke_key(dsn: str, key_id: str) -> Key:
+    """Ends a key; again is the same. Raises KeyNotFound."""
+    with reachable():
+        connection = await connect(dsn)
+        try:
+            row = await connection.fetchrow(
+                f"""UPDATE api_key SET revoked_at = coalesce(revoked_at, clock_timestamp()) WHERE key_id = $1
+                    RETURNING {", ".join(_FIELDS)}""",
+                key_id,
+            )
+        finally:
+            await connection.close()
+    if row is None:
+        raise KeyNotFound()
+    return Key(*row)

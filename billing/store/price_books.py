@@ -1,0 +1,84 @@
+"""Price books in the database: read by every process, published by an admin, never changed."""
+
+import json
+from datetime import datetime, timedelta
+
+import asyncpg
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.core.prices import EFFECTIVE_AHEAD_SECONDS, PUBLISHED, PriceBook, PriceBooks
+from billing.core.refusals import Invalid
+from billing.store.engine import connect
+from billing.store.snapshot import reachable, reading
+from billing.store.tables import PriceBookRow, columns_of
+
+FIRST_VERSION_FROM = datetime.fromisoformat("2025-01-01T00:00:00+00:00")
+
+
+async def price_books(engine: AsyncEngine) -> PriceBooks:
+    """All published books."""
+    columns = columns_of(PriceBookRow, ("version", "effective_from", "models"))
+    async with reading(engine) as connection:
+        found = await connection.execute(select(*columns))
+        return PriceBooks(
+            PriceBook.of(version, start, json.loads(models)) for version, start, models in found
+        )
+
+
+async def publish(
+    dsn: str, effective_from: datetime, models: dict[str, object], actor: str
+) -> tuple[PriceBook, bool]:
+    """Publishes a book as the next version; whether it is new. The same book for the same instant again: that one.
+
+    Raises Invalid: the prices are not well-formed, or `effective_from` is not at least a minute ahead.
+    """
+    wanted = PriceBook.of(0, effective_from, models)
+    with reachable():
+        connection = await connect(dsn)
+        try:
+            while True:
+                try:
+                    return await _publish(connection, wanted, actor)
+                except asyncpg.UniqueViolationError:
+                    continue  # another publisher took this version; the next one is free or taken in turn
+        finally:
+            await connection.close()
+
+
+async def publish_first(dsn: str) -> None:
+    """The published prices as version 1, where there is no book yet."""
+    connection = await connect(dsn)
+    try:
+        await connection.execute(
+            """INSERT INTO price_book VALUES (1, $1, $2, clock_timestamp(), 'billing')
+               ON CONFLICT (version) DO NOTHING""",
+            FIRST_VERSION_FROM,
+            _json(PriceBook.of(1, FIRST_VERSION_FROM, PUBLISHED)),
+        )
+    finally:
+        await connection.close()
+
+
+async def _publish(connection: asyncpg.Connection, wanted: PriceBook, actor: str) -> tuple[PriceBook, bool]:
+    models = _json(wanted)
+    for version, start, known in await connection.fetch(
+        "SELECT version, effective_from, models FROM price_book"
+    ):
+        if start == wanted.effective_from and known == models:
+            return PriceBook.of(version, start, json.loads(known)), False
+    now = await connection.fetchval("SELECT clock_timestamp()")
+    if wanted.effective_from < now + timedelta(seconds=EFFECTIVE_AHEAD_SECONDS):
+        raise Invalid.of("effective_from", f"must lie at least {EFFECTIVE_AHEAD_SECONDS} s ahead")
+    version = await connection.fetchval(
+        """INSERT INTO price_book SELECT coalesce(max(version), 0) + 1, $1, $2, $3, $4 FROM price_book RETURNING version""",
+        wanted.effective_from,
+        models,
+        now,
+        actor,
+    )
+    return PriceBook(version, wanted.effective_from, wanted.models), True
+
+
+def _json(book: PriceBook) -> str:
+    return json.dumps(book.documents(), sort_keys=True)

@@ -1,0 +1,48 @@
+"""A read is one snapshot: REPEATABLE READ, READ ONLY. Otherwise a balance shows figures of different instants."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from billing.core.refusals import DatabaseUnavailable, Overloaded
+from billing.store.engine import connection_lost
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Says DatabaseUnavailable where the database cannot be reached, and Overloaded where all sessions are taken."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise Overloaded() from error
+    except DBAPIError as error:
+        if error.connection_invalidated or (error.orig and connection_lost(error.orig)):
+            raise DatabaseUnavailable() from error
+        raise
+    except Exception as error:
+        if connection_lost(error):
+            raise DatabaseUnavailable() from error
+        raise
+
+
+@asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A SQLAlchemy connection inside one read-only snapshot. Raises DatabaseUnavailable, Overloaded."""
+    with reachable():
+        async with engine.connect() as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+    """An asyncpg connection inside one read-only snapshot. Raises DatabaseUnavailable, Overloaded."""
+    with reachable():
+        async with engine.connect() as connection:
+            raw = (await connection.get_raw_connection()).driver_connection
+            assert raw is not None
+            async with raw.transaction(isolation="repeatable_read", readonly=True):
+                yield raw

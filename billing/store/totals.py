@@ -1,0 +1,29 @@
+"""Totals over all accounts, for the metrics."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.store.snapshot import reading
+
+_TOTALS = """
+    SELECT count(*), coalesce(sum(posted), 0), coalesce(sum(held), 0), coalesce(sum(debt), 0),
+        (SELECT count(*) FROM hold), (SELECT count(*) FROM hold WHERE expires_at <= clock_timestamp())
+    FROM account"""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Credits, and counts of rows."""
+
+    accounts: int
+    posted: int
+    held: int
+    debt: int
+    open_holds: int
+    due_holds: int
+
+
+async def totals(engine: AsyncEngine) -> Totals:
+    async with reading(engine) as connection:
+        return Totals(*(await connection.exec_driver_sql(_TOTALS)).one())
