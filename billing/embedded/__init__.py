@@ -12,7 +12,7 @@ The server lives as long as its owner: `stop()` ends it, and the kernel does whe
 It is Linux's `/proc`, `flock` and parent-death signal that make this exact; elsewhere use `DATABASE_URL`.
 """
 
-from billing.embedded.refusal import EmbeddedPostgresError
+from billing.embedded.refusal import DataDirectoryInUse, EmbeddedPostgresError
 from billing.embedded.server import EmbeddedPostgres, default_data_dir
 
-__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "default_data_dir"]
+__all__ = ["DataDirectoryInUse", "EmbeddedPostgres", "EmbeddedPostgresError", "default_data_dir"]

@@ -4,7 +4,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from billing.embedded.refusal import EmbeddedPostgresError
+from billing.embedded.refusal import DataDirectoryInUse
 
 _held: set[int] = set()
 
@@ -31,7 +31,7 @@ class OwnerLock:
         return self._descriptor in _held
 
     def take(self) -> None:
-        """Take the lock unless we have it. Raises EmbeddedPostgresError, naming another owner."""
+        """Take the lock unless we have it. Raises DataDirectoryInUse, naming another owner."""
         if self.is_held:
             return
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -40,7 +40,7 @@ class OwnerLock:
         except BlockingIOError:
             owner_pid = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(descriptor)
-            raise EmbeddedPostgresError(
+            raise DataDirectoryInUse(
                 f"The data directory {self._path.parent} is in use by process {owner_pid}; "
                 "stop that process first, or choose another data directory."
             ) from None
