@@ -91,7 +91,8 @@ def invalid(error: RequestValidationError | ValidationError) -> r.Invalid:
 def responses(*kinds: type[r.Refusal]) -> dict[int | str, dict[str, Any]]:
     """OpenAPI's description of the refusals that a route may answer with, beside those that all may."""
     by_status: dict[int, list[str]] = {}
-    for kind in (r.Unauthenticated, r.Forbidden, r.Invalid, *kinds, r.Overloaded, r.DatabaseUnavailable):
+    everywhere: tuple[type[r.Refusal], ...] = (r.Unauthenticated, r.Forbidden, r.Invalid)
+    for kind in (*everywhere, *kinds, r.Overloaded, r.DatabaseUnavailable):
         by_status.setdefault(STATUS[kind], []).append(kind.code)
     return {
         status: {

@@ -55,9 +55,9 @@ async def measure(
     ours = PostingSide(posting, case.workload(accounts), callers=options.callers)
     meter = Meter(postmaster, os.getpid())
     sides = Side("COPY floor", overall=stored), Side("posting", overall=stored)
-    await database.settle_down(dsn)
     try:
         sizes = [await _warm_up(take, options, meter) for take in (floor.turn, ours.turn)]
+        await database.settle_down(dsn)  # only now: what is analyzed empty is planned for as empty
         with progress.step(case.name, total=2 * options.turns) as step:
             for turn in range(options.turns):
                 for place, take in enumerate((floor.turn, ours.turn)):

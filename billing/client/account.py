@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, cast
 
 from billing.client.documents import Balance, GrantKind, HoldRule, Overage, Transfer
-from billing.client.wire import Answer, Wire, path_of
+from billing.client.wire import Answer, Wire, path_of, present
 
 
 class AccountCalls(Wire):
@@ -32,14 +32,16 @@ class AccountCalls(Wire):
             "hold": hold,
             "metadata": metadata,
         }
-        return _resource(await self.send("POST", "/v1/accounts", body=body))
+        return _resource(await self.send("POST", "/v1/accounts", body=present(body)))
 
     async def account(self, account_id: str) -> dict[str, Any]:
         """The account and its settings."""
         return _resource(await self.send("GET", path_of("accounts", account_id)))
 
     async def change_account(self, account_id: str, **settings: Any) -> dict[str, Any]:
-        """Changes settings: name, status, credit_limit, overage, hold, metadata."""
+        """Changes the settings that are named (name, status, credit_limit, overage, hold, metadata); None clears
+        one that may be empty.
+        """
         return _resource(await self.send("PATCH", path_of("accounts", account_id), body=settings))
 
     async def grant(
@@ -65,7 +67,7 @@ class AccountCalls(Wire):
             "amount_paid": None if paid_micros is None else {"micros": paid_micros, "currency": currency},
             "reference": reference,
         }
-        return _resource(await self.send("POST", path_of("accounts", account_id, "grants"), body=body))
+        return _resource(await self.send("POST", path_of("accounts", account_id, "grants"), body=present(body)))
 
     def grants(self, account_id: str) -> AsyncIterator[dict[str, Any]]:
         """Every grant of the account, open or not."""
@@ -126,7 +128,7 @@ class AccountCalls(Wire):
         """A new key, shown this once. Not named by an id of the caller: a repeated call makes a second key,
         and the spare one is harmless because nobody has read it."""
         body = {"role": role, "name": name, "account_id": account_id}
-        return cast(dict[str, Any], (await self.send("POST", "/v1/keys", body=body)).document)
+        return cast(dict[str, Any], (await self.send("POST", "/v1/keys", body=present(body))).document)
 
     async def revoke_key(self, key_id: str) -> None:
         """The key stops within two seconds."""

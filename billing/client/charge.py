@@ -34,7 +34,7 @@ class ChargeCalls(Wire):
             "operation": operation,
             "overage": overage,
         }
-        return cast(Quote, (await self.send("POST", "/v1/quotes", body=body)).document)
+        return cast(Quote, (await self.send("POST", "/v1/quotes", body=present(body))).document)
 
     async def authorize(
         self,
@@ -118,9 +118,7 @@ class ChargeCalls(Wire):
 
     async def void(self, account_id: str, request_id: str, *, reason: str | None = None) -> Charge:
         """Releases the hold: nothing was delivered."""
-        return await self._write(
-            path_of("accounts", account_id, "charges", request_id, "void"), reason=reason
-        )
+        return await self._write(path_of("accounts", account_id, "charges", request_id, "void"), reason=reason)
 
     async def read_charge(self, account_id: str, request_id: str) -> Charge:
         """The charge as it is now."""
@@ -174,7 +172,7 @@ class ChargeCalls(Wire):
             "credits": credits,
             "outputs": None if outputs is None else list(outputs),
         }
-        answer = await self.send("POST", path, body=body)
+        answer = await self.send("POST", path, body=present(body))
         return {**answer.document, "replayed": answer.replayed}
 
     def refunds(self, account_id: str, request_id: str) -> AsyncIterator[dict[str, Any]]:
@@ -189,7 +187,7 @@ class ChargeCalls(Wire):
         return cast(list[BatchResult], answer.document["results"])
 
     async def _write(self, path: str, **body: Any) -> Charge:
-        return _charge(await self.send("POST", path, body=body))
+        return _charge(await self.send("POST", path, body=present(body)))
 
 
 def _charge(answer: Answer) -> Charge:

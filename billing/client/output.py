@@ -14,6 +14,8 @@ from typing import Any, Literal, TypedDict
 from billing.client.size import HEAD_BYTES, Size, measure
 
 REASON_CHARACTERS = 200
+MOST_OUTPUTS = 1_000
+"""The service takes no more in one settle. Images beyond n cost nothing, so the rest need not be told."""
 
 # Base64 spells 3 bytes in 4 characters; a multiple of 4 decodes on its own.
 _HEAD_CHARACTERS = (HEAD_BYTES + 2) // 3 * 4
@@ -38,7 +40,7 @@ def read_outputs(response: Mapping[str, Any], n: int) -> list[Output]:
     dimensions: it was delivered. Never raises on what a provider may send.
     """
     data = response.get("data")
-    items = data if isinstance(data, list) else []
+    items = data[:MOST_OUTPUTS] if isinstance(data, list) else []
     outputs = [_read_item(index, item) for index, item in enumerate(items)]
     why_missing = _message(response) or "not in the provider's answer"
     outputs += [failed(index, why_missing) for index in range(len(items), n)]

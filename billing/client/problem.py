@@ -24,9 +24,7 @@ class Problem(Exception):
     After `unreachable` or a 5xx the effect is unknown: repeat the call with the same id, it happens once.
     """
 
-    def __init__(
-        self, status: int, code: str, detail: str = "", facts: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, status: int, code: str, detail: str = "", facts: Mapping[str, Any] | None = None) -> None:
         super().__init__(f"{code} ({status}): {detail}" if detail else f"{code} ({status})")
         self.status = status
         self.code = code

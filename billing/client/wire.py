@@ -80,7 +80,7 @@ class Wire:
     ) -> Answer:
         """The answer to one call, repeated within the bounds of `retry`. Raises `Problem`.
 
-        Members of `body` and `params` that are None are left out: the service fills in its defaults.
+        Members of `params` that are None are left out; `body` is sent as it is.
         """
         attempt = 1
         while True:
@@ -88,7 +88,7 @@ class Wire:
                 response = await self._http.request(
                     method,
                     path,
-                    json=None if body is None else present(body),
+                    json=body,
                     params=None if params is None else present(params),
                 )
             except _CONNECTION_ERRORS as error:
@@ -118,7 +118,10 @@ class Wire:
 
 
 def present(members: Mapping[str, Any]) -> dict[str, Any]:
-    """The members that are not None, instants as the contract writes them (RFC 3339, UTC)."""
+    """The members that are not None, instants as the contract writes them (RFC 3339, UTC).
+
+    What is left out the service fills in with its defaults.
+    """
     return {
         name: instant(value) if isinstance(value, datetime) else value
         for name, value in members.items()
@@ -148,6 +151,4 @@ def _read(response: httpx.Response) -> Answer:
         raise Problem(response.status_code, UNEXPECTED_ANSWER, "the answer is not JSON") from error
     if not response.is_success:
         raise Problem.of(response.status_code, document)
-    return Answer(
-        response.status_code, document, response.headers.get("Idempotent-Replayed", "").lower() == "true"
-    )
+    return Answer(response.status_code, document, response.headers.get("Idempotent-Replayed", "").lower() == "true")

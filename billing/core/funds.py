@@ -1,5 +1,6 @@
 """Funds: credits coming in. A new grant pays what is owed first, oldest debt first."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from billing.core.answers import GrantAnswer
@@ -18,7 +19,7 @@ def issue_grant(wallet: Wallet, command: IssueGrant, now: datetime) -> GrantAnsw
     if known is not None:
         if not _same(known, command):
             raise IdReused(command.grant_id)
-        return GrantAnswer(True, known, wallet.balance)
+        return GrantAnswer(True, replace(known), wallet.balance)
     if command.expires_at is not None and command.expires_at <= now:
         raise Invalid.of("expires_at", "has passed")
     wallet.check_room(command.credits, "credits")
@@ -59,7 +60,7 @@ def issue_grant(wallet: Wallet, command: IssueGrant, now: datetime) -> GrantAnsw
     grant.use(pay_debts(wallet, grant.grant_id, grant.remaining))
     if wallet.early_holds is not None:  # open holds draw on it before they draw on what was kept for them
         wallet.expire_lapsed(now, now)
-    return GrantAnswer(False, grant, wallet.balance)
+    return GrantAnswer(False, replace(grant), wallet.balance)  # a copy: the batch goes on with its own
 
 
 def pay_debts(wallet: Wallet, grant_id: str, credits: int) -> int:

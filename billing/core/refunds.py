@@ -52,6 +52,7 @@ def refund(wallet: Wallet, command: Refund, now: datetime) -> RefundAnswer:
     )
     wallet.refunds[command.refund_id] = row
     wallet.new_refunds.append(row)
+    outputs = wallet.outputs[command.request_id] = list(outputs)  # earlier answers of the batch keep theirs
     for index, part in parts:
         place = next(place for place, output in enumerate(outputs) if output.index == index)
         outputs[place] = outputs[place]._replace(refunded_credits=outputs[place].refunded_credits + part)
@@ -178,8 +179,9 @@ def _succeed(
     now: datetime,
 ) -> Grant:
     """A new grant for credits of one that has ended, worth the revenue that the refund reverses."""
-    prefix = f"refund:{command.refund_id}:"
-    grant_id = f"{prefix}{1 + sum(known.startswith(prefix) for known in wallet.grants)}"
+    refund_name = f"refund:{command.refund_id}"  # a refund id may hold colons: `refund:f:1` is also a refund's name
+    k = 1 + sum(known.rpartition(":")[0] == refund_name for known in wallet.grants)
+    grant_id = f"{refund_name}:{k}"
     reversed_micros = ended.move_out(credits)
     wallet.changed_grants.add(ended.grant_id)
     grant = Grant(

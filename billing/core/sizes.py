@@ -8,7 +8,8 @@ from billing.core.refusals import Invalid, SizeNotAllowed
 
 MAX_EDGE = 2**31 - 1  # what a PNG header can say
 
-_custom = re.compile(r"([1-9][0-9]*)x([1-9][0-9]*)").fullmatch
+# At most 32 digits: Python refuses to read integers of thousands of digits, with an error that is no refusal.
+_custom = re.compile(r"([1-9][0-9]{0,31})x([1-9][0-9]{0,31})").fullmatch
 
 
 class Size(NamedTuple):

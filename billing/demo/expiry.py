@@ -58,7 +58,7 @@ async def wake_up(stage: Stage, sleeper: Sleeper) -> None:
     scene = Scene(
         stage,
         "The hold expires, and the images come after all",
-        "No job ran: from the moment it is due a hold holds nothing. What is delivered within a day can"
+        "From the moment it is due a hold holds nothing, job or no job. What is delivered within a day can"
         " still be settled, flagged late.",
     )
     charge = await stage.billing.read_charge(account_id, request_id)
@@ -69,9 +69,7 @@ async def wake_up(stage: Stage, sleeper: Sleeper) -> None:
     image = Size(2048, 2048, "png")
     charge = await stage.billing.settle(account_id, request_id, [succeeded(0, image)])
     stage.purses["sleepy"].billed += 17
-    scene.add(
-        "settle it now", f"{image.format} {image}", Expected(17, "2K medium 17", flags=("late",)), charge
-    )
+    scene.add("settle it now", f"{image.format} {image}", Expected(17, "2K medium 17", flags=("late",)), charge)
     balance = await stage.billing.balance(account_id)
     _check(scene, "balance", balance, posted=3, held=0, available=3)
     scene.show()

@@ -151,9 +151,7 @@ class Gateway:
         except ValueError:
             answer = None
         # An error of the provider is an answer too: no image came, so every output failed and costs nothing.
-        return (
-            answer if isinstance(answer, dict) else {"error": f"the provider answered {response.status_code}"}
-        )
+        return answer if isinstance(answer, dict) else {"error": f"the provider answered {response.status_code}"}
 
     async def _give_up(self, request: ImageRequest, error: httpx.TransportError) -> Charge:
         """Voids: the customer gets nothing and pays nothing. Should it turn out later that the images were

@@ -123,15 +123,9 @@ async def sizes(stage: Stage) -> None:
         output_format="png",
         orders=Orders(sizes=("1672x941",), claims="auto"),
     )
-    await scene.order(
-        "studio", Expected(17, "2K medium 17"), size="2K", quality="medium", output_format="jpeg"
-    )
-    await scene.order(
-        "studio", Expected(4, "1536 ≤ 1536, so 1K; medium 4"), size="1536x864", quality="medium"
-    )
-    await scene.order(
-        "studio", Expected(17, "1552 > 1536, so 2K; medium 17"), size="1552x1024", quality="medium"
-    )
+    await scene.order("studio", Expected(17, "2K medium 17"), size="2K", quality="medium", output_format="jpeg")
+    await scene.order("studio", Expected(4, "1536 ≤ 1536, so 1K; medium 4"), size="1536x864", quality="medium")
+    await scene.order("studio", Expected(17, "1552 > 1536, so 2K; medium 17"), size="1552x1024", quality="medium")
     await scene.order("studio", Expected(4, "2304 > 2048, so 4K; low 4"), size="2304x1024", quality="low")
     await scene.refuse("studio", 422, "size_not_allowed", "1000 is no multiple of 16", size="1000x1000")
     await scene.refuse("studio", 422, "size_not_allowed", "4:1 is past 3:1", size="2560x640")

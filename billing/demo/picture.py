@@ -78,8 +78,6 @@ def _sun(brush: ImageDraw.ImageDraw, chance: random.Random, width: int, height: 
 def _hills(brush: ImageDraw.ImageDraw, chance: random.Random, width: int, height: int, layer: int) -> None:
     base, swell = height * (0.6 + 0.12 * layer), height * chance.uniform(0.04, 0.1)
     phase, waves = chance.uniform(0, math.tau), chance.uniform(1.5, 3.5)
-    ridge = [
-        (x, base + swell * math.sin(phase + waves * math.tau * x / width)) for x in range(0, width + 4, 4)
-    ]
+    ridge = [(x, base + swell * math.sin(phase + waves * math.tau * x / width)) for x in range(0, width + 4, 4)]
     shade = 3 - layer
     brush.polygon([*ridge, (width, height), (0, height)], fill=(14 * shade, 18 * shade, 26 * shade))

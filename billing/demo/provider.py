@@ -101,9 +101,7 @@ async def _answer(asked: Generation, source: bytes | None, header: str) -> dict[
     if orders.refuse:
         raise Refusal("moderation_blocked", "the prompt was refused by the safety system")
     # Drawing is work for a thread: other requests are answered meanwhile, as a provider would.
-    data = await asyncio.gather(
-        *(asyncio.to_thread(_item, asked, source, orders, index) for index in range(asked.n))
-    )
+    data = await asyncio.gather(*(asyncio.to_thread(_item, asked, source, orders, index) for index in range(asked.n)))
     return {"created": int(time.time()), "data": data, **_claims(asked, orders)}
 
 

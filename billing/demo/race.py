@@ -20,12 +20,8 @@ async def race(stage: Stage) -> None:
         "Each asks for one image of 1 credit at the same moment. Whoever holds a credit will get the image.",
     )
     purse = stage.purses["crowd"]
-    requests = [
-        scene.request("crowd", size="1024x1024", quality="low", output_format="jpeg") for _ in range(RACERS)
-    ]
-    answers = await asyncio.gather(
-        *(stage.gateway.authorize(request) for request in requests), return_exceptions=True
-    )
+    requests = [scene.request("crowd", size="1024x1024", quality="low", output_format="jpeg") for _ in range(RACERS)]
+    answers = await asyncio.gather(*(stage.gateway.authorize(request) for request in requests), return_exceptions=True)
     won: list[tuple[int, Charge]] = []
     refusals: list[Problem] = []
     for number, answer in enumerate(answers):
@@ -36,9 +32,7 @@ async def race(stage: Stage) -> None:
         else:
             won.append((number, answer))
 
-    short = [
-        problem for problem in refusals if (problem.status, problem.code) == (402, "insufficient_credits")
-    ]
+    short = [problem for problem in refusals if (problem.status, problem.code) == (402, "insufficient_credits")]
     scene.add_check(
         f"{RACERS} × {asked(requests[0])}",
         "",
@@ -48,9 +42,7 @@ async def race(stage: Stage) -> None:
     )
     await _check(stage, scene, "balance meanwhile", posted=CREDITS, held=CREDITS, available=0)
 
-    deliveries = await asyncio.gather(
-        *(stage.gateway.deliver(requests[number], charge) for number, charge in won)
-    )
+    deliveries = await asyncio.gather(*(stage.gateway.deliver(requests[number], charge) for number, charge in won))
     purse.billed += CREDITS
     total = sum(delivery.charge["settled_credits"] for delivery in deliveries)
     images = sum(len(delivery.images) for delivery in deliveries)

@@ -20,9 +20,7 @@ async def refund(stage: Stage, charge: Charge) -> None:
     account_id, request_id = charge["account_id"], charge["request_id"]
     before = await stage.billing.balance(account_id)
     for attempt in ("refund output 2", "the same, same id"):
-        await stage.office.refund(
-            account_id, request_id, f"refund-{request_id}", outputs=[2], reason="blurred"
-        )
+        await stage.office.refund(account_id, request_id, f"refund-{request_id}", outputs=[2], reason="blurred")
         after = await stage.billing.read_charge(account_id, request_id)
         scene.add_check(
             attempt,
@@ -35,9 +33,7 @@ async def refund(stage: Stage, charge: Charge) -> None:
     try:
         await stage.office.refund(account_id, request_id, f"again-{request_id}", credits=18, reason="greed")
     except Problem as problem:
-        scene.add_refusal(
-            "refund 18 more", problem, 409, "refund_exceeds_bill", "17 are left", {"refundable": 17}
-        )
+        scene.add_refusal("refund 18 more", problem, 409, "refund_exceeds_bill", "17 are left", {"refundable": 17})
     else:
         scene.add_check("refund 18 more", "", "409 refund_exceeds_bill", "accepted", False)
     back = (await stage.billing.balance(account_id))["posted"] - before["posted"]

@@ -58,9 +58,7 @@ class Scene:
             **fields,
         )
 
-    async def order(
-        self, name: str, expected: Expected, *, gateway: Gateway | None = None, **fields: Any
-    ) -> Delivery:
+    async def order(self, name: str, expected: Expected, *, gateway: Gateway | None = None, **fields: Any) -> Delivery:
         """A request through the gateway, and a row about it."""
         request = self.request(name, **fields)
         delivery = await (gateway or self._stage.gateway).serve(request)
@@ -75,9 +73,7 @@ class Scene:
             (expected.status, expected.credits, sorted(expected.flags)),
             (charge["status"], charge["settled_credits"], sorted(charge["flags"])),
         )
-        self._rows.append(
-            Row(asked, came_back, f"{expected.credits}: {expected.because}", billed(charge), agrees)
-        )
+        self._rows.append(Row(asked, came_back, f"{expected.credits}: {expected.because}", billed(charge), agrees))
 
     async def refuse(
         self,
@@ -115,9 +111,7 @@ class Scene:
             f"{self.title}: {asked}", (status, code, facts), (problem.status, problem.code, said)
         )
         details = "".join(f", {name} {value}" for name, value in said.items())
-        self._rows.append(
-            Row(asked, "not asked", f"0: {because}", f"{problem.status} {problem.code}{details}", agrees)
-        )
+        self._rows.append(Row(asked, "not asked", f"0: {because}", f"{problem.status} {problem.code}{details}", agrees))
 
     def add_check(self, asked: str, came_back: str, expected: str, found: str, agrees: bool) -> None:
         """A row about anything else."""
@@ -173,8 +167,7 @@ def billed(charge: Charge) -> str:
         return f"{charge['settled_credits'] or 0}: {charge['status']}"
     outputs = [output for output in charge["outputs"] if output["status"] == "succeeded"]
     tiers = Counter(
-        f"{output['size_tier'] or 'flat'} {charge['billed_quality']} {output['credits']}"
-        for output in outputs
+        f"{output['size_tier'] or 'flat'} {charge['billed_quality']} {output['credits']}" for output in outputs
     )
     flags = f" [{', '.join(charge['flags'])}]" if charge["flags"] else ""
     return f"{charge['settled_credits']}: {_together(tiers) or 'no image'}{flags}"

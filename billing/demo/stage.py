@@ -53,18 +53,14 @@ class Stage:
         """A gift of credits that lapses in thirty days; burnt before what was paid for."""
         purse = self.purses[name]
         expires_at = datetime.now(UTC) + timedelta(days=30)
-        await self.office.grant(
-            purse.account_id, "welcome", kind="promotion", credits=credits, expires_at=expires_at
-        )
+        await self.office.grant(purse.account_id, "welcome", kind="promotion", credits=credits, expires_at=expires_at)
         purse.granted += credits
 
     async def sell(self, name: str, grant_id: str, credits: int) -> None:
         """Credits bought by wire at one cent each."""
         purse = self.purses[name]
         paid_micros = credits * 10_000
-        await self.office.grant(
-            purse.account_id, grant_id, kind="purchase", credits=credits, paid_micros=paid_micros
-        )
+        await self.office.grant(purse.account_id, grant_id, kind="purchase", credits=credits, paid_micros=paid_micros)
         purse.granted += credits
         self.paid_micros += paid_micros
 

@@ -31,12 +31,14 @@ async def run(base_url: str, admin_key: str, console: Console) -> bool:
         BillingClient(base_url, admin_key, timeout_seconds=30) as office,
     ):
         key = await office.create_key(role="gateway", name="demo gateway")
-        async with BillingClient(
-            base_url, key["key"], timeout_seconds=30, connections=race.RACERS
-        ) as billing:
-            stage = Stage(console, billing, office, images)
-            await _play(stage)
-        await office.revoke_key(key["id"])
+        try:
+            async with BillingClient(
+                base_url, key["key"], timeout_seconds=30, connections=race.RACERS
+            ) as billing:
+                stage = Stage(console, billing, office, images)
+                await _play(stage)
+        finally:
+            await office.revoke_key(key["id"])
     _verdict(stage, time.monotonic() - began)
     return stage.agrees
 

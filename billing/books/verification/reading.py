@@ -1,0 +1,68 @@
+"""Readings: questions to one snapshot of the database, about every account or about one.
+
+A question is SQL in which tables stand as `{transfer}`, so that one text serves the whole database and one account,
+and `{now}` is the database's clock when the snapshot was taken.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+ROWS_AT_ONCE = 2_000  # of a cursor: what is in memory at any time, however long the journal is
+
+TABLES: Final = (
+    "account", "account_change", "grant", "charge", "hold", "output", "transfer", "debt", "fill", "refund",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Check:
+    """A question that finds rows of `table` which break `invariant`.
+
+    `sql` selects account_id, key, place and problem of each: the first by account and place is reported.
+    """
+
+    invariant: str
+    table: str
+    sql: str
+
+
+class Reading:
+    """One snapshot. `connection` is the store's, inside a read-only transaction."""
+
+    def __init__(self, connection: Any, account_id: str | None, now: datetime) -> None:
+        self._connection = connection
+        self._arguments = () if account_id is None else (account_id,)
+        self._names = {
+            table: f'"{table}"' if account_id is None else f'(SELECT * FROM "{table}" WHERE account_id = $1)'
+            for table in TABLES
+        }
+        self._names["now"] = f"'{now.isoformat()}'::timestamptz"
+
+    async def first_wrong(self, check: Check) -> Any | None:
+        """The first row that `check` finds: (account_id, key, place, problem)."""
+        # Materialized, or the planner would hope to find one soon and loop over indexes; mostly there is none.
+        return await self._connection.fetchrow(
+            f"WITH wrong AS MATERIALIZED ({check.sql.format(**self._names)}) "
+            "SELECT account_id, key, problem FROM wrong ORDER BY account_id, place, key LIMIT 1",
+            *self._arguments,
+        )
+
+    async def batches(self, sql: str) -> AsyncIterator[Sequence[Any]]:
+        """The answer's rows, ROWS_AT_ONCE of them at a time, from a cursor on the server."""
+        cursor = await self._connection.cursor(sql.format(**self._names), *self._arguments)
+        while found := await cursor.fetch(ROWS_AT_ONCE):
+            yield found
+
+    async def count(self, table: str) -> int:
+        counted: int = await self._connection.fetchval(
+            f"SELECT count(*) FROM {self._names[table]} counted", *self._arguments
+        )
+        return counted
+
+    async def price_books(self) -> Sequence[Any]:
+        found: Sequence[Any] = await self._connection.fetch(
+            "SELECT version, effective_from, models FROM price_book"
+        )
+        return found

@@ -1,0 +1,91 @@
+"""Serving: the parent owns PostgreSQL and the migrations, its workers answer."""
+
+import ctypes
+import os
+import signal
+import sys
+from typing import Any
+
+import structlog
+import uvloop
+from granian.constants import Interfaces, Loops
+from granian.log import LogLevels
+from granian.server import Server
+
+from billing.api.app import create_app
+from billing.database import database
+from billing.settings import Settings
+from billing.store.price_books import publish_first
+from billing.store.schema import migrate
+
+FINISH_SECONDS = 30
+_PARENT = "BILLING_PARENT_PID"
+_PR_SET_PDEATHSIG = 1
+
+
+def serve(settings: Settings) -> None:
+    """Migrates, listens and returns when SIGTERM or SIGINT has come and what was in flight is finished."""
+    with database(settings, join=False) as dsn:
+        prepare(dsn)
+        os.environ["DATABASE_URL"] = dsn
+        os.environ[_PARENT] = str(os.getpid())
+        where = f"http://{settings.host}:{settings.port}"
+        kind = "DATABASE_URL" if settings.database_url else "embedded PostgreSQL"
+        print(f"Billing on {where}\n  docs     {where}/docs\n  metrics  {where}/metrics\n  database {kind}", flush=True)
+        if settings.admin_key is None:
+            print("  keys     BILLING_ADMIN_KEY is not set: `billing keys create --role admin --name you`", flush=True)
+        Server(
+            "billing.serve:worker",
+            factory=True,
+            interface=Interfaces.ASGI,
+            address=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            loop=Loops.uvloop,
+            log_level=LogLevels.warning,
+            log_access=False,
+            workers_kill_timeout=FINISH_SECONDS,
+            respawn_failed_workers=True,
+        ).serve()
+
+
+def prepare(dsn: str) -> None:
+    """Brings the database up to date and gives it the published prices if it has none."""
+
+    async def up_to_date() -> None:
+        await migrate(dsn)
+        await publish_first(dsn)
+
+    uvloop.run(up_to_date())
+
+
+def worker() -> Any:
+    """The application in a worker process."""
+    _die_with_parent()
+    settings = Settings.read()
+    set_up_logs(settings.log_format)
+    return create_app(settings)
+
+
+def set_up_logs(log_format: str) -> None:
+    """Logs to stderr: for a person, or as JSON for a program."""
+    last: Any = structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            last,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def _die_with_parent() -> None:
+    """A worker whose parent was killed must not go on answering on its port without a database."""
+    parent = os.environ.get(_PARENT)
+    if parent is None or not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(parent):
+        sys.exit("the serving process has ended")
