@@ -149,7 +149,9 @@ def same_report(outputs: Sequence[Output], reported: Sequence[Reported]) -> bool
     """Whether the stored outputs are what `reported` says, so that a settle is the same call again."""
     stored = [Reported(o.index, o.status, o.width, o.height, o.reason) for o in outputs]
     given = {one.index for one in reported}
-    return [one for one in stored if one.index in given or one.reason != NOT_REPORTED or one.status != "failed"] == sorted(reported)
+    return [
+        one for one in stored if one.index in given or one.reason != NOT_REPORTED or one.status != "failed"
+    ] == sorted(reported)
 
 
 def _complete(n: int, reported: Sequence[Reported]) -> Sequence[Reported]:
