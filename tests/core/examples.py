@@ -1,0 +1,268 @@
+"""A small world for the core's tests: one account, its clock, and prices that are easy to add up.
+
+`Account` plays the store's part in memory. Each command meets a freshly loaded wallet on which everything due
+has lapsed, as the store does it, and what was decided is kept for the next one.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from billing.core.answers import Answer, ChargeAnswer, GrantAnswer, RefundAnswer
+from billing.core.charges import Charge, Reported
+from billing.core.commands import (
+    AmendAccount,
+    Authorize,
+    Command,
+    IssueGrant,
+    Lapse,
+    OpenAccount,
+    Refund,
+    Settle,
+    Void,
+)
+from billing.core.decide import decide
+from billing.core.grants import Debt, EarlyHolds, Grant
+from billing.core.ledger import Transfer
+from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
+from billing.core.wallet import RefundRow, Wallet
+
+T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+HOLD = timedelta(seconds=900)
+ME = "acc-1"
+
+# Quality `10` costs 10 credits an image up to 1,000 px and twice that up to 2,000 px.
+PLAIN = {
+    "tiers": [{"name": "S", "max_edge": 1000}, {"name": "L", "max_edge": 2000}],
+    "qualities": {"1": "1", "5": "5", "10": "10", "20": "20"},
+    "sizes": {"multiple_of": 1, "min_pixels": 1, "max_pixels": 10_000_000, "max_aspect": 100},
+    "prices": {
+        "1": {"S": 1, "L": 2},
+        "5": {"S": 5, "L": 10},
+        "10": {"S": 10, "L": 20},
+        "20": {"S": 20, "L": 40},
+    },
+}
+BOOK = PriceBook.of(1, T0 - DAY, {**PUBLISHED, "plain": PLAIN})
+BOOKS = PriceBooks([BOOK])
+
+
+def small(index: int = 0) -> Reported:
+    return Reported(index, "succeeded", 1000, 1000, None)
+
+
+def large(index: int = 0) -> Reported:
+    return Reported(index, "succeeded", 1001, 1000, None)
+
+
+def unmeasured(index: int = 0) -> Reported:
+    return Reported(index, "succeeded", None, None, None)
+
+
+def failed(index: int = 0, reason: str | None = "timeout") -> Reported:
+    return Reported(index, "failed", None, None, reason)
+
+
+def measured(width: int, height: int, index: int = 0) -> Reported:
+    return Reported(index, "succeeded", width, height, None)
+
+
+def grant_of(grant_id: str, credits: int, **changes: Any) -> Grant:
+    """An untouched purchase, as the store would load it."""
+    grant = Grant(
+        account_id=ME,
+        grant_id=grant_id,
+        kind="purchase",
+        granted=credits,
+        remaining=credits,
+        used=0,
+        expired=0,
+        revoked=0,
+        moved=0,
+        priority=50,
+        expires_at=None,
+        frozen=False,
+        open=credits > 0,
+        paid_micros=None,
+        currency=None,
+        funding="bank",
+        reference=None,
+        origin_grant_id=None,
+        seq=1,
+        created_at=T0,
+    )
+    return replace(grant, **changes)
+
+
+def state(wallet: Wallet) -> dict[str, Any]:
+    """Everything a wallet holds, copied, so that two moments can be compared."""
+    kept = {
+        field.name: copy.deepcopy(getattr(wallet, field.name))
+        for field in fields(wallet)
+        if field.name not in ("early_holds", "_burn_order")
+    }
+    kept["early_holds"] = None if wallet.early_holds is None else list(wallet.early_holds)
+    return kept
+
+
+class Account:
+    """One account between batches: its rows, its journal and the clock its commands are decided at."""
+
+    def __init__(self, now: datetime = T0, books: PriceBooks = BOOKS, **opening: Any) -> None:
+        self.now = now
+        self.books = books
+        self.wallet = Wallet(ME)
+        self.journal: list[Transfer] = []
+        self.debts: dict[int, Debt] = {}
+        self.fills: dict[tuple[int, str], int] = {}
+        self.do(OpenAccount(ME, **opening))
+
+    # What the store does.
+
+    def load(self) -> Wallet:
+        """The wallet as gather hands it to decide: the rows as they are, and what is due lapsed."""
+        old = self.wallet
+        wallet = Wallet(
+            ME,
+            old.settings,
+            old.opening_digest,
+            old.posted,
+            old.held,
+            old.frozen,
+            old.debt,
+            old.wallet_seq,
+            old.wallet_head,
+            old.money_seq,
+            old.money_head,
+            due_at=old.due_at,
+        )
+        wallet.charges = dict(old.charges)
+        wallet.outputs = {request_id: list(outputs) for request_id, outputs in old.outputs.items()}
+        wallet.draws = {request_id: list(draws) for request_id, draws in old.draws.items()}
+        wallet.returned = {request_id: list(returns) for request_id, returns in old.returned.items()}
+        wallet.refunds = dict(old.refunds)
+        wallet.grants = {grant_id: replace(grant) for grant_id, grant in old.grants.items()}
+        wallet.debts = [replace(debt) for _, debt in sorted(self.debts.items()) if debt.outstanding]
+        for (seq, grant_id), credits in self.fills.items():
+            wallet.paid.setdefault(seq, []).append((grant_id, credits))
+        open_charges = [charge for charge in wallet.charges.values() if charge.status == "authorized"]
+        due = [charge for charge in open_charges if charge.expires_at <= self.now]
+        expiries = [
+            grant.expires_at
+            for grant in wallet.grants.values()
+            if grant.open and grant.expires_at and grant.lapsed_at(self.now)
+        ]
+        if wallet.due_at is None or wallet.due_at > self.now:
+            assert not due
+            assert not expiries, "due_at must be a lower bound of what falls due"
+            return wallet
+        wallet.next_hold_at = min(
+            (charge.expires_at for charge in open_charges if charge.expires_at > self.now), default=None
+        )
+        if expiries:
+            early = [
+                (charge.authorized_at, charge.held_credits)
+                for charge in open_charges
+                if charge.authorized_at < max(expiries)
+            ]
+            wallet.early_holds = EarlyHolds(expiries, early)
+        wallet.lapse(due, self.now)
+        return wallet
+
+    def keep(self, wallet: Wallet) -> None:
+        """Keeps what was decided, each row once."""
+        self.wallet = wallet
+        self.journal += wallet.transfers
+        for debt in wallet.debts:
+            if debt.seq in wallet.new_debts | wallet.changed_debts:
+                self.debts[debt.seq] = debt
+        for key, credits in wallet.fills.items():
+            self.fills[key] = self.fills.get(key, 0) + credits
+
+    def do(self, command: Command) -> Answer:
+        """Carries `command` out by itself. What lapsed before it stays lapsed also when it is refused."""
+        wallet = self.load()
+        try:
+            return decide(wallet, command, self.books, self.now)
+        finally:
+            self.keep(wallet)
+
+    def wait(self, duration: timedelta = timedelta(seconds=1)) -> None:
+        self.now += duration
+
+    # The same in short, in prices of the model `plain`.
+
+    def grant(self, grant_id: str, credits: int, kind: str = "purchase", **more: Any) -> GrantAnswer:
+        answer = self.do(IssueGrant(ME, grant_id, kind, credits, **more))
+        assert isinstance(answer, GrantAnswer)
+        return answer
+
+    def authorize(self, request_id: str, quality: int = 10, n: int = 1, **more: Any) -> ChargeAnswer:
+        answer = self.do(Authorize(ME, request_id, "plain", n=n, quality=str(quality), **more))
+        assert isinstance(answer, ChargeAnswer)
+        return answer
+
+    def charge(self, request_id: str, *outputs: Reported, quality: int = 10, n: int = 1) -> ChargeAnswer:
+        return self.authorize(request_id, quality, n, outputs=outputs or (small(),))
+
+    def settle(self, request_id: str, *outputs: Reported, force: bool = False) -> ChargeAnswer:
+        answer = self.do(Settle(ME, request_id, outputs, force))
+        assert isinstance(answer, ChargeAnswer)
+        return answer
+
+    def void(self, request_id: str, reason: str | None = None) -> ChargeAnswer:
+        answer = self.do(Void(ME, request_id, reason))
+        assert isinstance(answer, ChargeAnswer)
+        return answer
+
+    def refund(self, request_id: str, refund_id: str = "f1", **what: Any) -> RefundAnswer:
+        answer = self.do(Refund(ME, request_id, refund_id, "dissatisfied", **what))
+        assert isinstance(answer, RefundAnswer)
+        return answer
+
+    def amend(self, **settings: Any) -> None:
+        self.do(AmendAccount(ME, **settings))
+
+    def lapse(self) -> None:
+        self.do(Lapse(ME))
+
+    # What funding does to a grant whose payment is disputed; the core only has to live with it.
+
+    def freeze(self, grant_id: str) -> None:
+        wallet = self.load()
+        grant = wallet.grants[grant_id]
+        assert not grant.frozen
+        grant.frozen = True
+        wallet.frozen += grant.remaining
+        self.keep(wallet)
+
+    def revoke(self, grant_id: str) -> None:
+        wallet = self.load()
+        grant = wallet.grants[grant_id]
+        assert not grant.frozen
+        wallet.post("revoke", grant.remaining, self.now, grant_id=grant_id)
+        grant.revoked, grant.remaining, grant.open = grant.remaining, 0, False
+        self.keep(wallet)
+
+    # Reading.
+
+    @property
+    def remaining(self) -> dict[str, int]:
+        return {grant_id: grant.remaining for grant_id, grant in self.wallet.grants.items()}
+
+    def of_charge(self, request_id: str) -> Charge:
+        return self.wallet.charges[request_id].as_of(self.now)
+
+    def of_grant(self, grant_id: str) -> Grant:
+        return self.wallet.grants[grant_id]
+
+    def returns(self, refund_id: str) -> RefundRow:
+        return self.wallet.refunds[refund_id]
+
+    def posted(self, kind: str) -> list[tuple[str | None, int]]:
+        """Grant and amount of the transfers of one kind, in the journal's order."""
+        return [(transfer.grant_id, transfer.amount) for transfer in self.journal if transfer.kind == kind]

@@ -1,0 +1,131 @@
+"""What is true of an account after every step, whatever happened to it."""
+
+from collections import Counter
+
+from billing.core.ledger import GENESIS, ROUTES, chained
+from billing.core.refunds import outstanding_draws
+
+from .examples import Account
+
+
+def check(account: Account) -> None:
+    journal_balances(account)
+    figures_follow_from_rows(account)
+    grants_hold_every_credit_once(account)
+    charges_are_billed_and_refunded_rightly(account)
+    every_bill_is_drawn_from_somewhere(account)
+
+
+def journal_balances(account: Account) -> None:
+    """I1, I2, I10: gap-free chains whose every row moves between the accounts of its route."""
+    wallet = account.wallet
+    last = {"wallet": (0, GENESIS), "money": (0, GENESIS)}
+    posted = 0
+    for transfer in account.journal:
+        assert (transfer.book, transfer.debit, transfer.credit) == ROUTES[transfer.kind]
+        assert transfer.amount >= 0
+        assert transfer.effective_at <= transfer.posted_at
+        seq, head = last[transfer.book]
+        assert transfer.seq == seq + 1
+        assert transfer.hash == chained(head, *transfer[:-1])
+        last[transfer.book] = (transfer.seq, transfer.hash)
+        if transfer.book == "wallet":
+            assert transfer.asset == "CREDIT"
+            posted += transfer.amount if transfer.credit == "wallet" else -transfer.amount
+            assert transfer.balance_after == posted
+        else:
+            assert transfer.balance_after is None
+    assert last == {
+        "wallet": (wallet.wallet_seq, wallet.wallet_head),
+        "money": (wallet.money_seq, wallet.money_head),
+    }
+    assert wallet.posted == posted
+    total: Counter[str] = Counter()
+    for transfer in account.journal:
+        total[transfer.kind] += transfer.amount
+    grants = wallet.grants.values()
+    assert total["grant"] == sum(grant.granted for grant in grants if grant.origin_grant_id is None)
+    assert total["settle"] == sum(charge.settled_credits for charge in wallet.charges.values())
+    assert total["refund"] == sum(refund.credits for refund in wallet.refunds.values())
+    assert total["expire"] == sum(grant.expired for grant in grants)
+    assert total["revoke"] == sum(grant.revoked for grant in grants)
+    assert total["purchase_bank"] + total["purchase_stripe_clearing"] == sum(
+        grant.paid_micros or 0 for grant in grants if grant.origin_grant_id is None
+    )
+
+
+def figures_follow_from_rows(account: Account) -> None:
+    """I3, I6."""
+    wallet = account.wallet
+    assert wallet.settings is not None
+    grants = wallet.grants.values()
+    assert wallet.held == sum(
+        charge.held_credits for charge in wallet.charges.values() if charge.status == "authorized"
+    )
+    assert wallet.frozen == sum(grant.remaining for grant in grants if grant.frozen)
+    assert wallet.debt == sum(debt.outstanding for debt in account.debts.values())
+    assert sum(grant.remaining for grant in grants) - wallet.debt == wallet.posted
+    spendable = [grant for grant in grants if grant.remaining and not grant.frozen and not grant.lapsed_at(account.now)]
+    assert not (wallet.debt and spendable)
+    assert wallet.available == wallet.posted - wallet.held - wallet.frozen + wallet.settings.credit_limit
+    # Of a lapsed grant nothing is left but what open holds from before would draw.
+    early = [
+        charge.held_credits
+        for charge in wallet.charges.values()
+        if charge.status == "authorized"
+        and any(grant.expires_at and charge.authorized_at < grant.expires_at for grant in grants)
+    ]
+    assert sum(grant.remaining for grant in grants if grant.lapsed_at(account.now)) <= sum(early)
+
+
+def grants_hold_every_credit_once(account: Account) -> None:
+    for grant in account.wallet.grants.values():
+        places = (grant.remaining, grant.used, grant.expired, grant.revoked, grant.moved)
+        assert min(places) >= 0
+        assert sum(places) == grant.granted
+        assert grant.open == (grant.remaining > 0)
+        moved_to = [one for one in account.wallet.grants.values() if one.origin_grant_id == grant.grant_id]
+        assert sum(one.granted for one in moved_to) == grant.moved
+
+
+def charges_are_billed_and_refunded_rightly(account: Account) -> None:
+    """I4, I5, I9."""
+    wallet = account.wallet
+    for charge in wallet.charges.values():
+        outputs = wallet.outputs.get(charge.request_id, [])
+        refunds = [refund for refund in wallet.refunds.values() if refund.request_id == charge.request_id]
+        assert charge.available_credits >= max(charge.held_credits, charge.quoted_credits)
+        assert charge.settled_credits == sum(one.credits for one in outputs)
+        assert charge.refunded_credits == sum(one.refunded_credits for one in outputs)
+        assert charge.refunded_credits == sum(refund.credits for refund in refunds)
+        assert all(0 <= one.refunded_credits <= one.credits for one in outputs)
+        assert all(one.credits == 0 for one in outputs if one.status == "failed")
+        assert (charge.status == "settled") == (charge.first_seq is not None) == bool(outputs)
+        posted = [row for row in account.journal if row.kind == "settle" and row.request_id == charge.request_id]
+        assert [row.seq for row in posted] == (
+            list(range(charge.first_seq, charge.last_seq + 1)) if charge.first_seq and charge.last_seq else []
+        )
+        assert sum(row.amount for row in posted) == charge.settled_credits
+    for refund in wallet.refunds.values():
+        rows = [row for row in account.journal if row.refund_id == refund.refund_id]
+        assert [row.seq for row in rows] == list(range(refund.first_seq, refund.last_seq + 1))
+        assert [row.amount for row in rows] == [credits for _, credits, _ in refund.returns]
+        assert [row.grant_id for row in rows] == [to for _, _, to in refund.returns]
+        assert sum(credits for _, credits in refund.outputs) == refund.credits == sum(row.amount for row in rows)
+
+
+def every_bill_is_drawn_from_somewhere(account: Account) -> None:
+    """What bills still draw on grants is what the grants say was used; what they draw as debt is owed."""
+    wallet = account.wallet
+    paid: dict[int, list[tuple[str, int]]] = {}
+    for (seq, grant_id), credits in account.fills.items():
+        paid.setdefault(seq, []).append((grant_id, credits))
+    drawn: Counter[str | None] = Counter()
+    for request_id, draws in wallet.draws.items():
+        left = outstanding_draws(draws, paid, wallet.returned.get(request_id, []))
+        charge = wallet.charges[request_id]
+        assert sum(draw.credits for draw in left) == charge.settled_credits - charge.refunded_credits
+        for draw in left:
+            drawn[draw.grant_id] += draw.credits
+    assert drawn.pop(None, 0) == wallet.debt
+    assert +drawn == +Counter({grant.grant_id: grant.used for grant in wallet.grants.values()})

@@ -1,0 +1,262 @@
+"""Whatever happens to an account, in whatever order: every invariant after every step.
+
+Refusals and repeated calls leave everything as it was.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from billing.core.answers import AccountAnswer, LapseAnswer
+from billing.core.charges import Reported
+from billing.core.commands import (
+    AmendAccount,
+    Authorize,
+    Command,
+    IssueGrant,
+    Lapse,
+    OpenAccount,
+    Refund,
+    Settle,
+    Void,
+)
+from billing.core.decide import decide
+from billing.core.refusals import Refusal
+from billing.core.wallet import Wallet
+
+from .examples import BOOKS, DAY, HOUR, ME, T0, Account, grant_of, small, state
+from .invariants import check
+
+requests = st.sampled_from(["r1", "r2", "r3", "r4"])
+credits = st.integers(1, 30)
+reports = st.lists(
+    st.builds(
+        lambda index, status, size: Reported(index, status, size, size and 700, None),
+        st.integers(0, 3),
+        st.sampled_from(["succeeded", "succeeded", "failed"]),
+        st.sampled_from([None, 900, 1500, 2500]),
+    ),
+    max_size=4,
+    unique_by=lambda one: one.index,
+).map(tuple)
+durations = st.sampled_from([0, 1, 30, 60, 900, 3600, 86_400]).map(lambda seconds: timedelta(seconds=seconds))
+
+
+def authorizing(outputs: st.SearchStrategy[Any]) -> st.SearchStrategy[Command]:
+    return st.builds(
+        Authorize,
+        st.just(ME),
+        requests,
+        st.just("plain"),
+        n=st.integers(1, 3),
+        size=st.sampled_from(["auto", "L", "1500x700", "0x0"]),
+        quality=st.sampled_from(["1", "5", "10", "none"]),
+        hold_seconds=st.sampled_from([30, 900, 86_400]),
+        outputs=outputs,
+    )
+
+
+# A grant's expiry is told from the moment it is asked for.
+Step = tuple[timedelta, Command | Callable[[Account], Command | None]]
+
+
+def granting() -> st.SearchStrategy[Callable[[Account], Command | None]]:
+    def asked(grant_id: str, kind: str, amount: int, lasting: int | None, paid: int | None) -> Any:
+        return lambda account: IssueGrant(
+            ME,
+            grant_id,
+            kind,
+            amount,
+            expires_at=None if lasting is None else account.now + timedelta(seconds=lasting),
+            paid_micros=paid,
+            currency=None if paid is None else "USD",
+        )
+
+    return st.builds(
+        asked,
+        st.sampled_from([f"g{i}" for i in range(8)]),
+        st.sampled_from(["purchase", "promotion", "plan"]),
+        credits,
+        st.sampled_from([None, 0, 30, 900, 3600, 86_400]),
+        st.none() | st.integers(0, 100),
+    )
+
+
+def disputing(freezing: bool) -> st.SearchStrategy[Callable[[Account], Command | None]]:
+    """A payment is disputed, or charged back; then nothing else is commanded."""
+
+    def asked(grant_id: str) -> Any:
+        def act(account: Account) -> None:
+            account.lapse()
+            grant = account.wallet.grants.get(grant_id)
+            if grant is not None and grant.open and not grant.frozen and not grant.lapsed_at(account.now):
+                (account.freeze if freezing else account.revoke)(grant_id)
+
+        return act
+
+    return st.builds(asked, st.sampled_from(["g0", "g1", "g2"]))
+
+
+commands: st.SearchStrategy[Any] = st.one_of(  # as callers send them
+    granting(),
+    granting(),
+    authorizing(st.none()),
+    authorizing(st.none()),
+    authorizing(reports),
+    st.builds(Settle, st.just(ME), requests, reports, st.booleans()),
+    st.builds(Settle, st.just(ME), requests, reports),
+    st.builds(Void, st.just(ME), requests, st.sampled_from([None, "x"])),
+    st.builds(
+        Refund,
+        st.just(ME),
+        requests,
+        st.sampled_from(["f1", "f2", "f3", "f4", "f1:1"]),
+        st.just("x"),
+        credits=st.none() | st.integers(1, 12),
+    ),
+    st.builds(
+        Refund,
+        st.just(ME),
+        requests,
+        st.sampled_from(["f1", "f2", "f3", "f4"]),
+        st.just("x"),
+        outputs=st.lists(st.integers(0, 3), min_size=1, max_size=2, unique=True).map(tuple),
+    ),
+    st.builds(AmendAccount, st.just(ME), credit_limit=st.integers(0, 40)),
+    st.builds(AmendAccount, st.just(ME), status=st.sampled_from(["active", "active", "suspended"])),
+    st.builds(AmendAccount, st.just(ME), overage=st.sampled_from(["bill", "cap"])),
+    st.builds(AmendAccount, st.just(ME), hold=st.sampled_from(["quote", "max"])),
+    st.builds(OpenAccount, st.just(ME), credit_limit=st.sampled_from([0, 20])),
+    st.builds(Lapse, st.just(ME)),
+)
+events = st.one_of(commands, commands, commands, commands, disputing(freezing=True), disputing(freezing=False))
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.sampled_from([0, 20]), st.lists(st.tuples(durations, events), max_size=30))
+def test_every_invariant_holds_after_every_step(credit_limit: int, steps: list[Step]) -> None:
+    account = Account(credit_limit=credit_limit)
+    for duration, step in steps:
+        account.wait(duration)
+        command = step if isinstance(step, Command) else step(account)
+        account.lapse()
+        check(account)
+        if command is not None:
+            obey(account, command)
+        check(account)
+
+
+def obey(account: Account, command: Command) -> None:
+    """Carries `command` out, and then again."""
+    wallet = account.load()
+    before = state(wallet)
+    try:
+        answer = decide(wallet, command, BOOKS, account.now)
+    except Refusal:
+        assert state(wallet) == before
+        return
+    account.keep(wallet)
+    if isinstance(answer, LapseAnswer):
+        return
+    if answer.replayed:
+        assert state(wallet) == before
+    after = account.load()
+    before = state(after)
+    again = decide(after, command, BOOKS, account.now)
+    assert isinstance(again, type(answer))
+    assert again.replayed or isinstance(command, AmendAccount)
+    assert again[1:] == answer[1:]
+    assert state(after) == before
+    if not isinstance(answer, AccountAnswer):
+        assert answer.balance == (wallet.posted, wallet.held, wallet.available)
+
+
+def outcome(decided: Callable[[Command], Any], command: Command) -> Any:
+    try:
+        answer = decided(command)
+    except Refusal as refusal:
+        return refusal.code, refusal.facts()
+    return None if isinstance(answer, LapseAnswer) else answer
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(commands, max_size=20))
+def test_a_batch_decides_what_its_commands_decide_one_by_one(steps: list[Any]) -> None:
+    """One wallet for a whole batch, and one for each command: the same answers, the same journal."""
+    one_by_one, batch = Account(), Account()
+    for account in (one_by_one, batch):
+        account.grant("g9", 20, "promotion", expires_at=T0 + HOUR)
+        account.authorize("r9", 1, 9, hold_seconds=86_400)
+        account.wait(HOUR)
+    wallet = batch.load()
+    one_by_one.lapse()
+    for step in steps:
+        command = step if isinstance(step, Command) else step(batch)
+        apart = outcome(one_by_one.do, command)
+        together = outcome(lambda command: decide(wallet, command, BOOKS, batch.now), command)
+        assert apart == together
+    batch.keep(wallet)
+    check(batch)
+    assert batch.journal == one_by_one.journal
+    assert batch.wallet.grants == one_by_one.wallet.grants
+    # Each row is written once: new ones are not changed ones, and a hold that came and went leaves no trace.
+    assert not wallet.new_charges & wallet.changed_charges
+    assert set(wallet.new_holds) == {
+        request_id for request_id in wallet.new_charges if wallet.charges[request_id].status == "authorized"
+    }
+    assert [hold.request_id for hold in wallet.ended_holds] == (
+        [] if wallet.charges["r9"].status == "authorized" else ["r9"]
+    )
+
+
+@pytest.mark.parametrize("kind", ["settle", "void"])
+def test_a_hold_that_comes_and_goes_within_a_batch_is_never_written(kind: str) -> None:
+    wallet = Wallet(ME)
+    for command in (
+        OpenAccount(ME, credit_limit=10),
+        Authorize(ME, "r1", "plain", quality="10"),
+        Settle(ME, "r1", (small(),)) if kind == "settle" else Void(ME, "r1"),
+    ):
+        decide(wallet, command, BOOKS, T0)
+    assert (wallet.new_holds, wallet.ended_holds, wallet.held) == ({}, [], 0)
+    assert (wallet.new_charges, wallet.changed_charges) == ({"r1"}, set())
+    assert wallet.billed == (["r1"] if kind == "settle" else [])
+
+
+def test_a_hold_that_was_there_before_is_ended_once() -> None:
+    account = Account(credit_limit=10)
+    account.authorize("r1", 10)
+    account.settle("r1", small())
+    assert [
+        (hold.account_id, hold.request_id, hold.authorized_at, hold.expires_at, hold.credits)
+        for hold in account.wallet.ended_holds
+    ] == [(ME, "r1", T0, T0 + timedelta(seconds=900), 10)]
+    assert account.wallet.changed_charges == {"r1"}
+
+
+def test_rows_that_changed_are_named_for_the_store() -> None:
+    account = Account(credit_limit=10)
+    account.charge("r1", small())
+    assert account.wallet.new_debts == {1}
+    account.grant("g1", 4)
+    assert (account.wallet.new_grants, account.wallet.changed_debts, account.wallet.fills) == (
+        {"g1"}, {1}, {(1, "g1"): 4}
+    )  # fmt: skip
+    account.grant("g2", 10, expires_at=T0 + DAY)
+    account.charge("r2", small(), quality=1)
+    assert account.wallet.changed_grants == {"g2"}
+    account.refund("r1", "f1", credits=7)
+    assert account.wallet.changed_grants == {"g2", "g1"}
+    assert [row.refund_id for row in account.wallet.new_refunds] == ["f1"]
+    account.wait(DAY)
+    account.refund("r2", "f2")
+    assert (account.wallet.changed_grants, account.wallet.new_grants) == ({"g2"}, {"refund:f2:1"})
+
+
+def test_the_test_helpers_agree_with_the_core_about_an_untouched_grant() -> None:
+    account = Account()
+    assert account.grant("g1", 5).grant == grant_of("g1", 5)

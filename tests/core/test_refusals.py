@@ -1,0 +1,169 @@
+"""Refusals: each has a code of its own, facts a program can read and a sentence a person can act on."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from billing.core import refusals
+from billing.core.refusals import Refusal
+
+TABLE = [
+    (refusals.Refusal(), "refused", {}, "The request was refused"),
+    (
+        refusals.Unauthenticated(),
+        "unauthenticated",
+        {},
+        "Send `Authorization: Bearer bk_…` with a key that exists and has not been revoked.",
+    ),
+    (
+        refusals.Forbidden("gateway"),
+        "forbidden",
+        {"role": "gateway"},
+        "A key of role `gateway` may not call this; use one whose role may.",
+    ),
+    (refusals.NotFound(), "not_found", {}, "Not found"),
+    (
+        refusals.AccountNotFound("a"),
+        "account_not_found",
+        {"account_id": "a"},
+        "There is no account of this id that your key may see.",
+    ),
+    (
+        refusals.ChargeNotFound("r"),
+        "charge_not_found",
+        {"request_id": "r"},
+        "The account has no charge `r`; authorize it first.",
+    ),
+    (refusals.GrantNotFound("g"), "grant_not_found", {"grant_id": "g"}, "No such grant"),
+    (refusals.PriceBookNotFound(3), "price_book_not_found", {"version": 3}, "No such price book"),
+    (refusals.KeyNotFound(), "key_not_found", {}, "No such key"),
+    (refusals.RouteNotFound(), "route_not_found", {}, "No such route; see /docs"),
+    (
+        refusals.MethodNotAllowed(),
+        "method_not_allowed",
+        {},
+        "This route does not answer that method; see /docs",
+    ),
+    (
+        refusals.Invalid([{"field": f"f{i}", "message": "is wrong"} for i in range(6)]),
+        "validation_error",
+        {"errors": [{"field": f"f{i}", "message": "is wrong"} for i in range(6)]},
+        "f0: is wrong; f1: is wrong; f2: is wrong; f3: is wrong; f4: is wrong",
+    ),
+    (
+        refusals.PayloadTooLarge(1024),
+        "payload_too_large",
+        {"limit_bytes": 1024},
+        "The body may have at most 1024 bytes; send less, or several requests.",
+    ),
+    (
+        refusals.IdReused("r"),
+        "id_reused",
+        {"id": "r"},
+        "`r` was used before with other content. Nothing changed; take a new id.",
+    ),
+    (
+        refusals.AccountSuspended(),
+        "account_suspended",
+        {},
+        "New authorizations are refused until the account is active; open charges still settle.",
+    ),
+    (
+        refusals.UnknownModel("m"),
+        "unknown_model",
+        {"model": "m"},
+        "The price book in force has no such model; GET /v1/price-books/current lists them.",
+    ),
+    (
+        refusals.SizeNotAllowed("max_aspect"),
+        "size_not_allowed",
+        {"rule": "max_aspect"},
+        "The size breaks the model's rule `max_aspect`.",
+    ),
+    (
+        refusals.SizeNotPriced(4096, 3840),
+        "size_not_priced",
+        {"long_edge": 4096, "max_edge": 3840},
+        "The long edge is 4096 px and prices end at 3840 px.",
+    ),
+    (
+        refusals.QualityNotSupported(["high", "low"]),
+        "quality_not_supported",
+        {"supported": ["high", "low"]},
+        "Use one of: high, low.",
+    ),
+    (
+        refusals.PriceChanged(4),
+        "price_changed",
+        {"current": 4},
+        "Price version 4 is in force; ask for a new quote.",
+    ),
+    (
+        refusals.ChargeNotOpen("voided"),
+        "charge_not_open",
+        {"charge_status": "voided"},
+        "The charge is voided.",
+    ),
+    (
+        refusals.RefundExceedsBill(5),
+        "refund_exceeds_bill",
+        {"refundable": 5},
+        "At most 5 credits can still be refunded here.",
+    ),
+    (
+        refusals.InsufficientCredits(available=-3, required=14),
+        "insufficient_credits",
+        {"available": -3, "required": 14, "shortfall": 17},
+        "The request needs 14 credits and -3 are available. "
+        "Nothing was recorded: top up and send the same request again.",
+    ),
+    (
+        refusals.Unavailable(),
+        "unavailable",
+        {"retry_after_seconds": 1},
+        "Try again: repeat the call with the same id; it takes effect at most once.",
+    ),
+    (
+        refusals.Overloaded(2),
+        "overloaded",
+        {"retry_after_seconds": 2},
+        "The posting queue is full: repeat the call with the same id; it takes effect at most once.",
+    ),
+    (
+        refusals.DatabaseUnavailable(5),
+        "database_unavailable",
+        {"retry_after_seconds": 5},
+        "The database cannot be reached: repeat the call with the same id; it takes effect at most once.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("refusal", "code", "facts", "detail"), TABLE, ids=lambda value: type(value).__name__)
+def test_a_refusal_says_what_happened(refusal: Refusal, code: str, facts: dict[str, object], detail: str) -> None:
+    assert refusal.code == code
+    assert refusal.facts() == facts
+    assert str(refusal) == refusal.detail == detail
+    assert refusal.title
+
+
+def every_refusal(root: type[Refusal] = Refusal) -> Iterator[type[Refusal]]:
+    yield root
+    for kind in root.__subclasses__():
+        if kind.__module__ == refusals.__name__:
+            yield from every_refusal(kind)
+
+
+def test_every_refusal_is_in_the_table_and_has_a_code_of_its_own() -> None:
+    classes = set(every_refusal())
+    assert classes == {type(row[0]) for row in TABLE}
+    assert len({kind.code for kind in classes}) == len(classes)
+
+
+def test_every_refusal_is_drawn_in_the_tree() -> None:
+    assert refusals.__doc__ is not None
+    for kind in every_refusal():
+        assert kind.__name__ in refusals.__doc__
+
+
+def test_one_thing_that_is_wrong() -> None:
+    assert refusals.Invalid.of("n", "is wrong").errors == [{"field": "n", "message": "is wrong"}]
