@@ -87,7 +87,8 @@ def verify(
     account: Annotated[str | None, typer.Option(help="check this account only")] = None, as_json: AsJson = False
 ) -> None:
     """Check the invariants of the books, row by row; exit 1 and name the first row where one fails."""
-    from billing.books import progress_of, show, verify as check
+    from billing.books import progress_of, show
+    from billing.books import verify as check
 
     with database(_settings()) as dsn, progress_of(errors) as progress:
         report = _run(lambda: check(dsn, account, progress))
@@ -106,7 +107,8 @@ def bench(
     json_file: Annotated[Path | None, typer.Option("--json", help="write the figures to this file")] = None,
 ) -> None:
     """Measure rates beside their floors, in the same run, on a PostgreSQL of its own."""
-    from billing.bench import Options, run as measure
+    from billing.bench import Options
+    from billing.bench import run as measure
 
     sys.exit(measure(Options(quick=quick, stored=stored, seconds=seconds, json_path=json_file)))
 
@@ -122,7 +124,11 @@ def create_key(
     with database(_settings()) as dsn:
         key, secret = _run(lambda: key_store.create_key(dsn, role, account, name))
     if as_json:
-        print(json.dumps({"id": key.key_id, "role": key.role, "account_id": key.account_id, "name": key.name, "key": secret}))
+        print(
+            json.dumps(
+                {"id": key.key_id, "role": key.role, "account_id": key.account_id, "name": key.name, "key": secret}
+            )
+        )
     else:
         console.print(f"{key.key_id} ({key.role}): keep this, it is not shown again\n{secret}", highlight=False)
 
@@ -160,7 +166,8 @@ def revoke_key(key_id: str) -> None:
 
 @prices_app.command("show")
 def show_prices(
-    version: Annotated[int | None, typer.Argument(help="default: all that are published")] = None, as_json: AsJson = False
+    version: Annotated[int | None, typer.Argument(help="default: all that are published")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show price books: credits for one image, by model, quality and size tier."""
 
@@ -175,7 +182,10 @@ def show_prices(
         found = _run(lambda: read(dsn))
     books = list(found) if version is None else [found.version(version)]
     if as_json:
-        shown = [{"version": b.version, "effective_from": b.effective_from.isoformat(), "models": b.documents()} for b in books]
+        shown = [
+            {"version": b.version, "effective_from": b.effective_from.isoformat(), "models": b.documents()}
+            for b in books
+        ]
         print(json.dumps(shown, indent=2))
         return
     for book in books:
@@ -200,7 +210,9 @@ def publish_prices(file: Annotated[Path, typer.Argument(help='JSON: {"effective_
     if not isinstance(document, dict) or set(document) != {"effective_from", "models"}:
         raise ValueError(f"{file} must be an object with effective_from and models")
     with database(_settings()) as dsn:
-        book, new = _run(lambda: publish(dsn, parse_time(document["effective_from"]), document["models"], "command line"))
+        book, new = _run(
+            lambda: publish(dsn, parse_time(document["effective_from"]), document["models"], "command line")
+        )
     console.print(f"Price book {book.version} {'is published' if new else 'was published before'}.")
 
 
@@ -241,7 +253,9 @@ def _service(data_dir: Path) -> Iterator[tuple[str, str, dict[str, str]]]:
     environment |= {"BILLING_ADMIN_KEY": key, "BILLING_DATA_DIR": str(data_dir), "BILLING_PORT": str(port)}
     url = f"http://127.0.0.1:{port}"
     with console.status("starting the service on an empty database"):
-        service = subprocess.Popen([sys.executable, "-m", "billing", "serve"], env=environment, stdout=subprocess.DEVNULL)
+        service = subprocess.Popen(
+            [sys.executable, "-m", "billing", "serve"], env=environment, stdout=subprocess.DEVNULL
+        )
         try:
             _wait_until_ready(service, url)
         except BaseException:

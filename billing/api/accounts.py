@@ -87,9 +87,7 @@ async def get_balance(
     account_id: AccountId,
     service: The,
     caller: Reading,
-    at: Moment | None = Query(
-        None, description="RFC 3339: the figures as they were then, by when things took effect"
-    ),
+    at: Moment | None = Query(None, description="RFC 3339: the figures as they were then, by when things took effect"),
 ) -> Balance | BalanceAt:
     """What the account has, what is held and what is left, at one instant."""
     if at is not None:

@@ -117,9 +117,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         )
         components = schema.setdefault("components", {})
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "bk_…"}}
-        _, extra = models_json_schema(
-            [(batch.Batch, "validation")], ref_template="#/components/schemas/{model}"
-        )
+        _, extra = models_json_schema([(batch.Batch, "validation")], ref_template="#/components/schemas/{model}")
         components["schemas"] = {**extra["$defs"], **components["schemas"]}
         for path, operations in schema["paths"].items():
             for operation in operations.values():

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.refusals import AccountNotFound, Forbidden, Unauthenticated
+from billing.store.engine import Engine
 from billing.store.keys import Key, digest, find_key, well_formed
 
 KEY_LIFETIME_SECONDS = 1.0  # a revoked key must stop within two
@@ -20,7 +20,7 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 class KeyRing:
     """Keys as this process knows them: each is looked up again a second after it was last looked up."""
 
-    def __init__(self, engine: AsyncEngine, admin_key: str | None) -> None:
+    def __init__(self, engine: Engine, admin_key: str | None) -> None:
         self._engine = engine
         self._admin_digest = None if admin_key is None else digest(admin_key)
         self._admin = Key("environment", "admin", None, "BILLING_ADMIN_KEY", _BEGINNING, None)
@@ -61,11 +61,8 @@ class Allow:
     async def __call__(self, request: Request) -> Key:
         header = request.headers.get("authorization", "")
         scheme, _, secret = header.partition(" ")
-        key = (
-            await request.app.state.service.keys.find(secret.strip())
-            if scheme.lower() == "bearer" and secret
-            else None
-        )
+        ring: KeyRing = request.app.state.service.keys
+        key = await ring.find(secret.strip()) if scheme.lower() == "bearer" and secret else None
         if key is None:
             raise Unauthenticated()
         if key.role not in self.roles:

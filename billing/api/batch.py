@@ -126,9 +126,7 @@ async def _post(service: The, operations: list[Any]) -> list[Any]:
         outcomes = [refusal] * len(commands)
     for place, command, outcome in zip(places, commands, outcomes, strict=True):
         if isinstance(outcome, ChargeAnswer):
-            status: Literal[200, 201] = (
-                201 if isinstance(command, Authorize) and not outcome.replayed else 200
-            )
+            status: Literal[200, 201] = 201 if isinstance(command, Authorize) and not outcome.replayed else 200
             body = ChargeShown.of(outcome.charge, outcome.outputs, outcome.balance)
             results[place] = Done(status=status, replayed=outcome.replayed, body=body)
         elif isinstance(outcome, Refusal):

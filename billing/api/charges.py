@@ -123,9 +123,7 @@ async def list_all_charges(
 
 
 @router.get(CHARGE, response_model=ChargeShown, responses=responses(AccountNotFound, ChargeNotFound))
-async def get_charge(
-    account_id: AccountId, request_id: RequestId, service: The, caller: Reading
-) -> ChargeShown:
+async def get_charge(account_id: AccountId, request_id: RequestId, service: The, caller: Reading) -> ChargeShown:
     """One charge as it is at this moment."""
     view, figures = await charges.charge(service.engine, account_id, request_id)
     return ChargeShown.of(view.charge, view.outputs, Balance(figures.posted, figures.held, figures.available))
@@ -193,20 +191,14 @@ async def refund(
 
 
 @router.get(f"{CHARGE}/refunds", response_model=Refunds, responses=responses(AccountNotFound, ChargeNotFound))
-async def list_refunds(
-    account_id: AccountId, request_id: RequestId, service: The, caller: Reading
-) -> Refunds:
+async def list_refunds(account_id: AccountId, request_id: RequestId, service: The, caller: Reading) -> Refunds:
     """The charge's refunds, oldest first."""
     found = await charges.refunds(service.engine, account_id, request_id)
     return Refunds(data=[RefundShown.of(one) for one in found])
 
 
-@router.get(
-    f"{CHARGE}/explain", response_model=Explanation, responses=responses(AccountNotFound, ChargeNotFound)
-)
-async def explain_charge(
-    account_id: AccountId, request_id: RequestId, service: The, caller: Reading
-) -> Explanation:
+@router.get(f"{CHARGE}/explain", response_model=Explanation, responses=responses(AccountNotFound, ChargeNotFound))
+async def explain_charge(account_id: AccountId, request_id: RequestId, service: The, caller: Reading) -> Explanation:
     """Why the charge costs what it costs, step by step, from the request down to the journal."""
     return Explanation.of(await explain.explain(service.engine, service.books, account_id, request_id))
 

@@ -22,8 +22,7 @@ class BodyLimit:
             return
         limit = BATCH_BYTES if scope["path"] == BATCH_PATH else BODY_BYTES
         if any(
-            name == b"content-length" and value.isdigit() and int(value) > limit
-            for name, value in scope["headers"]
+            name == b"content-length" and value.isdigit() and int(value) > limit for name, value in scope["headers"]
         ):
             await self._refuse(limit, scope, receive, send)
             return

@@ -69,9 +69,7 @@ class PostingMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         tallies = [lane.tally for lane in self._posting.lanes]
-        yield GaugeMetricFamily(
-            "billing_posting_waiting", "Commands queued or in flight", self._posting.waiting
-        )
+        yield GaugeMetricFamily("billing_posting_waiting", "Commands queued or in flight", self._posting.waiting)
         for name, text in (
             ("batches", "Transactions committed"),
             ("commands", "Commands decided"),

@@ -44,9 +44,7 @@ async def get_price_book(
 
 
 @router.post("/price-books", status_code=201, response_model=PriceBookShown, responses=responses())
-async def publish_price_book(
-    body: NewPriceBook, response: Response, service: The, caller: Admin
-) -> PriceBookShown:
+async def publish_price_book(body: NewPriceBook, response: Response, service: The, caller: Admin) -> PriceBookShown:
     """Publishes a new version of all prices. Charges that are open keep theirs."""
     book, new = await publish(service.dsn, body.effective_from, body.models, caller.key_id)
     await service.refresh_books()

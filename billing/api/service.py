@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import structlog
 from fastapi import Request
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.api.auth import KeyRing
 from billing.core.prices import PriceBooks
 from billing.posting import Expiry, Posting
 from billing.settings import Settings
-from billing.store.engine import read_engine
+from billing.store.engine import Engine, read_engine
 from billing.store.price_books import price_books
 
 PRICE_BOOKS_SECONDS = 10.0  # well below the minute that a book is published ahead
@@ -25,7 +24,7 @@ log = structlog.get_logger("billing")
 class Service:
     settings: Settings
     dsn: str
-    engine: AsyncEngine
+    engine: Engine
     posting: Posting
     keys: KeyRing
     books: PriceBooks
@@ -45,16 +44,12 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
     engine = read_engine(dsn, size=settings.read_connections)
     books = await price_books(engine)
     service: Service
-    posting = Posting(
-        dsn, lambda: service.books, lanes=settings.lanes, batch=settings.batch, queue=settings.queue
-    )
+    posting = Posting(dsn, lambda: service.books, lanes=settings.lanes, batch=settings.batch, queue=settings.queue)
     service = Service(settings, dsn, engine, posting, KeyRing(engine, settings.admin_key), books)
     async with posting:
         chores = [
             asyncio.create_task(_refresh(service), name="price books"),
-            asyncio.create_task(
-                Expiry(engine, posting, interval_seconds=settings.expiry_seconds).run(), name="expiry"
-            ),
+            asyncio.create_task(Expiry(engine, posting, interval_seconds=settings.expiry_seconds).run(), name="expiry"),
         ]
         gc.collect()
         gc.freeze()  # what start-up made lives for ever: collections need not look at it again

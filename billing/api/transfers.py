@@ -21,9 +21,7 @@ async def list_transfers(
     account_id: AccountId,
     service: The,
     caller: Reading,
-    book: Annotated[
-        Literal["wallet", "money"], Query(description="`money` for admin and finance")
-    ] = "wallet",
+    book: Annotated[Literal["wallet", "money"], Query(description="`money` for admin and finance")] = "wallet",
     kind: Search = None,
     start: Start = None,
     end: End = None,

@@ -9,7 +9,7 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Cpu:
-    """Processor seconds: of PostgreSQL, of our process, of the load generator, of the machine; `idle` too."""
+    """Processor seconds: of PostgreSQL, of the process that posts, of the load generator, of all others."""
 
     postgres: float = 0.0
     python: float = 0.0
@@ -43,16 +43,14 @@ class Cpu:
 
 @dataclass(slots=True)
 class Meter:
-    """Reads processor time by process id: of the server that `postmaster` is, of `python` and of `load`."""
+    """Reads processor time by process id: the server that `postmaster` is, who posts, who makes load."""
 
     postmaster: int
     python: int
     load: int | None = None
 
     def read(self) -> Cpu:
-        postgres = _seconds_of(self.postmaster) + sum(
-            _seconds_of(pid) for pid in children_of(self.postmaster)
-        )
+        postgres = _seconds_of(self.postmaster) + sum(_seconds_of(pid) for pid in children_of(self.postmaster))
         python = _seconds_of(self.python)
         load = _seconds_of(self.load) if self.load is not None else 0.0
         busy, idle = _machine_seconds()

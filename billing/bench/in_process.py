@@ -69,10 +69,9 @@ async def measure(
                     step.advance()
     finally:
         await floor.close()
-    measurement = Measurement(case.name, "charges/s", sides[1], sides[0])
-    value = measurement.ratio or 0.0
-    measurement.targets.append(Target("of the floor", value, at_least=case.target, stretch=case.stretch))
-    return measurement
+    found = Measurement(case.name, "charges/s", sides[1], sides[0])
+    found.targets = [Target("of the floor", found.ratio or 0.0, at_least=case.target, stretch=case.stretch)]
+    return found
 
 
 async def _warm_up(take: TakeTurn, options: Options, meter: Meter) -> int:

@@ -15,11 +15,14 @@ from billing.posting import Posting
 class PostingSide:
     """`callers` of `post_many` at the same time, each with its next batch as soon as the last is answered."""
 
-    def __init__(self, posting: Posting, workload: Workload, *, callers: int, size: int = BATCH) -> None:
+    def __init__(
+        self, posting: Posting, workload: Workload, *, callers: int, size: int = BATCH, slice_size: int = BATCH
+    ) -> None:
         self._posting = posting
         self._workload = workload
         self._callers = callers
         self._size = size
+        self._slice_size = slice_size
 
     async def turn(self, charges: int, meter: Meter) -> Turn:
         """About `charges` charges, whose commands are made before the clock starts."""
@@ -33,7 +36,7 @@ class PostingSide:
     async def _caller(self, batches: deque[list[list[Command]]]) -> None:
         while batches:
             for commands in batches.popleft():
-                results = await self._posting.post_many(commands, slice_size=self._size)
+                results = await self._posting.post_many(commands, slice_size=self._slice_size)
                 for result in results:
                     if not isinstance(result, ChargeAnswer):
                         raise RuntimeError(f"a charge that must succeed did not: {result!r}")

@@ -5,8 +5,8 @@ import gc
 import uvloop
 from rich.console import Console
 
-from billing.bench import database, in_process, machine, report, stored, table
-from billing.bench.measurement import Measurement
+from billing.bench import database, in_process, machine, over_http, report, stored, table
+from billing.bench.measurement import Measurement, Target
 from billing.bench.options import Options
 from billing.bench.posting import open_accounts
 from billing.bench.progress import Progress
@@ -25,18 +25,16 @@ def run(options: Options) -> int:
         about = uvloop.run(machine.described(server.dsn(), server.data_dir))
         sections: Sections = {"empty database": uvloop.run(_measured(server, options, 0, progress))}
         if options.stored:
-            title = f"{options.stored:,} charges stored"
-            full = options.with_stored()
-            sections[title] = uvloop.run(_measured(server, full, options.stored, progress))
-    table.show(console, about, sections)
+            full = uvloop.run(_measured(server, options.with_stored(), options.stored, progress))
+            _compare(full, sections["empty database"])
+            sections[f"{options.stored:,} charges stored"] = full
+    table.show(console, options, about, sections)
     if options.json is not None:
         report.write(options.json, options, about, sections)
     return 0
 
 
-async def _measured(
-    server: EmbeddedPostgres, options: Options, charges: int, progress: Progress
-) -> list[Measurement]:
+async def _measured(server: EmbeddedPostgres, options: Options, charges: int, progress: Progress) -> list[Measurement]:
     """All measurements over one database that holds `charges` charges from before."""
     name = f"bench_{charges}"
     dsn = await database.new_database(server, name)
@@ -49,10 +47,23 @@ async def _measured(
         if charges:
             await stored.load(dsn, charges, options.accounts, progress)
         gc.collect()
-        gc.freeze()
+        gc.freeze()  # as the service does
+        gc.set_threshold(50_000, 20, 100)
+        over_full = charges > 0
         found = [
-            await in_process.measure(case, dsn, posting, postmaster, options, progress, stored=charges > 0)
+            await in_process.measure(case, dsn, posting, postmaster, options, progress, stored=over_full)
             for case in in_process.CASES
         ]
+        found += await over_http.measure(dsn, posting, postmaster, options, progress, stored=over_full)
     await database.drop_database(server, name)
     return found
+
+
+def _compare(full: list[Measurement], empty: list[Measurement]) -> None:
+    """Over a full database the targets are what remains of the empty one's figures."""
+    for one, before in zip(full, empty, strict=True):
+        if one.ratio is not None and before.ratio:
+            one.targets = [
+                Target("of the empty rate", one.ours.rate / before.ours.rate, at_least=0.75),
+                Target("of the empty ratio", one.ratio / before.ratio, at_least=0.85),
+            ]

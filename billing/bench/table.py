@@ -6,13 +6,20 @@ from rich.console import Console
 from rich.table import Table
 
 from billing.bench.measurement import Measurement, Target
+from billing.bench.options import Options
 
 
-def show(console: Console, machine: Mapping[str, str], sections: Mapping[str, Sequence[Measurement]]) -> None:
+def show(
+    console: Console,
+    options: Options,
+    machine: Mapping[str, str],
+    sections: Mapping[str, Sequence[Measurement]],
+) -> None:
     """The machine, each section's measurements beside their floors, and what limits those that fall short."""
     about = Table.grid(padding=(0, 2))
     for name, value in machine.items():
         about.add_row(name, value)
+    about.add_row("run", f"{options.turns} turns a side, {options.seconds:g} s in all; {options.accounts:,} accounts")
     console.print(about)
     for title, measurements in sections.items():
         console.print(_section(title, measurements))

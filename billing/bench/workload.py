@@ -37,6 +37,7 @@ class Workload:
 
     accounts: Sequence[str]
     one_step: bool
+    settles: bool = True
     _random: Random = field(default_factory=lambda: Random(1))
     _ids: Random = field(default_factory=Random)
 
@@ -60,6 +61,6 @@ class Workload:
                     outputs=outputs if self.one_step else None,
                 )
             )
-            if not self.one_step:
+            if self.settles and not self.one_step:
                 second.append(Settle(account, request_id, outputs))
-        return [first] if self.one_step else [first, second]
+        return [first, second] if second else [first]

@@ -169,9 +169,7 @@ def void(wallet: Wallet, command: Void, now: datetime) -> ChargeAnswer:
 
 
 def charge_answer(wallet: Wallet, request_id: str, *, replayed: bool = False) -> ChargeAnswer:
-    return ChargeAnswer(
-        replayed, wallet.charges[request_id], wallet.outputs.get(request_id, ()), wallet.balance
-    )
+    return ChargeAnswer(replayed, wallet.charges[request_id], wallet.outputs.get(request_id, ()), wallet.balance)
 
 
 def _settle(
@@ -197,9 +195,7 @@ def _settle(
     charge = charge._replace(
         status="settled",
         settled_credits=credits,
-        flags=union_of_flags(outputs, *flags, OVERDRAWN)
-        if credits > spendable
-        else union_of_flags(outputs, *flags),
+        flags=union_of_flags(outputs, *flags, OVERDRAWN) if credits > spendable else union_of_flags(outputs, *flags),
         resolved_at=now,
         first_seq=first,
         last_seq=first + max(len(drawn) + (debt > 0), 1) - 1,
@@ -209,9 +205,7 @@ def _settle(
     for grant, part in drawn:
         grant.use(part)
         wallet.changed_grants.add(grant.grant_id)
-        seq = wallet.post(
-            "settle", part, now, request_id=charge.request_id, grant_id=grant.grant_id, digest=digest
-        )
+        seq = wallet.post("settle", part, now, request_id=charge.request_id, grant_id=grant.grant_id, digest=digest)
         draws.append(Draw(grant.grant_id, part, seq))
     if debt or not drawn:
         seq = wallet.post("settle", debt, now, request_id=charge.request_id, digest=digest)

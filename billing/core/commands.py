@@ -158,13 +158,8 @@ class Authorize(Command):
             raise Invalid.of("mode", f"must be one of {', '.join(MODES)}")
         if type(self.n) is not int or not 1 <= self.n <= N_MAX:
             raise Invalid.of("n", f"must be an integer from 1 to {N_MAX}")
-        if (
-            type(self.hold_seconds) is not int
-            or not HOLD_SECONDS_MIN <= self.hold_seconds <= HOLD_SECONDS_MAX
-        ):
-            raise Invalid.of(
-                "hold_seconds", f"must be an integer from {HOLD_SECONDS_MIN} to {HOLD_SECONDS_MAX}"
-            )
+        if type(self.hold_seconds) is not int or not HOLD_SECONDS_MIN <= self.hold_seconds <= HOLD_SECONDS_MAX:
+            raise Invalid.of("hold_seconds", f"must be an integer from {HOLD_SECONDS_MIN} to {HOLD_SECONDS_MAX}")
         for value, name in ((self.model, "model"), (self.size, "size"), (self.quality, "quality")):
             if type(value) is not str or len(value) > 64:
                 raise Invalid.of(name, "must be text of at most 64 characters")
@@ -242,11 +237,7 @@ class Lapse(Command):
 
 def currency(value: object, field: str) -> str:
     """`value` if it looks like an ISO 4217 code; raises Invalid."""
-    if (
-        type(value) is not str
-        or len(value) != 3
-        or not (value.isascii() and value.isalpha() and value.isupper())
-    ):
+    if type(value) is not str or len(value) != 3 or not (value.isascii() and value.isalpha() and value.isupper()):
         raise Invalid.of(field, f"must match {CURRENCY}")
     return value
 

@@ -106,9 +106,7 @@ class Debt:
     outstanding: int
 
 
-def take(
-    grants: Iterable[Grant], credits: int, now: datetime, held_since: datetime | None
-) -> list[tuple[Grant, int]]:
+def take(grants: Iterable[Grant], credits: int, now: datetime, held_since: datetime | None) -> list[tuple[Grant, int]]:
     """What `credits` would draw from `grants` (in burn order), and from which; it may come to less.
 
     Frozen grants are skipped. A lapsed grant is open only to a hold from before its expiry (`held_since`).
@@ -117,20 +115,14 @@ def take(
     for grant in grants:
         if credits == 0:
             break
-        if (
-            grant.remaining
-            and not grant.frozen
-            and (not grant.lapsed_at(now) or _held_before(grant, held_since))
-        ):
+        if grant.remaining and not grant.frozen and (not grant.lapsed_at(now) or _held_before(grant, held_since)):
             part = min(credits, grant.remaining)
             drawn.append((grant, part))
             credits -= part
     return drawn
 
 
-def kept(
-    grants: Sequence[Grant], holds: Iterable[tuple[datetime, int]], at: datetime
-) -> list[tuple[Grant, int]]:
+def kept(grants: Sequence[Grant], holds: Iterable[tuple[datetime, int]], at: datetime) -> list[tuple[Grant, int]]:
     """Of each grant lapsed by `at`: what the open holds would draw from it in burn order.
 
     `grants` in burn order, `holds` as (authorized_at, credits). Anything beyond that has expired. Oldest

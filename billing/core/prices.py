@@ -68,14 +68,8 @@ class ModelPrices:
     def __init__(self, name: str, document: Any) -> None:
         where = f"models.{identifier(name, 'models')}"
         known = {"tiers", "qualities", "auto_tier", "sizes", "prices"}
-        if (
-            not isinstance(document, Mapping)
-            or (set(document) - known)
-            or not known - {"auto_tier"} <= set(document)
-        ):
-            raise Invalid.of(
-                where, f"needs tiers, qualities, sizes and prices, and may have only {sorted(known)}"
-            )
+        if not isinstance(document, Mapping) or (set(document) - known) or not known - {"auto_tier"} <= set(document):
+            raise Invalid.of(where, f"needs tiers, qualities, sizes and prices, and may have only {sorted(known)}")
         self.name = name
         self.tiers = Tiers(tuple(_tier(tier, where) for tier in _list(document["tiers"], f"{where}.tiers")))
         self.qualities = {
@@ -182,9 +176,7 @@ class PriceBook:
         """A book from its documents by model name. Raises Invalid."""
         if not isinstance(models, Mapping) or not models:
             raise Invalid.of("models", "must name at least one model")
-        return cls(
-            version, effective_from, {name: ModelPrices(name, entry) for name, entry in models.items()}
-        )
+        return cls(version, effective_from, {name: ModelPrices(name, entry) for name, entry in models.items()})
 
     def model(self, name: str) -> ModelPrices:
         """Raises UnknownModel."""

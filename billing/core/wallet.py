@@ -115,9 +115,7 @@ class Wallet:
     charges: dict[str, Charge] = field(default_factory=dict)
     outputs: dict[str, list[Output]] = field(default_factory=dict)
     draws: dict[str, list[Draw]] = field(default_factory=dict)  # of a bill, as it was settled
-    paid: dict[int, list[tuple[str, int]]] = field(
-        default_factory=dict
-    )  # by a debt's seq: grants that paid it
+    paid: dict[int, list[tuple[str, int]]] = field(default_factory=dict)  # by a debt's seq: grants that paid it
     returned: dict[str, list[Return]] = field(default_factory=dict)  # of a bill, by its refunds
     refunds: dict[str, RefundRow] = field(default_factory=dict)
     grants: dict[str, Grant] = field(default_factory=dict)
@@ -241,11 +239,7 @@ class Wallet:
         A hold and a grant due at the same instant: the hold first, for it was not open any more.
         """
         holds = [(charge.expires_at, 0, charge) for charge in due]
-        grants = [
-            (g.expires_at, 1, None)
-            for g in self.grants.values()
-            if g.open and g.expires_at and g.lapsed_at(now)
-        ]
+        grants = [(g.expires_at, 1, None) for g in self.grants.values() if g.open and g.expires_at and g.lapsed_at(now)]
         for moment, _, charge in sorted([*holds, *grants], key=lambda event: event[:2]):
             if charge is not None:
                 self.release(charge)
@@ -268,6 +262,4 @@ class Wallet:
 
 
 def hold_of(charge: Charge) -> Hold:
-    return Hold(
-        charge.account_id, charge.expires_at, charge.request_id, charge.authorized_at, charge.held_credits
-    )
+    return Hold(charge.account_id, charge.expires_at, charge.request_id, charge.authorized_at, charge.held_credits)

@@ -1,10 +1,9 @@
-"""The end of the story: balances, the journal's trial balance, and the usage, each reckoned twice."""
+"""The end of the story: balances and the journal's trial balance, each reckoned twice."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from rich import box
@@ -77,19 +76,6 @@ async def trial_balance(stage: Stage) -> None:
         stage.paid_micros,
         _net(money, "deferred_revenue"),
     )
-
-
-async def usage(stage: Stage) -> None:
-    """What dashboards show must be what was billed."""
-    now = datetime.now(UTC)
-    credits = 0
-    for purse in stage.purses.values():
-        buckets = await stage.billing.usage(
-            purse.account_id, start=stage.began_at - timedelta(days=1), end=now + timedelta(days=1)
-        )
-        credits += sum(result["credits"] for bucket in buckets for result in bucket["results"])
-    kept = sum(purse.billed - purse.refunded for purse in stage.purses.values())
-    _agree(stage, "usage over all accounts = all bills less refunds", kept, credits)
 
 
 async def _sides(stage: Stage, book: Book) -> dict[str, _Sides]:

@@ -18,7 +18,7 @@ async def debt(stage: Stage) -> None:
     )
     await scene.order(
         "slim",
-        Expected(133, "4K high 133 of a balance of 20", flags=("overdrawn",)),
+        Expected(133, "4K high, on a balance of 20", flags=("overdrawn",)),
         size="1024x1024",
         quality="high",
         output_format="avif",
@@ -54,4 +54,4 @@ def _check(scene: Scene, what: str, balance: Balance, *, posted: int, available:
 
 
 def _words(posted: int, available: int, debt: int) -> str:
-    return f"posted {posted}, available {available}, debt {debt}"
+    return f"{posted} posted, {available} available, {debt} debt"

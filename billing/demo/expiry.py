@@ -69,7 +69,7 @@ async def wake_up(stage: Stage, sleeper: Sleeper) -> None:
     image = Size(2048, 2048, "png")
     charge = await stage.billing.settle(account_id, request_id, [succeeded(0, image)])
     stage.purses["sleepy"].billed += 17
-    scene.add("settle it now", f"{image.format} {image}", Expected(17, "2K medium 17", flags=("late",)), charge)
+    scene.add("settle it now", f"{image.format} {image}", Expected(17, "2K medium", flags=("late",)), charge)
     balance = await stage.billing.balance(account_id)
     _check(scene, "balance", balance, posted=3, held=0, available=3)
     scene.show()
@@ -79,9 +79,9 @@ async def _until_due(stage: Stage, charge: Charge) -> None:
     """Waits by the service's clock, which alone decides when a hold is due."""
     assert charge["expires_at"] is not None
     due = datetime.fromisoformat(charge["expires_at"])
-    stage.console.print()
+    stage.console.print("\nThe sleeper's hold of scene 1 is not due yet; waiting for the rest of it.", style="dim")
     with Progress(
-        TextColumn("waiting until the hold of the sleeper is due"),
+        TextColumn("until it is due"),
         BarColumn(),
         TimeRemainingColumn(),
         console=stage.console,
@@ -105,4 +105,4 @@ def _check(scene: Scene, what: str, balance: Balance, *, posted: int, held: int,
 
 
 def _words(posted: int, held: int, available: int) -> str:
-    return f"posted {posted}, held {held}, available {available}"
+    return f"{posted} posted, {held} held, {available} available"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from rich.markup import escape
+from rich.table import Table
+
 from billing.client.documents import Charge
 from billing.demo.scene import headline
 from billing.demo.stage import Stage
@@ -15,5 +18,11 @@ async def explain(stage: Stage, charge: Charge) -> None:
         "The service explains the charge that asked for 4K and got 1672x941.",
     )
     document = await stage.billing.explain(charge["account_id"], charge["request_id"])
-    for number, step in enumerate(document["steps"], 1):
-        stage.console.print(f" {number:>2}  {step}", markup=False, highlight=False)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="dim")
+    table.add_column(style="cyan")
+    table.add_column()
+    for step in document["steps"]:
+        table.add_row(f" {step['step']}", step["kind"], escape(step["text"]))
+    stage.console.print()
+    stage.console.print(table)

@@ -175,5 +175,4 @@ class Gateway:
 
 def _images(result: _Result) -> dict[int, bytes]:
     delivered = [output["index"] for output in result.outputs if output["status"] == "succeeded"]
-    items = result.answer["data"]
-    return {index: image for index in delivered if (image := image_of(items[index])) is not None}
+    return {index: image for index in delivered if (image := image_of(result.answer["data"][index])) is not None}

@@ -17,7 +17,7 @@ async def failures(stage: Stage) -> Charge:
     )
     some = await scene.order(
         "studio",
-        Expected(34, "2 of 4 came: 2 × 2K medium 17"),
+        Expected(34, "2 of 4 came, 2 × 2K medium"),
         n=4,
         size="2048x2048",
         quality="medium",
@@ -34,7 +34,7 @@ async def failures(stage: Stage) -> Charge:
     )
     await scene.order(
         "studio",
-        Expected(0, "the provider refused the prompt"),
+        Expected(0, "the prompt was refused"),
         n=3,
         size="1024x1024",
         quality="high",
@@ -54,14 +54,14 @@ async def other_sizes(stage: Stage) -> Charge:
     )
     await scene.order(
         "studio",
-        Expected(14, "1024 ≤ 1536, so 1K; high 14, not 67"),
+        Expected(14, "1024 ≤ 1536 → 1K high, not 67"),
         size="2048x2048",
         quality="high",
         orders=Orders(sizes=("1024x1024",)),
     )
     fallen_short = await scene.order(
         "studio",
-        Expected(67, "1672 ≤ 2048, so 2K; high 67, not 133"),
+        Expected(67, "1672 ≤ 2048 → 2K high, not 133"),
         size="3840x2160",
         quality="high",
         output_format="jpeg",
@@ -70,7 +70,7 @@ async def other_sizes(stage: Stage) -> Charge:
     larger = Orders(sizes=("2048x2048",))
     await scene.order(
         "studio",
-        Expected(17, "2048 ≤ 2048, so 2K; medium 17, not 4"),
+        Expected(17, "2048 ≤ 2048 → 2K medium, not 4"),
         size="1024x1024",
         quality="medium",
         output_format="webp",
@@ -78,7 +78,7 @@ async def other_sizes(stage: Stage) -> Charge:
     )
     await scene.order(
         "thrifty",
-        Expected(4, "quoted 1K medium 4, capped", flags=("capped",)),
+        Expected(4, "1K medium as quoted, not 17", flags=("capped",)),
         size="1024x1024",
         quality="medium",
         output_format="webp",
@@ -86,7 +86,7 @@ async def other_sizes(stage: Stage) -> Charge:
     )
     await scene.order(
         "thrifty",
-        Expected(8, "1K medium 4 + 2K medium 17 capped at 4", flags=("capped",)),
+        Expected(8, "1K medium + 2K capped at it", flags=("capped",)),
         n=2,
         size="1024x1024",
         quality="medium",
@@ -94,7 +94,7 @@ async def other_sizes(stage: Stage) -> Charge:
     )
     await scene.order(
         "studio",
-        Expected(17, "cannot be measured: the quoted 2K medium 17", flags=("unmeasured",)),
+        Expected(17, "unreadable: 2K medium as quoted", flags=("unmeasured",)),
         size="2048x2048",
         quality="medium",
         orders=Orders(truncate=frozenset({0})),

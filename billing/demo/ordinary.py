@@ -19,12 +19,10 @@ async def first_pictures(stage: Stage) -> None:
         "Text to image, and an edit of it",
         "gpt-image-2 is priced by tier and quality; gpt-image-1.5 costs 1 credit an image.",
     )
-    day = await scene.order(
-        "studio", Expected(4, "1K medium 4"), size="1024x1024", quality="medium", output_format="png"
-    )
+    day = await scene.order("studio", Expected(4, "1K medium"), size="1024x1024", quality="medium", output_format="png")
     await scene.order(
         "studio",
-        Expected(14, "1536 ≤ 1536, so 1K; high 14"),
+        Expected(14, "1536 ≤ 1536 → 1K high"),
         operation="edit",
         size="1536x1024",
         quality="high",
@@ -33,7 +31,7 @@ async def first_pictures(stage: Stage) -> None:
     )
     await scene.order(
         "studio",
-        Expected(3, "3 × 1"),
+        Expected(3, "3 × 1, flat"),
         model="gpt-image-1.5",
         n=3,
         size="1024x1536",
@@ -42,7 +40,7 @@ async def first_pictures(stage: Stage) -> None:
     )
     await scene.order(
         "studio",
-        Expected(1, "1 × 1"),
+        Expected(1, "1 × 1, flat"),
         model="gpt-image-1.5",
         operation="edit",
         output_format="avif",
@@ -112,24 +110,24 @@ async def sizes(stage: Stage) -> None:
     )
     await scene.order(
         "studio",
-        Expected(14, "1254 ≤ 1536, so 1K; auto is high 14"),
+        Expected(14, "1254 ≤ 1536 → 1K; auto → high"),
         output_format="webp",
         orders=Orders(sizes=("1254x1254",), claims="auto"),
     )
     await scene.order(
         "studio",
-        Expected(2, "1672 ≤ 2048, so 2K; low 2"),
+        Expected(2, "1672 ≤ 2048 → 2K low"),
         quality="low",
         output_format="png",
         orders=Orders(sizes=("1672x941",), claims="auto"),
     )
-    await scene.order("studio", Expected(17, "2K medium 17"), size="2K", quality="medium", output_format="jpeg")
-    await scene.order("studio", Expected(4, "1536 ≤ 1536, so 1K; medium 4"), size="1536x864", quality="medium")
-    await scene.order("studio", Expected(17, "1552 > 1536, so 2K; medium 17"), size="1552x1024", quality="medium")
-    await scene.order("studio", Expected(4, "2304 > 2048, so 4K; low 4"), size="2304x1024", quality="low")
-    await scene.refuse("studio", 422, "size_not_allowed", "1000 is no multiple of 16", size="1000x1000")
+    await scene.order("studio", Expected(17, "2K medium"), size="2K", quality="medium", output_format="jpeg")
+    await scene.order("studio", Expected(4, "1536 ≤ 1536 → 1K medium"), size="1536x864", quality="medium")
+    await scene.order("studio", Expected(17, "1552 > 1536 → 2K medium"), size="1552x1024", quality="medium")
+    await scene.order("studio", Expected(4, "2304 > 2048 → 4K low"), size="2304x1024", quality="low")
+    await scene.refuse("studio", 422, "size_not_allowed", "1000 is not 16 × k", size="1000x1000")
     await scene.refuse("studio", 422, "size_not_allowed", "4:1 is past 3:1", size="2560x640")
-    await scene.refuse("studio", 422, "size_not_priced", "3856 is past the last tier", size="3856x1296")
+    await scene.refuse("studio", 422, "size_not_priced", "3856 is past 4K", size="3856x1296")
     await scene.refuse("studio", 422, "quality_not_supported", "no such quality", quality="ultra")
     await scene.refuse("studio", 422, "unknown_model", "no such model", model="gpt-image-9")
     scene.show()

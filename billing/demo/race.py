@@ -49,7 +49,7 @@ async def race(stage: Stage) -> None:
     scene.add_check(
         "the winners are served",
         f"{images} × jpeg 1024x1024",
-        f"{CREDITS}: {CREDITS} × 1K low 1",
+        f"{CREDITS}: {CREDITS} × 1K low",
         f"{total}: {len(deliveries)} charges",
         (total, images) == (CREDITS, CREDITS),
     )
@@ -64,4 +64,4 @@ async def _check(stage: Stage, scene: Scene, what: str, **expected: int) -> None
 
 
 def _words(amounts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {amount}" for name, amount in amounts.items())
+    return ", ".join(f"{amount} {name}" for name, amount in amounts.items())

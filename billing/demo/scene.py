@@ -121,11 +121,11 @@ class Scene:
     def show(self) -> None:
         """Prints the scene."""
         headline(self._stage, self.title, self.about)
-        table = Table(box=box.SIMPLE_HEAD, expand=False, pad_edge=False, padding=(0, 1))
-        table.add_column("asked", min_width=24, ratio=7)
-        table.add_column("came back", style="cyan", ratio=6)
-        table.add_column("expected by hand", style="dim", ratio=7)
-        table.add_column("billed", style="bold", ratio=5)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+        table.add_column("asked")
+        table.add_column("came back", style="cyan")
+        table.add_column("expected by hand", style="dim")
+        table.add_column("billed", style="bold")
         table.add_column("")
         for row in self._rows:
             texts = (escape(text) for text in (row.asked, row.came_back, row.expected, row.billed))
@@ -141,9 +141,10 @@ def headline(stage: Stage, title: str, about: str) -> None:
 
 def asked(request: ImageRequest) -> str:
     """A request in a few words."""
-    model = "" if request.model == "gpt-image-2" else f"{request.model} "
-    number = "" if request.n == 1 else f"{request.n} × "
-    return f"{model}{request.operation} {number}{request.size} {request.quality}"
+    noun = "edit" if request.operation == "edit" else "image"
+    what = noun if request.n == 1 else f"{request.n} {noun}s"
+    model = "" if request.model == "gpt-image-2" else f", {request.model}"
+    return f"{what} {request.size} {request.quality}{model}"
 
 
 def came_back(request: ImageRequest, delivery: Delivery) -> str:
@@ -157,7 +158,7 @@ def came_back(request: ImageRequest, delivery: Delivery) -> str:
     if failed := request.n - len(delivery.images):
         kinds["failed"] = failed
     claims = request.orders.claims
-    said = "" if claims == "true" else "; says no size" if claims == "absent" else "; says size auto"
+    said = "" if claims == "true" else ", says no size" if claims == "absent" else ", says auto"
     return _together(kinds) + said
 
 

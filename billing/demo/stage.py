@@ -30,7 +30,6 @@ class Stage:
     disagreements: list[str] = field(default_factory=list)
     purses: dict[str, Purse] = field(default_factory=dict)
     paid_micros: int = 0
-    began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:
         self.gateway = Gateway(self.billing, self.provider)

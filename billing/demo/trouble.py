@@ -48,7 +48,7 @@ async def repeats(stage: Stage) -> None:
     purse = stage.purses["studio"]
     first = await stage.gateway.serve(request)
     purse.billed += 2
-    scene.add(asked(request), came_back(request, first), Expected(2, "2K low 2"), first.charge)
+    scene.add(asked(request), came_back(request, first), Expected(2, "2K low"), first.charge)
     posted = first.charge["balance"]["posted"]
 
     again = await stage.gateway.serve(request)

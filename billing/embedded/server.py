@@ -163,7 +163,5 @@ class EmbeddedPostgres:
         with self._log_file.open("rb") as log:
             log.seek(max(offset_bytes, self._log_file.stat().st_size - LOG_TAIL_BYTES))
             lines = log.read().decode("utf-8", "replace").splitlines()
-        complaints = [
-            line.partition("] ")[2] or line for line in lines if "FATAL:" in line or "PANIC:" in line
-        ]
+        complaints = [line.partition("] ")[2] or line for line in lines if "FATAL:" in line or "PANIC:" in line]
         return f" ({complaints[-1]})" if complaints else ""

@@ -22,9 +22,7 @@ KEPT = {
     "logging_collector": "off",
     "log_destination": "stderr",
 }
-OURS = frozenset(
-    {"cluster_name", "unix_socket_directories", "data_directory", "hba_file", "external_pid_file"}
-)
+OURS = frozenset({"cluster_name", "unix_socket_directories", "data_directory", "hba_file", "external_pid_file"})
 
 
 def settings_with(wished: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-import asyncpg
 import structlog
 
 from billing.core.answers import Answer
@@ -22,7 +21,7 @@ from billing.store import engine
 from billing.store.apply import apply
 from billing.store.gather import Needs, gather
 
-Connect = Callable[[], Awaitable[asyncpg.Connection]]
+Connect = Callable[[], Awaitable[engine.Connection]]
 Result = Answer | Refusal | Exception
 
 log = structlog.get_logger("billing.posting")
@@ -51,9 +50,7 @@ class Tally:
 class Lane:
     """Posts commands for its share of the accounts, in the order in which they came."""
 
-    def __init__(
-        self, connect: Connect, books: Callable[[], PriceBooks], *, batch: int, attempts: int = 6
-    ) -> None:
+    def __init__(self, connect: Connect, books: Callable[[], PriceBooks], *, batch: int, attempts: int = 6) -> None:
         self._connect = connect
         self._books = books
         self._batch = batch
@@ -62,7 +59,7 @@ class Lane:
         self._slices: deque[Job] = deque()
         self._work = asyncio.Event()
         self._closing = False
-        self._connection: asyncpg.Connection | None = None
+        self._connection: engine.Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self.waiting = 0
         self.tally = Tally()
@@ -124,9 +121,7 @@ class Lane:
             return [refusal] * len(commands)
         except Exception as error:
             if len(commands) == 1:
-                log.exception(
-                    "command failed", command=type(commands[0]).__name__, account_id=commands[0].account_id
-                )
+                log.exception("command failed", command=type(commands[0]).__name__, account_id=commands[0].account_id)
                 return [error]
         self.tally.bisections += 1
         middle = len(commands) // 2

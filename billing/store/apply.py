@@ -47,9 +47,7 @@ _FILLS = """
     ON CONFLICT (account_id, seq, grant_id) DO UPDATE SET credits = fill.credits + excluded.credits"""
 
 
-async def apply(
-    connection: asyncpg.Connection, wallets: Iterable[Wallet], now: Callable[[Wallet], Any]
-) -> None:
+async def apply(connection: asyncpg.Connection, wallets: Iterable[Wallet], now: Callable[[Wallet], Any]) -> None:
     """Writes what changed in `wallets`; `now` gives each its instant. Raises what asyncpg raises."""
     changed = [wallet for wallet in wallets if wallet.changed]
     for wallet in changed:
@@ -78,8 +76,7 @@ async def apply(
             grants += [rows.grant_row(wallet.grants[grant_id]) for grant_id in wallet.new_grants]
         if wallet.changed_grants:
             drawn += [
-                rows.grant_parts(wallet.grants[grant_id])
-                for grant_id in wallet.changed_grants - wallet.new_grants
+                rows.grant_parts(wallet.grants[grant_id]) for grant_id in wallet.changed_grants - wallet.new_grants
             ]
     opened = [rows.account_row(wallet) for wallet in changed if wallet.opened]
     standing = [rows.standing(wallet) for wallet in changed if not wallet.opened]
@@ -138,9 +135,7 @@ async def _apply_rare(connection: asyncpg.Connection, wallets: Sequence[Wallet])
         await connection.execute(_REFUNDED, *_columns(refunded))
 
 
-async def _copy(
-    connection: asyncpg.Connection, table: str, columns: Sequence[str], records: Sequence[Any]
-) -> None:
+async def _copy(connection: asyncpg.Connection, table: str, columns: Sequence[str], records: Sequence[Any]) -> None:
     if records:
         await connection.copy_records_to_table(table, records=records, columns=columns)
 

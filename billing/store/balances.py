@@ -50,13 +50,9 @@ async def balance_sheet(engine: AsyncEngine, account_id: str) -> BalanceSheet:
     wallet = known(batch, account_id)
     now = batch.now(wallet)
     grants = [grant for grant in wallet.burn_order if grant.open]
-    coming = [
-        (g.expires_at, g.remaining) for g in grants if g.expires_at and g.expires_at > now and not g.frozen
-    ]
+    coming = [(g.expires_at, g.remaining) for g in grants if g.expires_at and g.expires_at > now and not g.frozen]
     first = min((moment for moment, _ in coming), default=None)
-    next_expiry = (
-        None if first is None else (sum(credits for moment, credits in coming if moment == first), first)
-    )
+    next_expiry = None if first is None else (sum(credits for moment, credits in coming if moment == first), first)
     return BalanceSheet(
         figures(batch, wallet), wallet.debt, grants, next_expiry, wallet.wallet_seq - len(wallet.transfers)
     )

@@ -101,9 +101,7 @@ async def refunds(engine: AsyncEngine, account_id: str, request_id: str) -> list
         return [rows.refund(row) for row in await connection.execute(query)]
 
 
-async def _outputs(
-    connection: AsyncConnection, settled: Sequence[Charge]
-) -> dict[tuple[str, str], list[Output]]:
+async def _outputs(connection: AsyncConnection, settled: Sequence[Charge]) -> dict[tuple[str, str], list[Output]]:
     if not settled:
         return {}
     columns = columns_of(OutputRow, Output._fields)

@@ -1,10 +1,15 @@
 """Connections: where the database is, how a session of the service is set up, and who owns the schema."""
 
 import ssl
+from typing import TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+# How the other rooms name a session and a pool of them.
+Connection: TypeAlias = asyncpg.Connection
+Engine: TypeAlias = AsyncEngine
 
 SERVICE_ROLE = "billing_service"
 
@@ -25,6 +30,7 @@ _READ_SESSION = {"jit": "off", "timezone": "UTC", "application_name": "billing r
 CONNECTION_LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -54,9 +60,7 @@ def plain_dsn(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("postgres", "postgresql", "postgresql+asyncpg"):
         raise ValueError("DATABASE_URL must begin with postgresql://")
-    return (
-        urlunsplit(("postgresql", *parts[1:])) if parts.netloc else url.replace(parts.scheme, "postgresql", 1)
-    )
+    return urlunsplit(("postgresql", *parts[1:])) if parts.netloc else url.replace(parts.scheme, "postgresql", 1)
 
 
 async def connect(dsn: str, settings: dict[str, str] | None = None) -> asyncpg.Connection:

@@ -17,9 +17,7 @@ _SETTLEMENT = f"""
     SELECT {rows.TRANSFER} FROM transfer t
     WHERE t.account_id = $1 AND t.book = 'wallet' AND t.seq BETWEEN $2 AND $3 ORDER BY t.seq"""
 _GRANTS = f'SELECT {rows.GRANT} FROM "grant" g WHERE g.account_id = $1 AND g.grant_id = ANY($2::text[])'
-_REFUNDS = (
-    f"SELECT {rows.REFUND} FROM refund r WHERE r.account_id = $1 AND r.request_id = $2 ORDER BY r.first_seq"
-)
+_REFUNDS = f"SELECT {rows.REFUND} FROM refund r WHERE r.account_id = $1 AND r.request_id = $2 ORDER BY r.first_seq"
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,11 +131,7 @@ async def gather(connection: asyncpg.Connection, needs: Needs, *, lock: bool = T
         return batch
     if needs.charges:
         await _load_charges(connection, batch, needs)
-    due = [
-        wallet
-        for wallet in wallets.values()
-        if wallet.due_at is not None and wallet.due_at <= batch.now(wallet)
-    ]
+    due = [wallet for wallet in wallets.values() if wallet.due_at is not None and wallet.due_at <= batch.now(wallet)]
     drawing = needs.drawing.union(wallet.account_id for wallet in due)
     if drawing:
         for row in await connection.fetch(_OPEN_GRANTS, list(drawing)):
@@ -186,9 +182,7 @@ async def _load_refunds(connection: asyncpg.Connection, batch: Gathered, needs: 
         return
     grants: set[tuple[str, str]] = set()
     debts: list[tuple[str, int]] = []
-    for account_id, request_id, grant_id, amount, seq in await connection.fetch(
-        _SETTLEMENTS, *_columns(ranges)
-    ):
+    for account_id, request_id, grant_id, amount, seq in await connection.fetch(_SETTLEMENTS, *_columns(ranges)):
         batch.wallets[account_id].draws.setdefault(request_id, []).append(Draw(grant_id, amount, seq))
         if grant_id is None:
             debts.append((account_id, seq))
@@ -214,9 +208,7 @@ async def _lapse(connection: asyncpg.Connection, batch: Gathered, due: Sequence[
     for account_id, moment in await connection.fetch(_NEXT_HOLDS, *_columns(keys)):
         batch.wallets[account_id].next_hold_at = moment
     lapsed = {wallet.account_id: _expiries(wallet, batch.now(wallet)) for wallet in due}
-    early: dict[str, list[tuple[datetime, int]]] = {
-        account: [] for account, expiries in lapsed.items() if expiries
-    }
+    early: dict[str, list[tuple[datetime, int]]] = {account: [] for account, expiries in lapsed.items() if expiries}
     if early:
         before = [(account, max(lapsed[account])) for account in early]
         for account_id, authorized_at, credits in await connection.fetch(_EARLY_HOLDS, *_columns(before)):
@@ -229,9 +221,7 @@ async def _lapse(connection: asyncpg.Connection, batch: Gathered, due: Sequence[
 
 def _expiries(wallet: Wallet, now: datetime) -> list[datetime]:
     return [
-        grant.expires_at
-        for grant in wallet.grants.values()
-        if grant.open and grant.expires_at and grant.lapsed_at(now)
+        grant.expires_at for grant in wallet.grants.values() if grant.open and grant.expires_at and grant.lapsed_at(now)
     ]
 
 

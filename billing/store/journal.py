@@ -31,9 +31,7 @@ async def transfers(
     await account(engine, account_id)
     columns = columns_of(TransferRow, Transfer._fields)
     named = dict(zip(Transfer._fields, columns, strict=True))
-    query = select(*columns).where(
-        named["account_id"] == account_id, named["book"] == where.book, named["seq"] > after
-    )
+    query = select(*columns).where(named["account_id"] == account_id, named["book"] == where.book, named["seq"] > after)
     if where.kind is not None:
         query = query.where(named["kind"] == where.kind)
     if where.start is not None:

@@ -69,9 +69,7 @@ async def keys(engine: AsyncEngine) -> list[Key]:
     """All keys, also revoked ones, oldest first."""
     columns = columns_of(ApiKeyRow, _FIELDS)
     async with reading(engine) as connection:
-        return [
-            Key(*row) for row in await connection.execute(select(*columns).order_by(columns[4], columns[0]))
-        ]
+        return [Key(*row) for row in await connection.execute(select(*columns).order_by(columns[4], columns[0]))]
 
 
 async def create_key(dsn: str, role: str, account_id: str | None, name: str) -> tuple[Key, str]:

@@ -21,14 +21,10 @@ async def price_books(engine: AsyncEngine) -> PriceBooks:
     columns = columns_of(PriceBookRow, ("version", "effective_from", "models"))
     async with reading(engine) as connection:
         found = await connection.execute(select(*columns))
-        return PriceBooks(
-            PriceBook.of(version, start, json.loads(models)) for version, start, models in found
-        )
+        return PriceBooks(PriceBook.of(version, start, json.loads(models)) for version, start, models in found)
 
 
-async def publish(
-    dsn: str, effective_from: datetime, models: dict[str, object], actor: str
-) -> tuple[PriceBook, bool]:
+async def publish(dsn: str, effective_from: datetime, models: dict[str, object], actor: str) -> tuple[PriceBook, bool]:
     """Publishes a book as the next version; whether it is new. The same book for the same instant again: that one.
 
     Raises Invalid: the prices are not well-formed, or `effective_from` is not at least a minute ahead.
@@ -62,9 +58,7 @@ async def publish_first(dsn: str) -> None:
 
 async def _publish(connection: asyncpg.Connection, wanted: PriceBook, actor: str) -> tuple[PriceBook, bool]:
     models = _json(wanted)
-    for version, start, known in await connection.fetch(
-        "SELECT version, effective_from, models FROM price_book"
-    ):
+    for version, start, known in await connection.fetch("SELECT version, effective_from, models FROM price_book"):
         if start == wanted.effective_from and known == models:
             return PriceBook.of(version, start, json.loads(known)), False
     now = await connection.fetchval("SELECT clock_timestamp()")

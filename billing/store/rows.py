@@ -21,9 +21,7 @@ ACCOUNT_COLUMNS = (
 
 grant_row = attrgetter(*GRANT_COLUMNS)
 debt_row = attrgetter(*DEBT_COLUMNS)
-grant_parts = attrgetter(
-    "account_id", "grant_id", "remaining", "used", "expired", "revoked", "moved", "frozen", "open"
-)
+grant_parts = attrgetter("account_id", "grant_id", "remaining", "used", "expired", "revoked", "moved", "frozen", "open")
 
 
 def columns(names: Sequence[str], of: str) -> str:

@@ -37,9 +37,7 @@ class AccountRow(SQLModel, table=True):
     credit_limit: int = _column(BigInteger)
     overage: str = _text()
     hold: str = _text()
-    metadata_: str | None = Field(
-        default=None, sa_column_kwargs={"name": "metadata"}, sa_type=Text, nullable=True
-    )
+    metadata_: str | None = Field(default=None, sa_column_kwargs={"name": "metadata"}, sa_type=Text, nullable=True)
     created_at: datetime = _column(_TIME)
     opening_digest: bytes = _column(LargeBinary)
     posted: int = _column(BigInteger)
@@ -116,9 +114,7 @@ class ChargeRow(SQLModel, table=True):
     void_reason: str | None = _maybe()
     api_key_id: str | None = _maybe()
     end_user: str | None = _maybe()
-    metadata_: str | None = Field(
-        default=None, sa_column_kwargs={"name": "metadata"}, sa_type=Text, nullable=True
-    )
+    metadata_: str | None = Field(default=None, sa_column_kwargs={"name": "metadata"}, sa_type=Text, nullable=True)
     hold_seconds: int = _column(Integer)
     credit_limit: int = _column(BigInteger)
     available_credits: int = _column(BigInteger)

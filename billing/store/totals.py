@@ -26,4 +26,5 @@ class Totals:
 
 async def totals(engine: AsyncEngine) -> Totals:
     async with reading(engine) as connection:
-        return Totals(*(await connection.exec_driver_sql(_TOTALS)).one())
+        accounts, posted, held, debt, holds, due = (await connection.exec_driver_sql(_TOTALS)).one()
+        return Totals(accounts, int(posted), int(held), int(debt), holds, due)

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from billing.core.charges import CAPPED, UNMEASURED, UNPRICED_SIZE, UNREQUESTED, Charge, Output
 from billing.core.grants import Grant
 from billing.core.ledger import Transfer
@@ -17,6 +15,7 @@ from billing.core.prices import ModelPrices, PriceBooks
 from billing.core.refusals import ChargeNotFound
 from billing.core.sizes import Size
 from billing.core.wallet import RefundRow
+from billing.store.engine import Engine
 from billing.store.explanation import Evidence, evidence
 
 
@@ -35,7 +34,7 @@ class Explained:
     steps: list[Step]
 
 
-async def explain(engine: AsyncEngine, books: PriceBooks, account_id: str, request_id: str) -> Explained:
+async def explain(engine: Engine, books: PriceBooks, account_id: str, request_id: str) -> Explained:
     """The steps of one charge, in order. Raises AccountNotFound, ChargeNotFound."""
     found = await evidence(engine, account_id, request_id)
     if found.charge is None:
@@ -67,9 +66,7 @@ def _steps(found: Evidence, c: Charge, prices: ModelPrices) -> Iterator[Step]:
         if c.size != c.quoted_tier
         else f"size is the tier {c.size} itself"
     )
-    yield Step(
-        "read", f"{quality}; {size}", {"billed_quality": c.billed_quality, "quoted_tier": c.quoted_tier}
-    )
+    yield Step("read", f"{quality}; {size}", {"billed_quality": c.billed_quality, "quoted_tier": c.quoted_tier})
     yield Step(
         "quoted",
         f"{c.credits_per_image} credits × {c.n} = {c.quoted_credits} under price version {c.price_version}",
@@ -124,9 +121,7 @@ _CHARGE_FLAGS = {
 def _open_or_released(c: Charge) -> Step:
     facts = {"status": c.status, "resolved_at": _time(c.resolved_at), "credits": 0}
     if c.status == "authorized":
-        return Step(
-            "open", "nothing is billed yet: the hold is released when the charge is settled or voided", facts
-        )
+        return Step("open", "nothing is billed yet: the hold is released when the charge is settled or voided", facts)
     if c.status == "voided":
         return Step(
             "voided",
@@ -160,7 +155,9 @@ def _output(c: Charge, prices: ModelPrices, o: Output) -> Step:
         facts["tier_credits"] = price
         text = f"{name} measured {o.width}×{o.height}: long edge {edge} px"
         if UNPRICED_SIZE in o.flags:
-            text += f" is {edge - tier.max_edge} px past the last tier {tier.name}, whose price applies: {price} credits"
+            text += (
+                f" is {edge - tier.max_edge} px past the last tier {tier.name}, whose price applies: {price} credits"
+            )
         else:
             text += f" ≤ {tier.max_edge} px, tier {tier.name} with {tier.max_edge - edge} px to spare: {c.billed_quality} costs {price} credits"
         if CAPPED in o.flags:
@@ -180,9 +177,7 @@ def _drawn(t: Transfer, grants: dict[str, Grant]) -> Step:
     if t.grant_id is None:
         if t.amount == 0:
             return Step("transfer", f"journal row {t.seq}: a bill of 0 credits", facts)
-        return Step(
-            "transfer", f"journal row {t.seq}: {t.amount} credits that no grant covered are owed", facts
-        )
+        return Step("transfer", f"journal row {t.seq}: {t.amount} credits that no grant covered are owed", facts)
     grant = grants[t.grant_id]
     expiry = "never expires" if grant.expires_at is None else f"expires {_time(grant.expires_at)}"
     facts |= {"priority": grant.priority, "expires_at": _time(grant.expires_at), "kind": grant.kind}
@@ -196,8 +191,7 @@ def _drawn(t: Transfer, grants: dict[str, Grant]) -> Step:
 
 def _refunded(r: RefundRow) -> Step:
     where = ", ".join(
-        f"{credits} to pay what is owed" if to is None else f"{credits} to grant {to}"
-        for _, credits, to in r.returns
+        f"{credits} to pay what is owed" if to is None else f"{credits} to grant {to}" for _, credits, to in r.returns
     )
     return Step(
         "refund",

@@ -20,12 +20,8 @@ class NewAccount(Body):
     account_id: Identifier
     name: Annotated[Text, Field(max_length=200)] | None = None
     asset: Literal["CREDIT"] = "CREDIT"
-    credit_limit: Annotated[
-        Amount, Field(description="credits that may be spent beyond what was granted")
-    ] = 0
-    overage: Annotated[Overage, Field(description="`cap`: an output never costs more than it was quoted")] = (
-        "bill"
-    )
+    credit_limit: Annotated[Amount, Field(description="credits that may be spent beyond what was granted")] = 0
+    overage: Annotated[Overage, Field(description="`cap`: an output never costs more than it was quoted")] = "bill"
     hold: Annotated[HoldPolicy, Field(description="`max`: reserve the most a request can come to")] = "quote"
     metadata: Labels | None = None
 
@@ -96,8 +92,7 @@ class NewGrant(Body):
     credits: Credits
     expires_at: Time | None = None
     priority: (
-        Annotated[int, Field(ge=0, le=1000, description="lower burns first; default 10, 20, 30, 50 by kind")]
-        | None
+        Annotated[int, Field(ge=0, le=1000, description="lower burns first; default 10, 20, 30, 50 by kind")] | None
     ) = None
     amount_paid: Money | None = None
     funding: Annotated[Literal["bank"], Field(description="where the money came in")] = "bank"

@@ -105,14 +105,10 @@ class Settlement(Body):
         }
     )
     outputs: Outputs
-    force: Annotated[bool, Field(description="settle a voided or long expired charge: it was delivered")] = (
-        False
-    )
+    force: Annotated[bool, Field(description="settle a voided or long expired charge: it was delivered")] = False
 
     def command(self, account_id: str, request_id: str) -> commands.Settle:
-        return commands.Settle(
-            account_id, request_id, tuple([one.reported() for one in self.outputs]), self.force
-        )
+        return commands.Settle(account_id, request_id, tuple([one.reported() for one in self.outputs]), self.force)
 
 
 class Voiding(Body):
@@ -128,9 +124,9 @@ class NewRefund(Body):
     refund_id: Identifier
     reason: Text
     credits: Credits | None = None
-    outputs: (
-        Annotated[list[Annotated[int, Field(ge=0, le=MAX_EDGE)]], Field(min_length=1, max_length=1000)] | None
-    ) = None
+    outputs: Annotated[list[Annotated[int, Field(ge=0, le=MAX_EDGE)]], Field(min_length=1, max_length=1000)] | None = (
+        None
+    )
 
     def command(self, account_id: str, request_id: str) -> commands.Refund:
         outputs = None if self.outputs is None else tuple(self.outputs)
@@ -295,8 +291,7 @@ class RefundShown(Shown):
             reason=r.reason,
             outputs=[RefundedOutput(index=index, credits=credits) for index, credits in sorted(r.outputs)],
             returns=[
-                RefundReturn(drawn_from=drawn, credits=credits, returned_to=to)
-                for drawn, credits, to in r.returns
+                RefundReturn(drawn_from=drawn, credits=credits, returned_to=to) for drawn, credits, to in r.returns
             ],
             created_at=r.created_at,
             charge=charge,

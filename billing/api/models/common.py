@@ -45,9 +45,7 @@ def parse_time(value: Any) -> Any:
         raise ValueError("must be an RFC 3339 time such as 2026-01-31T12:00:00Z") from None
 
 
-Identifier = Annotated[
-    str, Field(pattern=IDENTIFIER, max_length=64, description="1-64 of A-Z a-z 0-9 _ . : -")
-]
+Identifier = Annotated[str, Field(pattern=IDENTIFIER, max_length=64, description="1-64 of A-Z a-z 0-9 _ . : -")]
 Text = Annotated[str, Field(max_length=512), AfterValidator(_clean)]
 Time = Annotated[datetime, BeforeValidator(parse_time)]
 Credits = Annotated[int, Field(ge=1, le=MAX_AMOUNT, description="whole credits, at least 1")]
@@ -111,9 +109,9 @@ def decode_cursor(cursor: str, *kinds: type) -> list[Any]:
     """The key that a cursor stands for. Raises Invalid."""
     try:
         key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if len(key) == len(kinds) and all(type(part) is kind for part, kind in zip(key, kinds, strict=True)):
-            if all("\x00" not in part and part.isprintable() for part in key if isinstance(part, str)):
-                return list(key)
+        alike = len(key) == len(kinds) and all(type(part) is kind for part, kind in zip(key, kinds, strict=True))
+        if alike and all(part.isprintable() for part in key if isinstance(part, str)):
+            return list(key)
     except (ValueError, TypeError):
         pass
     raise Invalid.of("cursor", "is not one that this list gave out")

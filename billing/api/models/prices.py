@@ -16,9 +16,7 @@ class NewPriceBook(Body):
     model_config = ConfigDict(
         json_schema_extra={"example": {"effective_from": "2030-01-01T00:00:00Z", "models": dict(PUBLISHED)}}
     )
-    effective_from: Annotated[
-        Time, Field(description="at least 60 s ahead, so that every process knows it in time")
-    ]
+    effective_from: Annotated[Time, Field(description="at least 60 s ahead, so that every process knows it in time")]
     models: dict[str, Any]
 
 

@@ -99,9 +99,8 @@ _STANDING = f"""
     FULL JOIN (SELECT account_id, count(*) AS transfers, sum({_INTO_WALLET}) FILTER (WHERE book = 'wallet') AS posted,
                     max(seq) FILTER (WHERE book = 'wallet') AS wallet_seq, max(seq) FILTER (WHERE book = 'money') AS money_seq
                FROM {{transfer}} t GROUP BY account_id) t USING (account_id)
-    LEFT JOIN {{transfer}} l USING (account_id)
-    WHERE (l.seq IS NULL OR l.book = 'wallet' AND l.seq = t.wallet_seq) AND
-        ROW(a.posted, a.posted, a.wallet_seq, a.money_seq) IS DISTINCT FROM ROW(coalesce(t.posted, 0),
+    LEFT JOIN {{transfer}} l ON l.account_id = t.account_id AND l.book = 'wallet' AND l.seq = t.wallet_seq
+    WHERE ROW(a.posted, a.posted, a.wallet_seq, a.money_seq) IS DISTINCT FROM ROW(coalesce(t.posted, 0),
             coalesce(l.balance_after, 0), coalesce(t.wallet_seq, 0), coalesce(t.money_seq, 0))"""
 
 JOURNAL: Final = (

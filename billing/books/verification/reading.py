@@ -62,7 +62,5 @@ class Reading:
         return counted
 
     async def price_books(self) -> Sequence[Any]:
-        found: Sequence[Any] = await self._connection.fetch(
-            "SELECT version, effective_from, models FROM price_book"
-        )
+        found: Sequence[Any] = await self._connection.fetch("SELECT version, effective_from, models FROM price_book")
         return found

@@ -1,0 +1,108 @@
+"""HTTP servers in processes of their own: the service as `billing serve` runs it, and the echo.
+
+`python -m billing.bench.server service|echo`, set up by the environment alone.
+"""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from granian.constants import Interfaces, Loops
+from granian.log import LogLevels
+from granian.server import Server
+
+from billing.bench.cpu import children_of
+from billing.serve import serve
+from billing.settings import Settings
+
+HOST = "127.0.0.1"
+_START_SECONDS = 60.0
+_STOP_SECONDS = 60.0
+Kind = Literal["service", "echo"]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server that answers at `port` to `key`; `worker` is the process that does."""
+
+    port: int
+    key: str
+    worker: int
+
+
+@contextmanager
+def served(kind: Kind, dsn: str) -> Iterator[Served]:
+    """A server of one worker process on loopback, stopped afterwards."""
+    port, key = _free_port(), f"bench-{secrets.token_hex(16)}"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BILLING_")}
+    environment |= {
+        "DATABASE_URL": dsn,
+        "BILLING_ADMIN_KEY": key,
+        "BILLING_HOST": HOST,
+        "BILLING_PORT": str(port),
+        "BILLING_WORKERS": "1",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "billing.bench.server", kind],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        _wait_until_open(process, port)
+        yield Served(port, key, (children_of(process.pid) or [process.pid])[0])
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind((HOST, 0))
+        return int(one.getsockname()[1])
+
+
+def _wait_until_open(process: "subprocess.Popen[bytes]", port: int) -> None:
+    ends = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < ends:
+        try:
+            socket.create_connection((HOST, port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError("the HTTP server did not start")
+
+
+def main(kind: str) -> None:
+    settings = Settings.read()
+    if kind == "service":
+        serve(settings)
+        return
+    Server(
+        "billing.bench.echo:create_app",
+        factory=True,
+        interface=Interfaces.ASGI,
+        address=settings.host,
+        port=settings.port,
+        workers=1,
+        loop=Loops.uvloop,
+        log_level=LogLevels.warning,
+        log_access=False,
+    ).serve()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
