@@ -42,7 +42,7 @@ keys_app = typer.Typer(help="API keys: created once, shown once, stored only as 
 prices_app = typer.Typer(help="Price books: immutable, numbered versions of all prices.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 app.add_typer(prices_app, name="price-book")
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 120)  # wide enough for tables where nobody looks yet
 errors = Console(stderr=True)
 AsJson = Annotated[bool, typer.Option("--json", help="for programs")]
 
@@ -103,14 +103,14 @@ def verify(
 def bench(
     quick: Annotated[bool, typer.Option(help="an empty database and a few seconds each")] = False,
     stored: Annotated[int, typer.Option(help="charges stored for the second half")] = 2_000_000,
-    seconds: Annotated[float, typer.Option(help="seconds for each side of each measurement")] = 8.0,
+    seconds: Annotated[float | None, typer.Option(help="for each side of each measurement")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the figures to this file")] = None,
 ) -> None:
     """Measure rates beside their floors, in the same run, on a PostgreSQL of its own."""
     from billing.bench import Options
     from billing.bench import run as measure
 
-    sys.exit(measure(Options(quick=quick, stored=stored, seconds=seconds, json_path=json_file)))
+    sys.exit(measure(Options(quick=quick, stored=stored, seconds=seconds, json=json_file)))
 
 
 @keys_app.command("create")

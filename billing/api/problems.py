@@ -91,8 +91,9 @@ def invalid(error: RequestValidationError | ValidationError) -> r.Invalid:
 def responses(*kinds: type[r.Refusal]) -> dict[int | str, dict[str, Any]]:
     """OpenAPI's description of the refusals that a route may answer with, beside those that all may."""
     by_status: dict[int, list[str]] = {}
-    everywhere: tuple[type[r.Refusal], ...] = (r.Unauthenticated, r.Forbidden, r.Invalid)
-    for kind in (*everywhere, *kinds, r.Overloaded, r.DatabaseUnavailable):
+    possible: list[type[r.Refusal]] = [r.Unauthenticated, r.Forbidden, r.Invalid, *kinds]
+    possible += [r.Overloaded, r.DatabaseUnavailable]
+    for kind in possible:
         by_status.setdefault(STATUS[kind], []).append(kind.code)
     return {
         status: {

@@ -8,9 +8,8 @@ from datetime import datetime
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from billing.client import read_outputs
 from billing.client.documents import Balance, Charge
-from billing.client.output import succeeded
-from billing.client.size import Size
 from billing.demo.gateway import ImageRequest
 from billing.demo.scene import Expected, Scene
 from billing.demo.stage import Stage
@@ -66,10 +65,12 @@ async def wake_up(stage: Stage, sleeper: Sleeper) -> None:
     balance = await stage.billing.balance(account_id)
     _check(scene, "balance", balance, posted=20, held=0, available=20)
 
-    image = Size(2048, 2048, "png")
-    charge = await stage.billing.settle(account_id, request_id, [succeeded(0, image)])
+    answer = await stage.gateway.ask(sleeper.request)
+    outputs = read_outputs(answer, sleeper.request.n)
+    charge = await stage.billing.settle(account_id, request_id, outputs)
     stage.purses["sleepy"].billed += 17
-    scene.add("settle it now", f"{image.format} {image}", Expected(17, "2K medium", flags=("late",)), charge)
+    delivered = f"{sleeper.request.output_format} {outputs[0]['width']}x{outputs[0]['height']}"
+    scene.add("settle it now", delivered, Expected(17, "2K medium", flags=("late",)), charge)
     balance = await stage.billing.balance(account_id)
     _check(scene, "balance", balance, posted=3, held=0, available=3)
     scene.show()

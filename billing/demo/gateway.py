@@ -119,7 +119,7 @@ class Gateway:
         name = request.account_id, request.request_id
         if name not in self._unsettled:
             try:
-                answer = await self._ask(request)
+                answer = await self.ask(request)
             except httpx.TransportError as error:
                 return Delivery(await self._give_up(request, error), {}, None)
             self._unsettled[name] = _Result(answer, read_outputs(answer, request.n))
@@ -128,7 +128,8 @@ class Gateway:
         del self._unsettled[name]
         return Delivery(charge, _images(result), result.answer)
 
-    async def _ask(self, request: ImageRequest) -> dict[str, Any]:
+    async def ask(self, request: ImageRequest) -> dict[str, Any]:
+        """The provider's answer, whatever it is. Raises `httpx.TransportError` if there is none."""
         body: dict[str, Any] = {
             "model": request.model,
             "prompt": request.prompt,

@@ -16,6 +16,9 @@ from billing.client.documents import Charge
 from billing.demo.gateway import Delivery, Gateway, ImageRequest
 from billing.demo.stage import Stage
 
+MAIN_ACCOUNT = "studio"
+"""Whose requests most rows are about; others are named."""
+
 AGREES, DIFFERS = "[green]✓[/]", "[bold red]✗[/]"
 
 
@@ -63,7 +66,7 @@ class Scene:
         request = self.request(name, **fields)
         delivery = await (gateway or self._stage.gateway).serve(request)
         self._stage.purses[name].billed += expected.credits
-        self.add(asked(request), came_back(request, delivery), expected, delivery.charge)
+        self.add(_by(name, request), came_back(request, delivery), expected, delivery.charge)
         return delivery
 
     def add(self, asked: str, came_back: str, expected: Expected, charge: Charge) -> None:
@@ -90,10 +93,10 @@ class Scene:
         try:
             delivery = await self._stage.gateway.serve(request)
         except Problem as problem:
-            self.add_refusal(asked(request), problem, status, code, because, facts)
+            self.add_refusal(_by(name, request), problem, status, code, because, facts)
         else:
             found = f"{delivery.charge['status']}, {billed(delivery.charge)}"
-            self.add_check(asked(request), "accepted", f"refused: {because}", found, False)
+            self.add_check(_by(name, request), "accepted", f"refused: {because}", found, False)
 
     def add_refusal(
         self,
@@ -145,6 +148,10 @@ def asked(request: ImageRequest) -> str:
     what = noun if request.n == 1 else f"{request.n} {noun}s"
     model = "" if request.model == "gpt-image-2" else f", {request.model}"
     return f"{what} {request.size} {request.quality}{model}"
+
+
+def _by(name: str, request: ImageRequest) -> str:
+    return asked(request) if name == MAIN_ACCOUNT else f"{name}: {asked(request)}"
 
 
 def came_back(request: ImageRequest, delivery: Delivery) -> str:

@@ -23,19 +23,20 @@ class Expiry:
         self._interval = interval_seconds
 
     async def run(self) -> None:
-        """Until cancelled. A database that cannot be reached is tried again the next time."""
+        """Until cancelled. What fails is tried again the next time."""
         while True:
             try:
-                while await self.once() >= ACCOUNTS_AT_ONCE:
-                    log.info("expiry goes on: more is due")
-            except (Refusal, OSError) as error:
-                log.warning("expiry put off", reason=str(error))
+                await self.once()
+            except Refusal as refusal:
+                log.warning("expiry put off", reason=refusal.code)
             except Exception:
                 log.exception("expiry failed")
             await asyncio.sleep(self._interval)
 
     async def once(self) -> int:
-        """One round over at most twice ACCOUNTS_AT_ONCE accounts; how many it looked at."""
-        accounts = await due_accounts(self._engine, limit=ACCOUNTS_AT_ONCE)
-        await self._posting.post_many([Lapse(account) for account in accounts])
-        return len(accounts)
+        """One round over all accounts on which something is due; how many they were."""
+        found, after = 0, ""
+        while accounts := await due_accounts(self._engine, after=after, limit=ACCOUNTS_AT_ONCE):
+            await self._posting.post_many([Lapse(account) for account in accounts])
+            found, after = found + len(accounts), accounts[-1]
+        return found

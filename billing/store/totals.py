@@ -26,5 +26,6 @@ class Totals:
 
 async def totals(engine: AsyncEngine) -> Totals:
     async with reading(engine) as connection:
-        accounts, posted, held, debt, holds, due = (await connection.exec_driver_sql(_TOTALS)).one()
+        row = (await connection.exec_driver_sql(_TOTALS)).one()
+        accounts, posted, held, debt, holds, due = tuple(row)
         return Totals(accounts, int(posted), int(held), int(debt), holds, due)
