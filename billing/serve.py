@@ -15,7 +15,6 @@ from granian.server import Server
 from billing.api.app import create_app
 from billing.database import database
 from billing.settings import Settings
-from billing.store.price_books import publish_first
 from billing.store.schema import migrate
 
 FINISH_SECONDS = 30
@@ -26,7 +25,7 @@ _PR_SET_PDEATHSIG = 1
 def serve(settings: Settings) -> None:
     """Migrates, listens and returns when SIGTERM or SIGINT has come and what was in flight is finished."""
     with database(settings, join=False) as dsn:
-        prepare(dsn)
+        uvloop.run(migrate(dsn))
         os.environ["DATABASE_URL"] = dsn
         os.environ[_PARENT] = str(os.getpid())
         where = f"http://{settings.host}:{settings.port}"
@@ -47,16 +46,6 @@ def serve(settings: Settings) -> None:
             workers_kill_timeout=FINISH_SECONDS,
             respawn_failed_workers=True,
         ).serve()
-
-
-def prepare(dsn: str) -> None:
-    """Brings the database up to date and gives it the published prices if it has none."""
-
-    async def up_to_date() -> None:
-        await migrate(dsn)
-        await publish_first(dsn)
-
-    uvloop.run(up_to_date())
 
 
 def worker() -> Any:

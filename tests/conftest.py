@@ -8,6 +8,7 @@
 """
 
 import asyncio
+import importlib.util
 import inspect
 import itertools
 import shutil
@@ -124,6 +125,12 @@ def owner(database: str, run: Run) -> Iterator[asyncpg.Connection]:
 
 
 @pytest.fixture
+def audit(owner: asyncpg.Connection) -> Callable[..., Awaitable[Any]]:
+    """Checks every invariant of the accounts named and returns their rows: see `tests/model/audit.py`."""
+    return lambda *account_ids: audit_with(owner, *account_ids)
+
+
+@pytest.fixture
 def new_account_id() -> Callable[[], str]:
     """Account ids that nobody has used before."""
     return lambda: f"acc-{next(_numbers)}"
@@ -135,6 +142,18 @@ def account(posting: Posting, run: Run, new_account_id: Callable[[], str]) -> st
     account_id = new_account_id()
     run(posting.post(OpenAccount(account_id)))
     return account_id
+
+
+def _load_audit() -> Callable[..., Awaitable[Any]]:
+    spec = importlib.util.spec_from_file_location("audit", Path(__file__).parent / "model" / "audit.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.audit
+
+
+audit_with = _load_audit()
 
 
 async def execute(dsn: str, *statements: str) -> None:

@@ -48,7 +48,9 @@ class Load:
     """A load generator that is ready to go."""
 
     def __init__(self, order: Order, served: Served) -> None:
-        self._process = Popen([sys.executable, "-m", "billing.bench.load"], stdin=PIPE, stdout=PIPE, text=True)
+        self._process = Popen(
+            [sys.executable, "-c", "from billing.bench.load import main; main()"], stdin=PIPE, stdout=PIPE, text=True
+        )
         self._say(json.dumps(asdict(order) | {"port": served.port, "key": served.key}))
         self._hear()
 
@@ -60,16 +62,14 @@ class Load:
         self._say("go")
 
     def seen(self) -> Seen:
-        """Waits for its end. Raises RuntimeError if any answer was not as it should be."""
+        """Waits for what it saw. Raises RuntimeError if any answer was not as it should be."""
         document: dict[str, Any] = json.loads(self._hear())
-        self._process.wait()
         if document["unexpected"]:
             raise RuntimeError(f"unexpected answers: {document['unexpected']}")
         return Seen(len(document["waits_ms"]), document["seconds"], document["waits_ms"])
 
     def stop(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
+        self._process.kill()
         self._process.communicate()
 
     def _say(self, line: str) -> None:
@@ -167,7 +167,8 @@ async def _main() -> None:
         "unexpected": [seen for one in connections for seen in one.unexpected][:5],
     }
     print(json.dumps(document), flush=True)
+    sys.stdin.readline()  # until it is stopped: its processor time is still to be read
 
 
-if __name__ == "__main__":
+def main() -> None:
     uvloop.run(_main())

@@ -108,8 +108,11 @@ class _Bench:
 
     async def _turn(self, server: Served, order: Order, *, beside: Order | None = None) -> Turn:
         """One load, perhaps with another beside it that is not counted; waits of batches are not of interest."""
-        loads = [Load(one, server) for one in (order, beside) if one is not None]
+        loads: list[Load] = []
         try:
+            for one in (order, beside):
+                if one is not None:
+                    loads.append(Load(one, server))
             meter = Meter(self._postmaster, server.worker, loads[0].pid)
             before = meter.read()
             for load in loads:

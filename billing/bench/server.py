@@ -1,7 +1,4 @@
-"""HTTP servers in processes of their own: the service as `billing serve` runs it, and the echo.
-
-`python -m billing.bench.server service|echo`, set up by the environment alone.
-"""
+"""HTTP servers in processes of their own: the service as `billing serve` runs it, and the echo."""
 
 import os
 import secrets
@@ -51,7 +48,7 @@ def served(kind: Kind, dsn: str) -> Iterator[Served]:
         "BILLING_WORKERS": "1",
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "billing.bench.server", kind],
+        [sys.executable, "-c", f"from billing.bench.server import main; main({kind!r})"],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -86,7 +83,8 @@ def _wait_until_open(process: "subprocess.Popen[bytes]", port: int) -> None:
     raise RuntimeError("the HTTP server did not start")
 
 
-def main(kind: str) -> None:
+def main(kind: Kind) -> None:
+    """Serves until it is stopped, set up by the environment alone."""
     settings = Settings.read()
     if kind == "service":
         serve(settings)
@@ -102,7 +100,3 @@ def main(kind: str) -> None:
         log_level=LogLevels.warning,
         log_access=False,
     ).serve()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -115,8 +115,8 @@ class AccountCalls(Wire):
             }
             answer = await self.send("GET", path_of("accounts", account_id, "usage"), params=params)
             buckets += answer.document["data"]
-            page = answer.document["next_page"]
-            if not answer.document["has_more"] or page is None:
+            page = answer.document.get("next_page")
+            if not answer.document.get("has_more") or page is None:
                 return buckets
 
     async def price_book(self, version: int | None = None) -> dict[str, Any]:

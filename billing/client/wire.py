@@ -112,8 +112,9 @@ class Wire:
             answer = await self.send("GET", path, params={"limit": PAGE_ROWS, **params, "cursor": cursor})
             for row in answer.document["data"]:
                 yield row
-            cursor = answer.document["next_cursor"]
-            if not answer.document["has_more"] or cursor is None:
+            # Short lists come whole, and may leave out that there is nothing more.
+            cursor = answer.document.get("next_cursor")
+            if not answer.document.get("has_more") or cursor is None:
                 return
 
 

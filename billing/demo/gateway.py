@@ -6,6 +6,7 @@ billing twice, when a request is repeated with its id.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,8 +61,9 @@ class _Result:
 class Gateway:
     """Serves image requests with a billing client and a provider's client; owns neither.
 
-    `provider_seconds` is how long the provider may stay silent. The results of provider calls that are not
-    settled yet are kept in memory: a gateway in earnest writes them down.
+    `provider_seconds` is how long the provider may stay silent. Calls of the provider are remembered until
+    they are settled, so that a repeat of a request reports the same images instead of ordering new ones. They
+    are kept in memory: a gateway in earnest writes their results down.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class Gateway:
         self._billing = billing
         self._provider = provider
         self._provider_seconds = provider_seconds
-        self._unsettled: dict[tuple[str, str], _Result] = {}
+        self._calls: dict[tuple[str, str], asyncio.Task[_Result]] = {}
 
     async def quote(self, request: ImageRequest) -> Quote:
         """What the request will cost, before anything is held. Raises `Problem`."""
@@ -112,21 +114,27 @@ class Gateway:
 
     async def deliver(self, request: ImageRequest, charge: Charge) -> Delivery:
         """From an authorized charge to a settled or voided one. Raises `Problem`."""
-        if charge["status"] != "authorized":
+        name = request.account_id, request.request_id
+        if charge["status"] != "authorized" and name not in self._calls:
             # A repeat of a request that is over. The provider knows no ids: asking it again is a second
             # generation, and somebody would have to pay for it.
             return Delivery(charge, {}, None)
-        name = request.account_id, request.request_id
-        if name not in self._unsettled:
-            try:
-                answer = await self.ask(request)
-            except httpx.TransportError as error:
-                return Delivery(await self._give_up(request, error), {}, None)
-            self._unsettled[name] = _Result(answer, read_outputs(answer, request.n))
-        result = self._unsettled[name]
+        if name not in self._calls:
+            self._calls[name] = asyncio.create_task(self._call(request))
+        try:
+            # Shielded: when one customer hangs up, a twin may still wait for the same images.
+            result = await asyncio.shield(self._calls[name])
+        except httpx.TransportError as error:
+            charge = await self._give_up(request, error)
+            self._calls.pop(name, None)
+            return Delivery(charge, {}, None)
         charge = await self._settle(request, result.outputs)
-        del self._unsettled[name]
+        self._calls.pop(name, None)
         return Delivery(charge, _images(result), result.answer)
+
+    async def _call(self, request: ImageRequest) -> _Result:
+        answer = await self.ask(request)
+        return _Result(answer, read_outputs(answer, request.n))
 
     async def ask(self, request: ImageRequest) -> dict[str, Any]:
         """The provider's answer, whatever it is. Raises `httpx.TransportError` if there is none."""

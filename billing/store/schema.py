@@ -9,18 +9,23 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.store.engine import owner_engine
+from billing.store.price_books import publish_first
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
 async def migrate(dsn: str) -> None:
-    """Brings the database at `dsn` to the newest revision. Safe to run from several processes at once."""
+    """Brings the database at `dsn` to the newest revision, with the published prices if it has none.
+
+    Safe to run from several processes at once.
+    """
     engine = owner_engine(dsn)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_upgrade)
     finally:
         await engine.dispose()
+    await publish_first(dsn)
 
 
 async def is_current(engine: AsyncEngine) -> bool:

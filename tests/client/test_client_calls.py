@@ -38,9 +38,7 @@ class Pauses(list[float]):
         self.append(seconds)
 
 
-def play(
-    script: list[Reply | HangUp | Silence], scene: Play, **options: Any
-) -> tuple[ScriptedServer, Pauses]:
+def play(script: list[Reply | HangUp | Silence], scene: Play, **options: Any) -> tuple[ScriptedServer, Pauses]:
     pauses = Pauses()
 
     async def run() -> ScriptedServer:
@@ -84,9 +82,7 @@ def test_replayed_says_whether_the_id_was_known() -> None:
     play([Reply(200, CHARGE), Reply(200, CHARGE, {"Idempotent-Replayed": "true"})], scene)
 
 
-@pytest.mark.parametrize(
-    "trouble", [Reply(503, BUSY), Reply(502, text="<html>"), Reply(504, text=""), HangUp()]
-)
+@pytest.mark.parametrize("trouble", [Reply(503, BUSY), Reply(502, text="<html>"), Reply(504, text=""), HangUp()])
 def test_a_failed_call_is_repeated_with_the_same_id_and_body(trouble: Reply | HangUp) -> None:
     server, pauses = play([trouble, trouble, Reply(201, CHARGE)], authorize)
     assert len(server.requests) == 3
@@ -95,9 +91,7 @@ def test_a_failed_call_is_repeated_with_the_same_id_and_body(trouble: Reply | Ha
 
 
 def test_a_call_that_is_never_answered_is_repeated() -> None:
-    server, _ = play(
-        [Silence(), Reply(201, CHARGE)], authorize, timeout_seconds=0.2, retry=Retry(attempts=20)
-    )
+    server, _ = play([Silence(), Reply(201, CHARGE)], authorize, timeout_seconds=0.2, retry=Retry(attempts=20))
     assert len(server.requests) >= 2
     assert len({request.body for request in server.requests}) == 1
 
@@ -115,9 +109,7 @@ def test_retry_after_may_be_a_date() -> None:
     assert 1 < pause <= 600
 
 
-@pytest.mark.parametrize(
-    "header", ["soon", "-3", "Sat, 01 Jan 2000 00:00:00 GMT", "Sat, 01 Jan 2000 00:00:00 -0000"]
-)
+@pytest.mark.parametrize("header", ["soon", "-3", "Sat, 01 Jan 2000 00:00:00 GMT", "Sat, 01 Jan 2000 00:00:00 -0000"])
 def test_a_retry_after_without_use_leaves_the_own_pause(header: str) -> None:
     script: list[Reply | HangUp | Silence] = [Reply(503, BUSY, {"Retry-After": header}), Reply(201, CHARGE)]
     _, (pause,) = play(script, authorize)
@@ -230,6 +222,57 @@ def test_instants_are_written_in_utc() -> None:
     }
 
 
+def test_a_list_without_pages_is_read_whole() -> None:
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        assert [row["refund_id"] async for row in billing.refunds("acme", "r1")] == ["f1"]
+
+    play([Reply(200, {"data": [{"refund_id": "f1"}]})], scene)
+
+
+def test_usage_is_read_page_after_page() -> None:
+    pages: list[Reply | HangUp | Silence] = [
+        Reply(200, {"data": [{"start_time": 0}], "has_more": True, "next_page": "p2"}),
+        Reply(200, {"data": [{"start_time": 86400}], "has_more": False, "next_page": None}),
+    ]
+
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        start = datetime(2026, 3, 1, tzinfo=UTC)
+        buckets = await billing.usage(
+            "acme", start=start, end=start + timedelta(days=2), group_by=("model", "size_tier")
+        )
+        assert [bucket["start_time"] for bucket in buckets] == [0, 86400]
+
+    server, _ = play(pages, scene)
+    first, second = (request.target for request in server.requests)
+    assert first == (
+        "/v1/accounts/acme/usage?start_time=1772323200&end_time=1772496000&bucket_width=1d"
+        "&group_by=model%2Csize_tier&tz=UTC"
+    )
+    assert second == first + "&page=p2"
+
+
+def test_a_setting_can_be_cleared() -> None:
+    """What a change names it sends, None too; what it does not name stays."""
+
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        await billing.change_account("acme", name=None, credit_limit=500)
+
+    server, _ = play([Reply(200, {})], scene)
+    assert server.requests[0].document == {"name": None, "credit_limit": 500}
+
+
+def test_a_batch_answers_each_operation() -> None:
+    results = [{"status": 201, "replayed": False, "body": CHARGE}, {"status": 402, "body": SHORT}]
+
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        operation = {"op": "void", "account_id": "acme", "request_id": "r1", "reason": None}
+        assert await billing.batch([operation, operation]) == results
+
+    server, _ = play([Reply(200, {"results": results})], scene)
+    sent = {"op": "void", "account_id": "acme", "request_id": "r1"}
+    assert server.requests[0].document == {"operations": [sent, sent]}
+
+
 def test_two_hundred_calls_wait_for_few_connections() -> None:
     """A full pool is our own doing: no call may fail for it."""
 
@@ -249,9 +292,7 @@ def test_ids_cannot_lead_to_another_resource() -> None:
             path_of("accounts", segment, "balance")
 
 
-@pytest.mark.parametrize(
-    "options", [{"attempts": 0}, {"first_pause_seconds": -1}, {"longest_pause_seconds": -1}]
-)
+@pytest.mark.parametrize("options", [{"attempts": 0}, {"first_pause_seconds": -1}, {"longest_pause_seconds": -1}])
 def test_a_retry_that_makes_no_sense_does_not_exist(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="at least one attempt"):
         Retry(**options)  # type: ignore[arg-type]

@@ -85,9 +85,7 @@ def test_missing_pixels_do_not_matter_once_the_header_is_there(format: str) -> N
 
 def test_a_header_behind_64_kib_of_metadata_is_found() -> None:
     image = with_metadata(encoded("jpeg"), segments=3)
-    assert measure(image[:HEAD_BYTES]) is None, (
-        "the head alone must not be enough for this test to mean anything"
-    )
+    assert measure(image[:HEAD_BYTES]) is None, "the head alone must not be enough for this test to mean anything"
     assert measure(image) == Size(WIDTH, HEIGHT, "jpeg")
 
 

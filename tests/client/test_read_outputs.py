@@ -35,9 +35,7 @@ def test_each_image_is_measured_for_itself() -> None:
     assert read_outputs(response, 2) == [delivered(0, 1024, 1024), delivered(1, 1023, 1025)]
 
 
-@pytest.mark.parametrize(
-    "claims", [{}, {"size": "auto", "quality": "auto"}, {"size": "3840x2160", "quality": "high"}]
-)
+@pytest.mark.parametrize("claims", [{}, {"size": "auto", "quality": "auto"}, {"size": "3840x2160", "quality": "high"}])
 def test_billed_4k_got_1672x941(claims: dict[str, str]) -> None:
     """The top level may be absent, `auto` or plainly wrong: only the pixels count."""
     response = {**claims, "data": [item(picture(1672, 941))]}

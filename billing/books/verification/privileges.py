@@ -1,9 +1,9 @@
 """Privileges: whether the service could rewrite the journal that it keeps."""
 
-from typing import Any, Final
+from typing import Final
 
 from billing.books.verification.report import Finding, Findings
-from billing.store.engine import SERVICE_ROLE
+from billing.store.engine import SERVICE_ROLE, Connection
 
 _JOURNAL: Final = ("transfer", "account_change")
 # An owner may grant itself anything; has_table_privilege knows superusers, PUBLIC and inherited roles.
@@ -19,7 +19,7 @@ _MAY = """
 _LAST = "\U0010ffff"  # a privilege belongs to no account: wrong rows are named first
 
 
-async def check_privileges(connection: Any, findings: Findings) -> None:
+async def check_privileges(connection: Connection, findings: Findings) -> None:
     found = await connection.fetchrow(_MAY, list(_JOURNAL), SERVICE_ROLE)
     if found is not None:
         table, privilege = found

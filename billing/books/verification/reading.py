@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from billing.store.engine import Connection
+
 ROWS_AT_ONCE = 2_000  # of a cursor: what is in memory at any time, however long the journal is
 
 TABLES: Final = (
@@ -31,7 +33,7 @@ class Check:
 class Reading:
     """One snapshot. `connection` is the store's, inside a read-only transaction."""
 
-    def __init__(self, connection: Any, account_id: str | None, now: datetime) -> None:
+    def __init__(self, connection: Connection, account_id: str | None, now: datetime) -> None:
         self._connection = connection
         self._arguments = () if account_id is None else (account_id,)
         self._names = {

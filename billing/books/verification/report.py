@@ -1,7 +1,7 @@
 """Reports: what a verification looked at and, for each invariant, the first row that is wrong."""
 
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from dataclasses import asdict, dataclass
+from typing import Any, Final, NamedTuple
 
 TITLES: Final = {
     "I1": "Ledger accounts equal grants, settlements and refunds",
@@ -46,6 +46,19 @@ class Report:
     @property
     def ok(self) -> bool:
         return all(checked.finding is None for checked in self.invariants)
+
+    def document(self) -> dict[str, Any]:
+        """The report as JSON says it, by the same names."""
+        return {
+            "ok": self.ok,
+            "accounts": self.accounts,
+            "charges": self.charges,
+            "transfers": self.transfers,
+            "invariants": [
+                checked._asdict() | {"finding": None if checked.finding is None else asdict(checked.finding)}
+                for checked in self.invariants
+            ],
+        }
 
 
 class Findings:

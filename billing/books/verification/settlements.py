@@ -119,9 +119,7 @@ def _grouped(found: list[Any]) -> list[tuple[Charge, list[Output], bytes | None]
     charges = []
     for _, group in groupby(found, key=lambda row: row[:2]):
         joined = list(group)
-        outputs = [
-            rows.output(row[_OUTPUT_FROM:_OUTPUT_TO]) for row in joined if row[_OUTPUT_FROM] is not None
-        ]
+        outputs = [rows.output(row[_OUTPUT_FROM:_OUTPUT_TO]) for row in joined if row[_OUTPUT_FROM] is not None]
         charges.append((rows.charge(joined[0][:_OUTPUT_FROM]), outputs, joined[0][_OUTPUT_TO]))
     return charges
 

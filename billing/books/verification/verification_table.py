@@ -1,24 +1,33 @@
-"""A report for people, as a table's columns and rows, and for programs, as a JSON-able document."""
+"""A report as it is shown on a terminal, and the progress towards it."""
 
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
 
-from billing.books.verification.report import Report
+from billing.books.verification.report import TITLES, Report
 
-COLUMNS = ("", "Invariant", "Rows", "Result")
+_WIDTH = max(map(len, TITLES.values()))
+_BAR = 30
 
 
-def rows(report: Report) -> list[tuple[str, str, str, str]]:
-    """One row for each invariant, under COLUMNS. Plain text: what a row says came from the database."""
-    return [
-        (
-            name,
-            title,
-            f"{checked_rows:,}",
-            "holds" if finding is None else f"{finding.table} {finding.key}: {finding.problem}",
-        )
-        for name, title, checked_rows, finding in report.invariants
-    ]
+class Terminal(Protocol):
+    """What is used of rich's Console, which the command line brings along: a terminal is its business."""
+
+    def print(
+        self, *objects: Any, markup: bool | None = None, highlight: bool | None = None, soft_wrap: bool | None = None
+    ) -> None: ...
+
+    def status(self, status: str, /) -> AbstractContextManager[Any]: ...
+
+
+def table(report: Report) -> str:
+    """One line for each invariant, under it the first row that is wrong, and a last line that sums up."""
+    lines = []
+    for name, title, checked_rows, finding in report.invariants:
+        lines.append(f"{name:<4} {title:<{_WIDTH}}  {checked_rows:>13,} rows  {'BROKEN' if finding else 'holds'}")
+        if finding:
+            lines.append(f"     {finding.table} {finding.key}: {finding.problem}")
+    return "\n".join([*lines, summary(report)])
 
 
 def summary(report: Report) -> str:
@@ -30,26 +39,25 @@ def summary(report: Report) -> str:
     if report.ok:
         return f"All {len(report.invariants)} invariants hold for {looked_at}."
     broken = [checked.name for checked in report.invariants if checked.finding]
-    return f"{', '.join(broken)} {'is' if len(broken) == 1 else 'are'} broken; {looked_at} were looked at."
+    return f"{', '.join(broken)} {'is' if len(broken) == 1 else 'are'} broken, of {looked_at}."
 
 
-def document(report: Report) -> dict[str, Any]:
-    """`{"ok", "accounts", "charges", "transfers", "invariants": [{"name", "title", "checked_rows", "finding"}]}`."""
-    return {
-        "ok": report.ok,
-        "accounts": report.accounts,
-        "charges": report.charges,
-        "transfers": report.transfers,
-        "invariants": [
-            {
-                "name": checked.name,
-                "title": checked.title,
-                "checked_rows": checked.checked_rows,
-                "finding": None if checked.finding is None else asdict(checked.finding),
-            }
-            for checked in report.invariants
-        ],
-    }
+def show(report: Report, terminal: Terminal) -> None:
+    # Keys and problems came from the database: nothing in them is markup.
+    terminal.print(table(report), markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progress_of(terminal: Terminal) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on `terminal` while the block lasts; what it yields is told of progress."""
+    with terminal.status("Reading") as status:
+
+        def progress(name: str, done: int, total: int) -> None:
+            share = min(done / total, 1.0) if total else 1.0
+            bar = ("━" * round(share * _BAR)).ljust(_BAR)
+            status.update(f"{name:<4} {bar} {share:>4.0%}  {TITLES[name]}")
+
+        yield progress
 
 
 def _counted(number: int, noun: str) -> str:

@@ -54,12 +54,8 @@ async def verify(dsn: str, account_id: str | None = None, progress: Progress | N
                 raise AccountNotFound(account_id)
             await _check_sums(reading, findings, tell)
             await check_privileges(connection, findings)
-            charges = await check_settlements(
-                reading, findings, lambda done: tell("I9", done, counts["charge"])
-            )
-            transfers = await check_chains(
-                reading, findings, lambda done: tell("I10", done, counts["transfer"])
-            )
+            charges = await check_settlements(reading, findings, lambda done: tell("I9", done, counts["charge"]))
+            transfers = await check_chains(reading, findings, lambda done: tell("I10", done, counts["transfer"]))
     finally:
         await engine.dispose()
     looked_at = {name: sum(counts[table] for table in tables) for name, tables in _LOOKED_AT.items()}
