@@ -9,7 +9,7 @@ from typing import Literal
 from rich import box
 from rich.table import Table
 
-from billing.demo.scene import AGREES, DIFFERS, headline
+from billing.demo.scene import headline
 from billing.demo.stage import Stage
 
 Book = Literal["wallet", "money"]
@@ -36,7 +36,7 @@ async def balances(stage: Stage) -> None:
         )
         reckoned = (purse.granted, -purse.billed, purse.refunded, purse.posted)
         found = (balance["posted"], balance["held"], balance["available"])
-        table.add_row(name, *(f"{amount:,}" for amount in reckoned + found), AGREES if agrees else DIFFERS)
+        table.add_row(name, *(f"{amount:,}" for amount in reckoned + found), stage.mark(agrees))
     stage.console.print(table)
 
 
@@ -116,7 +116,7 @@ def _show(stage: Stage, book: Book, asset: str, sides: dict[str, _Sides]) -> Non
 def _agree(stage: Stage, what: str, expected: int, found: int) -> None:
     agrees = stage.judge(what, expected, found)
     numbers = f"{found:,}" if agrees else f"{found:,}, not {expected:,}"
-    stage.console.print(f" {AGREES if agrees else DIFFERS} {what}: {numbers}", highlight=False)
+    stage.console.print(f" {stage.mark(agrees)} {what}: {numbers}", highlight=False)
 
 
 def _table(first: str, *columns: str) -> Table:

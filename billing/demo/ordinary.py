@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 
 from billing.demo.orders import Orders
-from billing.demo.scene import AGREES, DIFFERS, Expected, Scene, headline
+from billing.demo.scene import Expected, Scene, headline
 from billing.demo.stage import Stage
 
 
@@ -95,7 +95,8 @@ async def price_list(stage: Stage) -> None:
         texts = []
         for quality, credits in prices.items():
             billed = found[tier, quality]
-            texts.append(f"{billed} {AGREES}" if billed == credits else f"{billed} for {credits} {DIFFERS}")
+            agrees = billed == credits
+            texts.append(f"{billed}{'' if agrees else f' for {credits}'} {stage.mark(agrees)}")
         table.add_row(f"{tier}  {size}", *texts)
     stage.console.print(table)
 

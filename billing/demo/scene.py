@@ -19,8 +19,6 @@ from billing.demo.stage import Stage
 MAIN_ACCOUNT = "studio"
 """Whose requests most rows are about; others are named."""
 
-AGREES, DIFFERS = "[green]✓[/]", "[bold red]✗[/]"
-
 
 @dataclass(frozen=True, slots=True)
 class Expected:
@@ -132,7 +130,7 @@ class Scene:
         table.add_column("")
         for row in self._rows:
             texts = (escape(text) for text in (row.asked, row.came_back, row.expected, row.billed))
-            table.add_row(*texts, AGREES if row.agrees else DIFFERS)
+            table.add_row(*texts, self._stage.mark(row.agrees))
         self._stage.console.print(table)
 
 

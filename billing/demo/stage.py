@@ -73,6 +73,11 @@ class Stage:
         self._scenes += 1
         return self._scenes
 
+    def mark(self, agrees: bool) -> str:
+        """The sign at the end of a line, in rich's markup; words where the terminal has no such sign."""
+        signs = self.console.encoding.startswith("utf")
+        return f"[green]{'✓' if signs else 'ok'}[/]" if agrees else f"[bold red]{'✗' if signs else 'NO'}[/]"
+
     def judge(self, what: str, expected: object, found: object) -> bool:
         """Whether what was found is what was expected; remembers it for the verdict if not."""
         if expected == found:

@@ -26,7 +26,7 @@ async def run(base_url: str, admin_key: str, console: Console) -> bool:
     returns False. Raises RuntimeError if the stand-in provider does not start.
     """
     if isinstance(console.file, TextIOWrapper):
-        console.file.reconfigure(errors="replace")  # a terminal without ✓ must not end the story
+        console.file.reconfigure(errors="replace")  # a terminal without × or → must not end the story
     began = time.monotonic()
     try:
         async with (
@@ -37,7 +37,7 @@ async def run(base_url: str, admin_key: str, console: Console) -> bool:
             stage = Stage(console, billing, office, images)
             await _play(stage)
     except Problem as problem:
-        console.print(f"\n✗ the service failed: {problem}", style="bold red", markup=False, highlight=False)
+        console.print(f"\nThe service failed: {problem}", style="bold red", markup=False, highlight=False)
         return False
     _verdict(stage, time.monotonic() - began)
     return stage.agrees
@@ -93,7 +93,7 @@ async def _open_accounts(stage: Stage) -> None:
 
 def _verdict(stage: Stage, seconds: float) -> None:
     for disagreement in stage.disagreements:
-        stage.console.print(f"✗ {disagreement}", style="red", markup=False, highlight=False)
+        stage.console.print(f"- {disagreement}", style="red", markup=False, highlight=False)
     if stage.agrees:
         stage.console.print(f"\n[bold green]Everything agrees.[/] {seconds:.0f} s")
     else:
