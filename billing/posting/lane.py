@@ -60,6 +60,7 @@ class Lane:
         self._work = asyncio.Event()
         self._closing = False
         self._connection: engine.Connection | None = None
+        self._posted = 0
         self._task: asyncio.Task[None] | None = None
         self.waiting = 0
         self.tally = Tally()
@@ -148,9 +149,11 @@ class Lane:
 
     async def _transaction(self, commands: Sequence[Command]) -> list[Result]:
         if self._connection is None:
-            self._connection = await self._connect()
+            self._connection, self._posted = await self._connect(), 0
         connection = self._connection
         books = self._books()
+        if self._posted & (self._posted - 1) == 0:  # at every power of two: tables have at most doubled since
+            await engine.replan(connection)
         started = time.perf_counter()
         await connection.execute("BEGIN")
         try:
@@ -168,6 +171,7 @@ class Lane:
             await self._roll_back()
             raise
         seconds = time.perf_counter() - started
+        self._posted += 1
         self.tally.batches += 1
         self.tally.commands += len(commands)
         self.tally.seconds += seconds

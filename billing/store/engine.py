@@ -13,18 +13,21 @@ Engine: TypeAlias = AsyncEngine
 
 SERVICE_ROLE = "billing_service"
 
-# Small batches get sequential scans and hash joins from the planner; with these every lookup goes by index,
-# and a statement is planned once.
-_HOT_SESSION = {
+_SESSION = {
     "jit": "off",
+    "join_collapse_limit": "1",  # joins run as they are written: from the keys that are looked up
+    "timezone": "UTC",
+}
+# Small batches get sequential scans and hash joins from the planner; with these every lookup goes by index,
+# and a statement is planned once, until `replan`.
+_HOT_SESSION = _SESSION | {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_seqscan": "off",
     "plan_cache_mode": "force_generic_plan",
-    "timezone": "UTC",
     "application_name": "billing lane",
 }
-_READ_SESSION = {"jit": "off", "timezone": "UTC", "application_name": "billing reads"}
+_READ_SESSION = _SESSION | {"application_name": "billing reads"}
 
 # What asyncpg raises when a connection could not be made or was lost: the outcome of its last statement is unknown.
 CONNECTION_LOST = (
@@ -72,6 +75,15 @@ async def connect(dsn: str, settings: dict[str, str] | None = None) -> asyncpg.C
         connection.terminate()
         raise
     return connection
+
+
+async def replan(connection: asyncpg.Connection) -> None:
+    """Has a session's statements planned anew, for tables as large as they are by now.
+
+    While a table is empty every index looks equally good to the planner, and a plan made then can be a bad one for
+    as long as nobody analyzes the table.
+    """
+    await connection.execute("DISCARD PLANS")
 
 
 def read_engine(dsn: str, *, size: int = 8) -> AsyncEngine:
