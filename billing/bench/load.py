@@ -18,8 +18,8 @@ from typing import Any, cast
 
 import uvloop
 
+from billing.bench.address import HOST, Served
 from billing.bench.requests import EXPECTED, MAKERS
-from billing.bench.server import HOST, Served
 from billing.bench.workload import account_ids
 
 

@@ -4,13 +4,14 @@ import asyncio
 import os
 
 from billing.bench import database
+from billing.bench.address import Served
 from billing.bench.cpu import Meter
 from billing.bench.load import Load, Order
 from billing.bench.measurement import Measurement, Side, Target, Turn
 from billing.bench.options import Options
 from billing.bench.posting import PostingSide
 from billing.bench.progress import Progress
-from billing.bench.server import Served, served
+from billing.bench.server import served
 from billing.bench.workload import Workload, account_ids
 from billing.posting import Posting
 from billing.posting.posting import SLICE
@@ -110,9 +111,9 @@ class _Bench:
         """One load, perhaps with another beside it that is not counted; waits of batches are not of interest."""
         loads: list[Load] = []
         try:
-            for one in (order, beside):
-                if one is not None:
-                    loads.append(Load(one, server))
+            loads.append(Load(order, server))
+            if beside is not None:
+                loads.append(Load(beside, server))
             meter = Meter(self._postmaster, server.worker, loads[0].pid)
             before = meter.read()
             for load in loads:

@@ -9,30 +9,20 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Literal
 
 from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
 from granian.server import Server
 
+from billing.bench.address import HOST, Served
 from billing.bench.cpu import children_of
 from billing.serve import serve
 from billing.settings import Settings
 
-HOST = "127.0.0.1"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
 Kind = Literal["service", "echo"]
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A server that answers at `port` to `key`; `worker` is the process that does."""
-
-    port: int
-    key: str
-    worker: int
 
 
 @contextmanager

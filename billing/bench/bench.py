@@ -17,8 +17,8 @@ from billing.posting import Posting
 Sections = dict[str, list[Measurement]]
 
 
-def run(options: Options) -> int:
-    """Measures, prints, and writes JSON where asked. Returns 0: a target that is missed is no failure."""
+def measure(options: Options) -> int:
+    """Measures, prints, and writes JSON where asked; returns 0."""
     options = options.filled_in()
     console = Console()
     with database.temporary_server() as server, Progress() as progress:

@@ -1,0 +1,37 @@
+"""The bench in its smallest setting: it runs to its end and writes what it found. No figure is judged."""
+
+import json
+
+from billing.bench import Options, run
+
+SMALLEST = {
+    "accounts": 20,
+    "connections": 2,
+    "callers": 1,
+    "seconds": 0.2,
+    "turn_seconds": 0.1,
+    "warm_up_seconds": 0.05,
+}
+
+
+def test_a_quick_run_writes_every_measurement_beside_its_floor(tmp_path, capsys):
+    found = tmp_path / "bench.json"
+
+    assert run(Options(quick=True, json=found, **SMALLEST)) == 0
+
+    document = json.loads(found.read_text())
+    (measurements,) = document["sections"].values()
+    assert [one["name"] for one in measurements] == [
+        "authorize + settle",
+        "one step",
+        "one hot account, authorize + settle",
+        "one hot account, one step",
+        "authorize, 2 connections",
+        "the same beside one client with batches of 5,000",
+        "batches of 500, authorize",
+        "balance, one connection",
+    ]
+    assert all(turn["count"] > 0 for one in measurements for turn in one["ours"]["turns"])
+    assert [one["ratio"] is not None for one in measurements] == [True] * 5 + [False, True, False]
+    assert {"processor", "cores", "memory", "PostgreSQL", "settings", "libraries"} <= set(document["machine"])
+    assert "authorize + settle" in capsys.readouterr().out
