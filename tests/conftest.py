@@ -21,6 +21,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import structlog
 
 from billing.core.commands import OpenAccount
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
@@ -30,6 +31,15 @@ from billing.store.schema import migrate
 
 TEMPLATE = "billing_template"
 _numbers = itertools.count(1)
+
+# Plain lines: the default draws every frame's variables, which takes longer than the test.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(),
+    ]
+)
 
 Run = Callable[[Awaitable[Any]], Any]
 
