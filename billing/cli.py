@@ -140,7 +140,7 @@ def list_keys(as_json: AsJson = False) -> None:
     async def read(dsn: str) -> list[key_store.Key]:
         engine = read_engine(dsn, size=1)
         try:
-            return await key_store.keys(engine)
+            return await key_store.keys(engine, after=None, limit=10_000)
         finally:
             await engine.dispose()
 

@@ -11,12 +11,11 @@ from billing.api.models.accounts import (
     Balance,
     BalanceAt,
     Change,
-    Changes,
     GrantShown,
     NewAccount,
     NewGrant,
 )
-from billing.api.models.common import Page, decode_cursor, page
+from billing.api.models.common import Page, decode_cursor, decode_moment, page
 from billing.api.parameters import AccountId, Cursor, Limit, Moment, The, answered
 from billing.api.problems import responses
 from billing.core.answers import AccountAnswer, GrantAnswer
@@ -76,10 +75,17 @@ async def amend_account(account_id: AccountId, body: AccountPatch, service: The,
     return Account.of(account_id, answer.settings)
 
 
-@router.get("/{account_id}/changes", response_model=Changes, responses=responses(AccountNotFound))
-async def list_changes(account_id: AccountId, service: The, caller: Reading) -> Changes:
+@router.get("/{account_id}/changes", response_model=Page[Change], responses=responses(AccountNotFound))
+async def list_changes(
+    account_id: AccountId, service: The, caller: Reading, cursor: Cursor = None, limit: Limit = 50
+) -> Any:
     """Who changed what, and when, from the opening on."""
-    return Changes(data=[Change.of(change) for change in await accounts.changes(service.engine, account_id)])
+    after = None
+    if cursor is not None:
+        moment, position = decode_cursor(cursor, str, int)
+        after = (decode_moment(moment), position)
+    found = await accounts.changes(service.engine, account_id, after=after, limit=limit + 1)
+    return page(found, limit, lambda change: [change.changed_at.isoformat(), change.position], Change.of)
 
 
 @router.get("/{account_id}/balance", response_model=Balance | BalanceAt, responses=responses(AccountNotFound))

@@ -17,7 +17,7 @@ from billing.api import accounts, batch, charges, health, keys, metrics, prices,
 from billing.api.auth import Allow
 from billing.api.limits import BodyLimit
 from billing.api.service import running
-from billing.core.refusals import Invalid, Refusal
+from billing.core.refusals import Invalid, PayloadTooLarge, Refusal
 from billing.settings import Settings
 from billing.store.accounts import account
 
@@ -84,12 +84,14 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, PayloadTooLarge):
+        return await _refuse_body(request, error.__cause__)
     if error.status_code == 400:  # FastAPI's word for a body that cannot be read
         return await _refuse_body(request, Invalid.of("body", "cannot be read as JSON"))
     return await problems.on_http(request, error)
 
 
-async def _refuse_body(request: Request, refusal: Invalid) -> Response:
+async def _refuse_body(request: Request, refusal: Invalid | PayloadTooLarge) -> Response:
     """A bad body is told only to those who may call and see the account: key, role, account, and then body.
 
     FastAPI reads the body first. On the way to a refusal there is time to look.
@@ -99,7 +101,8 @@ async def _refuse_body(request: Request, refusal: Invalid) -> Response:
             if isinstance(dependency.call, Allow):
                 await dependency.call(request)
         account_id = request.path_params.get("account_id")
-        if account_id is not None and not any(error["field"] == "account_id" for error in refusal.errors):
+        errors = refusal.errors if isinstance(refusal, Invalid) else []
+        if account_id is not None and not any(error["field"] == "account_id" for error in errors):
             await account(request.app.state.service.engine, account_id)
     except Refusal as first:
         return problems.response(first)

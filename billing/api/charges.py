@@ -1,6 +1,5 @@
 """Charges: what the gateway asks before it calls a provider, and tells afterwards."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -10,7 +9,6 @@ from billing.api.models.charges import (
     ChargeShown,
     NewCharge,
     NewRefund,
-    Refunds,
     RefundShown,
     Settlement,
     Voiding,
@@ -38,7 +36,6 @@ from billing.core.refusals import (
     ChargeNotOpen,
     IdReused,
     InsufficientCredits,
-    Invalid,
     PriceChanged,
     QualityNotSupported,
     RefundExceedsBill,
@@ -190,11 +187,19 @@ async def refund(
     return RefundShown.of(answer.refund, ChargeShown.of(answer.charge, answer.outputs, answer.balance))
 
 
-@router.get(f"{CHARGE}/refunds", response_model=Refunds, responses=responses(AccountNotFound, ChargeNotFound))
-async def list_refunds(account_id: AccountId, request_id: RequestId, service: The, caller: Reading) -> Refunds:
+@router.get(f"{CHARGE}/refunds", response_model=Page[RefundShown], responses=responses(AccountNotFound, ChargeNotFound))
+async def list_refunds(
+    account_id: AccountId,
+    request_id: RequestId,
+    service: The,
+    caller: Reading,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Any:
     """The charge's refunds, oldest first."""
-    found = await charges.refunds(service.engine, account_id, request_id)
-    return Refunds(data=[RefundShown.of(one) for one in found])
+    after = 0 if cursor is None else decode_cursor(cursor, int)[0]
+    found = await charges.refunds(service.engine, account_id, request_id, after=after, limit=limit + 1)
+    return page(found, limit, lambda refund: [refund.first_seq], RefundShown.of)
 
 
 @router.get(f"{CHARGE}/explain", response_model=Explanation, responses=responses(AccountNotFound, ChargeNotFound))
@@ -207,10 +212,7 @@ async def _list(service: The, where: Filter, cursor: str | None, limit: int) -> 
     after = None
     if cursor is not None:
         account_id, moment, request_id = decode_cursor(cursor, str, str, str)
-        try:
-            after = (account_id, datetime.fromisoformat(moment), request_id)
-        except ValueError:
-            raise Invalid.of("cursor", "is not one that this list gave out") from None
+        after = (account_id, decode_moment(moment), request_id)
     found = await charges.charges(service.engine, where, after=after, limit=limit + 1)
     return page(found, limit, _key, lambda view: ChargeShown.of(view.charge, view.outputs, None))
 

@@ -1,12 +1,13 @@
 """API keys: made by an admin, shown once, ended within two seconds everywhere."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
 from billing.api.auth import Admin
-from billing.api.models.keys import KeyCreated, Keys, KeyShown, NewKey
-from billing.api.parameters import The
+from billing.api.models.common import Page, decode_cursor, decode_moment, page
+from billing.api.models.keys import KeyCreated, KeyShown, NewKey
+from billing.api.parameters import Cursor, Limit, The
 from billing.api.problems import responses
 from billing.core.refusals import AccountNotFound, KeyNotFound
 from billing.core.text import IDENTIFIER
@@ -22,10 +23,15 @@ async def create_key(body: NewKey, service: The, caller: Admin) -> KeyCreated:
     return KeyCreated(**KeyShown.of(key).model_dump(), key=secret)
 
 
-@router.get("", response_model=Keys, responses=responses())
-async def list_keys(service: The, caller: Admin) -> Keys:
-    """All keys, also revoked ones, without their secrets."""
-    return Keys(data=[KeyShown.of(key) for key in await keys.keys(service.engine)])
+@router.get("", response_model=Page[KeyShown], responses=responses())
+async def list_keys(service: The, caller: Admin, cursor: Cursor = None, limit: Limit = 50) -> Any:
+    """Keys, also revoked ones, oldest first, without their secrets."""
+    after = None
+    if cursor is not None:
+        moment, key_id = decode_cursor(cursor, str, str)
+        after = (decode_moment(moment), key_id)
+    found = await keys.keys(service.engine, after=after, limit=limit + 1)
+    return page(found, limit, lambda key: [key.created_at.isoformat(), key.key_id], KeyShown.of)
 
 
 @router.delete("/{key_id}", response_model=KeyShown, responses=responses(KeyNotFound))

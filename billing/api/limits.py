@@ -2,7 +2,6 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from billing.api import problems
 from billing.core.refusals import PayloadTooLarge
 
 BODY_BYTES = 1 << 20
@@ -11,7 +10,10 @@ BATCH_PATH = "/v1/charges/batch"
 
 
 class BodyLimit:
-    """ASGI: answers 413 before the application sees more than the limit. A batch may be larger than a body."""
+    """ASGI: who reads more than the limit gets PayloadTooLarge instead. A batch may be larger than a body.
+
+    It is the application that answers, so that key, role and account are refused first.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -21,15 +23,13 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit = BATCH_BYTES if scope["path"] == BATCH_PATH else BODY_BYTES
-        if any(
-            name == b"content-length" and value.isdigit() and int(value) > limit for name, value in scope["headers"]
-        ):
-            await self._refuse(limit, scope, receive, send)
-            return
+        told = any(name == b"content-length" and _exceeds(value, limit) for name, value in scope["headers"])
         read = 0
 
         async def limited() -> Message:
             nonlocal read
+            if told:
+                raise PayloadTooLarge(limit)
             message = await receive()
             read += len(message.get("body", b""))
             if read > limit:
@@ -38,5 +38,8 @@ class BodyLimit:
 
         await self._app(scope, limited, send)
 
-    async def _refuse(self, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
-        await problems.response(PayloadTooLarge(limit))(scope, receive, send)
+
+def _exceeds(length: bytes, limit: int) -> bool:
+    digits = length.lstrip(b"0")
+    # Python refuses to read integers of thousands of digits.
+    return digits.isdigit() and (len(digits) > 18 or int(digits) > limit)

@@ -1,12 +1,13 @@
 """Price books and quotes."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 
 from billing.api.auth import Admin, Reading
-from billing.api.models.prices import NewPriceBook, NewQuote, PriceBookShown, PriceBooksShown, QuoteShown
-from billing.api.parameters import The, answered
+from billing.api.models.common import Page, decode_cursor, page
+from billing.api.models.prices import NewPriceBook, NewQuote, PriceBookShown, QuoteShown
+from billing.api.parameters import Cursor, Limit, The, answered
 from billing.api.problems import responses
 from billing.core.refusals import (
     PriceBookNotFound,
@@ -21,11 +22,13 @@ from billing.store.price_books import publish
 router = APIRouter(prefix="/v1", tags=["prices"])
 
 
-@router.get("/price-books", response_model=PriceBooksShown, responses=responses())
-async def list_price_books(service: The, caller: Reading) -> PriceBooksShown:
+@router.get("/price-books", response_model=Page[PriceBookShown], responses=responses())
+async def list_price_books(service: The, caller: Reading, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """Every published version, oldest first."""
     await service.refresh_books()
-    return PriceBooksShown(data=[PriceBookShown.of(book) for book in service.books])
+    after = 0 if cursor is None else decode_cursor(cursor, int)[0]
+    found = [book for book in service.books if book.version > after]
+    return page(found, limit, lambda book: [book.version], PriceBookShown.of)
 
 
 @router.get("/price-books/current", response_model=PriceBookShown, responses=responses())

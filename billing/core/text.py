@@ -15,6 +15,7 @@ RESERVED_GRANT_PREFIXES = ("refund:", "pack:", "recharge:")
 METADATA_KEYS, METADATA_KEY_LENGTH, METADATA_VALUE_LENGTH = 50, 64, 512
 
 # `$` would let a trailing newline pass: fullmatch does not.
+_PATH_SEGMENTS = (".", "..")  # HTTP clients would resolve them away: such an account could not be reached
 _identifier = re.compile(IDENTIFIER.strip("^$")).fullmatch
 
 
@@ -22,6 +23,8 @@ def identifier(value: object, field: str) -> str:
     """`value` if it is 1-64 of `A-Z a-z 0-9 _ . : -`; raises Invalid naming `field`."""
     if type(value) is not str or _identifier(value) is None:
         raise Invalid.of(field, "must be 1 to 64 of the characters A-Z a-z 0-9 _ . : -")
+    if value in _PATH_SEGMENTS:
+        raise Invalid.of(field, "must not be . or ..")
     return value
 
 

@@ -1,6 +1,8 @@
 """Accounts as they are read: one, many, and who changed what."""
 
-from sqlalchemy import select
+from datetime import datetime
+
+from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.refusals import AccountNotFound
@@ -30,10 +32,14 @@ async def accounts(engine: AsyncEngine, *, after: str | None, limit: int) -> lis
         return [(row[0], Settings(*row[1:])) for row in await connection.execute(query)]
 
 
-async def changes(engine: AsyncEngine, account_id: str) -> list[AccountChange]:
-    """Every change of a setting that decides money, oldest first. Raises AccountNotFound."""
+async def changes(
+    engine: AsyncEngine, account_id: str, *, after: tuple[datetime, int] | None, limit: int
+) -> list[AccountChange]:
+    """Changes of settings that decide money, oldest first, beyond (changed_at, position). Raises AccountNotFound."""
     await account(engine, account_id)
     columns = columns_of(AccountChangeRow, AccountChange._fields)
-    query = select(*columns).where(columns[0] == account_id).order_by(columns[1], columns[2])
+    query = select(*columns).where(columns[0] == account_id).order_by(columns[1], columns[2]).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(columns[1], columns[2]) > after)
     async with reading(engine) as connection:
         return [AccountChange(*row) for row in await connection.execute(query)]

@@ -92,11 +92,12 @@ async def charges(
     return [ChargeView(c, outputs.get((c.account_id, c.request_id), ())) for c in found]
 
 
-async def refunds(engine: AsyncEngine, account_id: str, request_id: str) -> list[RefundRow]:
-    """A charge's refunds, oldest first. Raises AccountNotFound, ChargeNotFound."""
+async def refunds(engine: AsyncEngine, account_id: str, request_id: str, *, after: int, limit: int) -> list[RefundRow]:
+    """A charge's refunds, oldest first, beyond the seq `after`. Raises AccountNotFound, ChargeNotFound."""
     await charge(engine, account_id, request_id)
     columns = columns_of(RefundTable, RefundRow._fields)
-    query = select(*columns).where(columns[0] == account_id, columns[2] == request_id).order_by(columns[-2])
+    of_charge = select(*columns).where(columns[0] == account_id, columns[2] == request_id)
+    query = of_charge.where(columns[-2] > after).order_by(columns[-2]).limit(limit)
     async with reading(engine) as connection:
         return [rows.refund(row) for row in await connection.execute(query)]
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from hashlib import sha256
 from zlib import crc32
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.refusals import AccountNotFound, Invalid, KeyNotFound
@@ -65,11 +65,14 @@ async def find_key(engine: AsyncEngine, hashed: bytes) -> Key | None:
     return None if row is None else Key(*row)
 
 
-async def keys(engine: AsyncEngine) -> list[Key]:
-    """All keys, also revoked ones, oldest first."""
+async def keys(engine: AsyncEngine, *, after: tuple[datetime, str] | None, limit: int) -> list[Key]:
+    """Keys, also revoked ones, oldest first, beyond (created_at, key_id)."""
     columns = columns_of(ApiKeyRow, _FIELDS)
+    query = select(*columns).order_by(columns[4], columns[0]).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(columns[4], columns[0]) > after)
     async with reading(engine) as connection:
-        return [Key(*row) for row in await connection.execute(select(*columns).order_by(columns[4], columns[0]))]
+        return [Key(*row) for row in await connection.execute(query)]
 
 
 async def create_key(dsn: str, role: str, account_id: str | None, name: str) -> tuple[Key, str]:

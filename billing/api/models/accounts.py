@@ -77,10 +77,6 @@ class Change(Shown):
         return cls(changed_at=c.changed_at, setting=c.setting, old=c.old, new=c.new, actor=c.actor)
 
 
-class Changes(Shown):
-    data: list[Change]
-
-
 class Money(Body):
     micros: Annotated[Amount, Field(description="millionths of the currency's unit: 12.50 USD is 12500000")]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", max_length=3)]

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from billing.api.models.common import Body, Credits, Identifier, Labels, Shown, Text
+from billing.api.models.common import PRINTABLE, Body, Credits, Identifier, Labels, Shown, Text
 from billing.core import commands
 from billing.core.charges import Charge, Output, Reported
 from billing.core.sizes import MAX_EDGE
 from billing.core.wallet import Balance, RefundRow
 
-Word = Annotated[str, Field(max_length=64)]
+Word = Annotated[str, Field(pattern=PRINTABLE, max_length=64)]
 Pixels = Annotated[int, Field(ge=1, le=MAX_EDGE, description="measured from the image's header")]
 
 
@@ -296,7 +296,3 @@ class RefundShown(Shown):
             created_at=r.created_at,
             charge=charge,
         )
-
-
-class Refunds(Shown):
-    data: list[RefundShown]

@@ -12,6 +12,8 @@ from billing.core.refusals import Invalid
 from billing.core.text import IDENTIFIER
 
 T = TypeVar("T")
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # there is nothing before it, and arithmetic near year 1 overflows
+PRINTABLE = r"^[ -~]*$"
 
 
 class Body(BaseModel):
@@ -40,7 +42,10 @@ def parse_time(value: Any) -> Any:
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is None:
             raise ValueError
-        return moment.astimezone(UTC)
+        moment = moment.astimezone(UTC)
+        if moment < _EARLIEST:
+            raise ValueError
+        return moment
     except (ValueError, OverflowError):
         raise ValueError("must be an RFC 3339 time such as 2026-01-31T12:00:00Z") from None
 
@@ -101,6 +106,9 @@ def page(items: list[Any], limit: int, cursor_of: Any, show: Any) -> dict[str, A
     }
 
 
+NOT_OURS = Invalid.of("cursor", "is not one that this list gave out")
+
+
 def encode_cursor(key: list[Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
 
@@ -110,8 +118,19 @@ def decode_cursor(cursor: str, *kinds: type) -> list[Any]:
     try:
         key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         alike = len(key) == len(kinds) and all(type(part) is kind for part, kind in zip(key, kinds, strict=True))
-        if alike and all(part.isprintable() for part in key if isinstance(part, str)):
+        if alike and all(part.isprintable() if isinstance(part, str) else abs(part) <= MAX_AMOUNT for part in key):
             return list(key)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         pass
-    raise Invalid.of("cursor", "is not one that this list gave out")
+    raise NOT_OURS
+
+
+def decode_moment(text: str) -> datetime:
+    """A time that stands in a cursor. Raises Invalid."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise NOT_OURS from None
+    if moment.tzinfo is None:
+        raise NOT_OURS
+    return moment

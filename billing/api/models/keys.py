@@ -37,7 +37,3 @@ class KeyShown(Shown):
 
 class KeyCreated(KeyShown):
     key: Annotated[str, Field(description="shown this once")]
-
-
-class Keys(Shown):
-    data: list[KeyShown]

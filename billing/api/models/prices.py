@@ -5,9 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from billing.api.models.common import Body, Shown, Time
+from billing.api.models.common import PRINTABLE, Body, Shown, Time
 from billing.core.commands import N_MAX
 from billing.core.prices import PUBLISHED, PriceBook, Quote
+
+Word = Annotated[str, Field(pattern=PRINTABLE, max_length=64)]
 
 
 class NewPriceBook(Body):
@@ -30,16 +32,12 @@ class PriceBookShown(Shown):
         return cls(version=book.version, effective_from=book.effective_from, models=book.documents())
 
 
-class PriceBooksShown(Shown):
-    data: list[PriceBookShown]
-
-
 class NewQuote(Body):
-    model: Annotated[str, Field(max_length=64)]
+    model: Word
     operation: Literal["generation", "edit"] = "generation"
     n: Annotated[int, Field(ge=1, le=N_MAX)] = 1
-    size: Annotated[str, Field(max_length=64)] = "auto"
-    quality: Annotated[str, Field(max_length=64)] = "auto"
+    size: Word = "auto"
+    quality: Word = "auto"
     overage: Literal["bill", "cap"] = "bill"
 
 

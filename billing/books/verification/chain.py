@@ -29,7 +29,8 @@ async def check_chains(reading: Reading, findings: Findings, progress: Callable[
             if head != found:
                 key = f"{account_id}/{book}/{fields[2]}"
                 problem = f"its hash is {found.hex()}, but its fields after the hash before it make {head.hex()}"
-                findings.add(str(account_id), Finding("I10", "transfer", key, problem))
+                # Whatever else is wrong with this account's journal, this is where it begins.
+                findings.add(str(account_id), Finding("I10", "transfer", key, problem), rank=0)
                 return looked_at
         progress(looked_at)
     return looked_at

@@ -86,7 +86,7 @@ _RUNNING = f"""
     WHERE balance_after <> before + change"""
 
 _STANDING = f"""
-    SELECT account_id, account_id AS key, 0 AS place,
+    SELECT coalesce(a.account_id, t.account_id) AS account_id, coalesce(a.account_id, t.account_id) AS key, 0 AS place,
         CASE WHEN a.posted IS NULL THEN format('there is no such account, but it has %s transfers', t.transfers)
              WHEN a.posted <> coalesce(t.posted, 0)
              THEN format('posted is %s, but its transfers sum to %s', a.posted, coalesce(t.posted, 0))

@@ -62,15 +62,15 @@ class Report:
 
 
 class Findings:
-    """The first finding of each invariant, in the order of accounts; within one account, of checks."""
+    """The first finding of each invariant, in the order of accounts; within one account, of `rank` and then of checks."""
 
     def __init__(self) -> None:
-        self._first: dict[str, tuple[str, Finding]] = {}
+        self._first: dict[str, tuple[tuple[str, int], Finding]] = {}
 
-    def add(self, account_id: str, finding: Finding) -> None:
+    def add(self, account_id: str, finding: Finding, *, rank: int = 1) -> None:
         known = self._first.get(finding.invariant)
-        if known is None or account_id < known[0]:
-            self._first[finding.invariant] = (account_id, finding)
+        if known is None or (account_id, rank) < known[0]:
+            self._first[finding.invariant] = ((account_id, rank), finding)
 
     def of(self, invariant: str) -> Finding | None:
         known = self._first.get(invariant)
