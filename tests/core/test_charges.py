@@ -359,6 +359,7 @@ def test_a_hold_that_is_due_has_expired_whether_or_not_a_job_ran() -> None:
     expired = charge.as_of(T0 + HOLD)
     assert (expired.status, expired.resolved_at) == ("expired", charge.expires_at)
     assert expired.as_of(T0 + DAY) is expired
+    assert charge.as_of(T0 + DAY) == expired
     account.wait(HOLD)
     answer = account.authorize("r2", 5)  # any command finds the hold released
     assert answer.balance == (10_000, 5, 9_995)

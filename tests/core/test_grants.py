@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.core.commands import IssueGrant
+from billing.core.commands import IssueGrant, Settle, Void
 from billing.core.decide import decide
 from billing.core.grants import EarlyHolds, Grant, kept, take
 from billing.core.refusals import IdReused, InsufficientCredits, Invalid
@@ -217,6 +217,12 @@ def test_what_the_holds_leave_expires_when_they_end(end: Any, used: int) -> None
     assert last.effective_at == (T0 + HOUR if used == 10 else ended)
     assert account.wallet.due_at is None
     check(account)
+
+
+@pytest.mark.parametrize("end", [Settle(ME, "r1", (small(0),)), Void(ME, "r1")])
+def test_the_answer_that_ends_a_hold_knows_what_has_expired_with_it(end: Any) -> None:
+    answer: Any = a_kept_grant().do(end)
+    assert answer.balance == (20, 0, 20)
 
 
 def test_a_bill_above_its_hold_draws_on_what_is_kept_for_it_first() -> None:

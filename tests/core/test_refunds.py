@@ -267,14 +267,31 @@ def test_a_frozen_grant_gets_back_what_it_gave_and_stays_frozen() -> None:
 
 def test_what_a_refund_brings_back_expires_with_its_grant() -> None:
     account = Account()
-    account.grant("g1", 10, expires_at=T0 + HOUR)
+    account.grant("g1", 10, expires_at=T0 + DAY)
+    account.grant("g2", 5, expires_at=T0 + HOUR, priority=60)
     account.charge("r1", small())
-    account.lapse()
-    account.refund("r1")
-    assert account.wallet.due_at == T0 + HOUR
     account.wait(HOUR)
     account.lapse()
+    assert account.wallet.due_at is None  # nothing is left of either
+    account.refund("r1")
+    assert account.wallet.due_at == T0 + DAY
+    account.wait(DAY)
+    account.lapse()
     assert account.of_grant("g1").expired == 10
+    check(account)
+
+
+def test_refunds_of_one_batch_add_up_in_what_they_paid_of_a_debt() -> None:
+    account = Account(credit_limit=100)
+    account.grant("g1", 10)
+    account.charge("r1", small())
+    account.charge("r2", small(), quality=20)
+    wallet = account.load()
+    for refund_id in ("f1", "f2"):
+        decide(wallet, Refund(ME, "r1", refund_id, "x", credits=3), account.books, T0)
+    account.keep(wallet)
+    (debt,) = account.debts
+    assert account.fills == {(debt, "g1"): 6}
     check(account)
 
 
