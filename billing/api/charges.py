@@ -13,7 +13,7 @@ from billing.api.models.charges import (
     Settlement,
     Voiding,
 )
-from billing.api.models.common import Page, decode_cursor, page
+from billing.api.models.common import Page, decode_cursor, decode_moment, page
 from billing.api.models.explanations import Explanation
 from billing.api.parameters import (
     AccountId,
