@@ -106,9 +106,6 @@ def page(items: list[Any], limit: int, cursor_of: Any, show: Any) -> dict[str, A
     }
 
 
-NOT_OURS = Invalid.of("cursor", "is not one that this list gave out")
-
-
 def encode_cursor(key: list[Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
 
@@ -122,7 +119,7 @@ def decode_cursor(cursor: str, *kinds: type) -> list[Any]:
             return list(key)
     except (ValueError, TypeError, RecursionError):
         pass
-    raise NOT_OURS
+    raise _not_ours()
 
 
 def decode_moment(text: str) -> datetime:
@@ -130,7 +127,11 @@ def decode_moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise NOT_OURS from None
+        raise _not_ours() from None
     if moment.tzinfo is None:
-        raise NOT_OURS
+        raise _not_ours()
     return moment
+
+
+def _not_ours() -> Invalid:
+    return Invalid.of("cursor", "is not one that this list gave out")
