@@ -125,11 +125,9 @@ def decode_cursor(cursor: str, *kinds: type) -> list[Any]:
 def decode_moment(text: str) -> datetime:
     """A time that stands in a cursor. Raises Invalid."""
     try:
-        moment = datetime.fromisoformat(text)
+        moment: datetime = parse_time(text)
     except ValueError:
         raise _not_ours() from None
-    if moment.tzinfo is None:
-        raise _not_ours()
     return moment
 
 
