@@ -47,6 +47,8 @@ TYPE = "urn:billing:problem:"
 
 def document(refusal: r.Refusal) -> dict[str, Any]:
     """The problem document of a refusal, with its facts as fields."""
+    if isinstance(refusal, r.Invalid):  # names of fields come from the caller too
+        refusal = r.Invalid([{name: _printable(text) for name, text in error.items()} for error in refusal.errors])
     return {
         "type": f"{TYPE}{refusal.code}",
         "title": refusal.title,
@@ -66,8 +68,8 @@ INTERNAL = {
 }
 
 
-def response(refusal: r.Refusal) -> Response:
-    headers = {}
+def response(refusal: r.Refusal, **more: str) -> Response:
+    headers = more
     if isinstance(refusal, r.Unavailable):
         headers["Retry-After"] = str(refusal.retry_after_seconds)
     if isinstance(refusal, r.Unauthenticated):
@@ -84,7 +86,10 @@ def invalid(error: RequestValidationError | ValidationError) -> r.Invalid:
             where = where[1:]
         if one["type"] == "json_invalid":
             where = ["body"]
-        found.append({"field": _printable(".".join(where) or "body"), "message": _printable(one["msg"])})
+        message = one["msg"]
+        if one["type"] == "union_tag_invalid":  # pydantic's own words repeat the tag
+            message = f"must be one of {one['ctx']['expected_tags']}"
+        found.append({"field": ".".join(where) or "body", "message": message})
     return r.Invalid(found[:20])
 
 
@@ -116,7 +121,7 @@ async def on_http(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         return response(r.RouteNotFound())
     if error.status_code == 405:
-        return response(r.MethodNotAllowed())
+        return response(r.MethodNotAllowed(), **(error.headers or {}))
     return response(r.Invalid.of("body", "cannot be read"))
 
 
