@@ -1,0 +1,75 @@
+"""The second witness: the database itself refuses what must never be written, whoever writes it."""
+
+import asyncpg
+import pytest
+
+from billing.core.charges import Reported
+from billing.core.commands import Authorize, IssueGrant, Refund
+
+ONE_K = (Reported(0, "succeeded", 1024, 1024, None),)
+BROKEN = {
+    "account_held_not_negative": "UPDATE account SET held = -1",
+    "account_frozen_not_negative": "UPDATE account SET frozen = -1",
+    "account_debt_not_negative": "UPDATE account SET debt = -1",
+    "account_credit_limit_not_negative": "UPDATE account SET credit_limit = -1",
+    "account_status_known": "UPDATE account SET status = 'closed'",
+    "account_overage_known": "UPDATE account SET overage = 'free'",
+    "account_hold_known": "UPDATE account SET hold = 'none'",
+    "grant_remaining_within_granted": 'UPDATE "grant" SET remaining = -1, used = granted + 1, expired = 0, open = false',
+    "grant_parts_not_negative": 'UPDATE "grant" SET used = used + 1, expired = -1',
+    "grant_parts_make_the_whole": 'UPDATE "grant" SET used = used + 1',
+    "grant_open_while_remaining": 'UPDATE "grant" SET open = false',
+    "grant_paid_in_a_currency": 'UPDATE "grant" SET paid_micros = 1, currency = NULL',
+    "grant_kind_known": "UPDATE \"grant\" SET kind = 'gift'",
+    "charge_was_covered": "UPDATE charge SET held_credits = available_credits + 1",
+    "charge_refunds_within_bill": "UPDATE charge SET refunded_credits = settled_credits + 1",
+    "charge_status_known": "UPDATE charge SET status = 'paid'",
+    "output_failed_costs_nothing": "UPDATE output SET status = 'failed'",
+    "output_refunds_within_bill": "UPDATE output SET refunded_credits = credits + 1",
+    "output_measured_or_not": "UPDATE output SET width = NULL",
+    "output_status_known": "UPDATE output SET status = 'late', credits = 0, refunded_credits = 0",
+    "hold_not_negative": "UPDATE hold SET credits = -1",
+    "transfer_not_negative": "UPDATE transfer SET amount = -1",
+    "transfer_between_two": "UPDATE transfer SET debit = credit",
+    "transfer_wallet_balance": "UPDATE transfer SET balance_after = NULL",
+    "transfer_book_known": "UPDATE transfer SET book = 'shadow'",
+    "debt_outstanding_within": "UPDATE debt SET outstanding = credits + 1",
+    "fill_positive": "UPDATE fill SET credits = 0",
+    "refund_positive": "UPDATE refund SET credits = 0",
+}
+
+
+@pytest.fixture
+def lived(posting, account, run):
+    """An account with a row in every table."""
+
+    async def live():
+        await posting.post(IssueGrant(account, "g1", "purchase", 20, paid_micros=1, currency="USD"))
+        await posting.post(Authorize(account, "r1", "gpt-image-2", outputs=(Reported(0, "succeeded", 3840, 16, None),)))
+        await posting.post(IssueGrant(account, "g2", "promotion", 300))
+        await posting.post(Authorize(account, "r2", "gpt-image-2"))
+        await posting.post(Refund(account, "r1", "f1", "sorry", credits=1))
+
+    run(live())
+    return account
+
+
+@pytest.mark.parametrize("constraint", sorted(BROKEN))
+async def test_the_database_refuses(owner, lived, constraint):
+    statement = f"{BROKEN[constraint]} WHERE account_id = $1"
+    with pytest.raises(asyncpg.CheckViolationError) as refused:
+        await owner.execute(statement, lived)
+    assert refused.value.constraint_name == constraint
+
+
+async def test_every_check_of_the_ledger_is_tried_here(owner):
+    query = """
+        SELECT conname FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace
+        AND conrelid::regclass::text = ANY($1)"""
+    tables = ["account", '"grant"', "charge", "output", "hold", "transfer", "debt", "fill", "refund"]
+    assert {row[0] for row in await owner.fetch(query, tables)} == set(BROKEN)
+
+
+async def test_a_seq_is_given_once(owner, lived):
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await owner.execute("INSERT INTO transfer SELECT * FROM transfer WHERE account_id = $1", lived)

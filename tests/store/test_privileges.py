@@ -1,0 +1,71 @@
+"""The service's role may add to the journal and read it. Nothing that was written there can be changed by it."""
+
+import asyncpg
+import pytest
+
+from billing.core.commands import Authorize, IssueGrant
+from billing.store import engine
+
+JOURNAL = ("transfer", "account_change")
+
+
+@pytest.fixture
+def service(database, run):
+    """A session as the posting path opens it."""
+    connection = run(engine.connect(database))
+    yield connection
+    run(connection.close())
+
+
+@pytest.mark.parametrize("table", JOURNAL)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE {} SET account_id = account_id",
+        "DELETE FROM {}",
+        "TRUNCATE {}",
+        "ALTER TABLE {} ADD COLUMN more text",
+        "DROP TABLE {}",
+        "CREATE TRIGGER t BEFORE UPDATE ON {} EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "SELECT 1 FROM {} FOR UPDATE",
+    ],
+)
+async def test_the_journal_cannot_be_changed(service, table, statement):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await service.execute(statement.format(table))
+
+
+@pytest.mark.parametrize("table", ["account", "charge", "output", "grant", "debt", "fill", "refund", "price_book"])
+@pytest.mark.parametrize("statement", ['DELETE FROM "{}"', 'TRUNCATE "{}"', 'DROP TABLE "{}"'])
+async def test_nothing_that_was_acknowledged_can_be_deleted(service, table, statement):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await service.execute(statement.format(table))
+
+
+async def test_a_published_price_book_cannot_be_changed(service):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await service.execute("UPDATE price_book SET models = '{}'")
+
+
+async def test_the_role_owns_nothing_and_is_nobodys_master(owner):
+    row = await owner.fetchrow("SELECT * FROM pg_roles WHERE rolname = $1", engine.SERVICE_ROLE)
+    assert not any(row[name] for name in ("rolsuper", "rolcreaterole", "rolcreatedb", "rolcanlogin", "rolbypassrls"))
+    assert await owner.fetchval("SELECT count(*) FROM pg_class WHERE relowner = $1", row["oid"]) == 0
+
+
+async def test_a_session_of_the_service_works_under_that_role(service):
+    assert await service.fetchval("SELECT current_user") == engine.SERVICE_ROLE
+
+
+async def test_a_lane_can_still_write(posting, account, audit):
+    await posting.post(IssueGrant(account, "g", "purchase", 20))
+    await posting.post(Authorize(account, "r", "gpt-image-2"))
+    assert (await audit(account))[account].account["held"] == 14
+
+
+def test_other_spellings_of_the_dsn_mean_the_same():
+    assert engine.plain_dsn("postgres://u@h/d?x=1") == "postgresql://u@h/d?x=1"
+    assert engine.plain_dsn("postgresql+asyncpg://u@h/d") == "postgresql://u@h/d"
+    assert engine.plain_dsn("postgresql+asyncpg:///d?host=/tmp") == "postgresql:///d?host=/tmp"
+    with pytest.raises(ValueError, match="postgresql://"):
+        engine.plain_dsn("mysql://u@h/d")
