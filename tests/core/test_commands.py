@@ -21,7 +21,7 @@ from billing.core.commands import (
 )
 from billing.core.refusals import Invalid
 
-BAD_IDS = ["", "a" * 65, "a b", "a\n", "ä", "\x00", "\ud800", None, 7]
+BAD_IDS = ["", "..", "a" * 65, "a b", "a\n", "ä", "\x00", "\ud800", None, 7]
 POISON = ["\x00", "\ud800"]
 NO_INTEGER = [None, True, False, 1.0, 0.5, "1", 2**63, -1]
 LATER = datetime(2027, 1, 1, tzinfo=UTC)

@@ -42,7 +42,8 @@ def test_an_identifier(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "a" * 65, "a b", "a\n", "\na", "a/b", "ä", "１", "a\x00", "\ud800", None, 7, b"a", ["a"], True]
+    "value",
+    ["", ".", "..", "a" * 65, "a b", "a\n", "\na", "a/b", "ä", "１", "a\x00", "\ud800", None, 7, b"a", ["a"], True],
 )
 def test_no_identifier(value: Any) -> None:
     with pytest.raises(Invalid) as refused:
