@@ -251,9 +251,10 @@ def test_a_hold_from_the_very_instant_of_expiry_is_too_late() -> None:
 def test_a_hold_that_ends_at_the_very_instant_of_expiry_keeps_nothing() -> None:
     account = Account()
     account.grant("g1", 10, expires_at=T0 + HOLD)
-    account.authorize("r1", 10)
+    account.authorize("r1", 5)
     account.wait(HOLD)
     account.lapse()
+    assert account.posted("expire") == [("g1", 10)]
     assert (account.remaining, account.wallet.balance) == ({"g1": 0}, (0, 0, 0))
     check(account)
 
@@ -318,6 +319,7 @@ def test_a_frozen_grant_waits_for_the_verdict() -> None:
     account.lapse()
     assert (account.remaining, account.of_grant("g1").expired) == ({"g1": 10}, 0)
     assert account.wallet.balance == (10, 0, 0)
+    assert account.wallet.due_at is None
     check(account)
 
 
@@ -328,8 +330,12 @@ def test_what_is_due_next_is_known_after_a_lapse() -> None:
     account.grant("g3", 10)
     account.authorize("r1", 1, hold_seconds=30)
     assert account.wallet.due_at == T0 + timedelta(seconds=30)
+    account.authorize("r0", 1, hold_seconds=60)
     account.authorize("r2", 1, hold_seconds=7200)
     assert account.wallet.due_at == T0 + timedelta(seconds=30)
+    account.wait(timedelta(seconds=30))
+    account.lapse()
+    assert account.wallet.due_at == T0 + timedelta(seconds=60)
     account.wait(timedelta(seconds=30))
     account.lapse()
     assert account.wallet.due_at == T0 + HOUR
