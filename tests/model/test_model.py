@@ -146,6 +146,22 @@ class Together(RuleBasedStateMachine):
             body = {"request_id": request_id, "outputs": outputs, "force": False}
             self.ask([("settle", self.accounts.index(account_id), body)])
 
+    @rule(data=st.data(), outputs=reports(), days=st.integers(0, 1), late=st.sampled_from([-1, 0, 1]))
+    def settle_at_the_edge(self, data, outputs, days, late):
+        """At the end of its hold, or of the day in which an expired charge can still be settled."""
+        open_ones = [
+            (a, r, c["expires_at"] + timedelta(days=days))
+            for a, account in self.model.accounts.items()
+            for r, c in account["charges"].items()
+            if c["status"] in ("authorized", "expired")
+        ]
+        open_ones = [one for one in open_ones if one[2] > self.now + 2 * SECOND]
+        if open_ones:
+            account_id, request_id, edge = data.draw(st.sampled_from(open_ones))
+            self.now = edge + late * timedelta(microseconds=1) - SECOND
+            body = {"request_id": request_id, "outputs": outputs, "force": False}
+            self.ask([("settle", self.accounts.index(account_id), body)])
+
     @rule(body=voiding, place=places)
     def void(self, body, place):
         self.ask([("void", place, body)])
@@ -178,15 +194,30 @@ class Together(RuleBasedStateMachine):
         place=places,
         credits=granting,
         bodies=st.lists(authorization, min_size=1, max_size=3),
-        seconds=st.sampled_from([60, 61, 600]),
+        seconds=st.sampled_from([60, 600, 901]),  # 901: together with the first hold
+        ends=st.sampled_from(["settle", "void", "grant", "refund"]),
+        outputs=reports(),
     )
-    def a_grant_lapses_under_holds(self, place, credits, bodies, seconds):
+    def a_grant_lapses_under_holds(self, place, credits, bodies, seconds, ends, outputs):
         """What the holds would draw from it is kept: for what comes next to spend, to leave or to replace."""
-        credits = credits | {"grant_id": "new", "expires_at": seconds, "priority": 10}
-        self.ask([("grant", place, credits)])
+        lapsing = credits | {"grant_id": "new", "expires_at": seconds, "priority": 10}
+        self.ask([("grant", place, lapsing)])
+        plain = {"model": "gpt-image-2", "size": "1K", "quality": "medium", "price_version": None}
         for body in bodies:
-            self.ask([("authorize", place, body | {"outputs": None, "hold_seconds": 900, "request_id": "new"})])
-        self.now += seconds * SECOND
+            once = {"outputs": None, "hold_seconds": 900, "request_id": "new"}
+            self.ask([("authorize", place, body | plain | once)])
+        self.now += (seconds - len(bodies)) * SECOND
+        first_hold = {"request_id": len(bodies) - 1}
+        match ends:
+            case "settle":
+                self.ask([("settle", place, first_hold | {"outputs": outputs, "force": False})])
+            case "void":
+                self.ask([("void", place, first_hold | {"reason": None})])
+            case "grant":
+                self.ask([("grant", place, credits | {"grant_id": "new", "expires_at": None, "priority": 0})])
+            case "refund":
+                what = {"refund_id": "new", "reason": "", "credits": None, "outputs": None}
+                self.ask([("refund", place, {"request_id": len(bodies)} | what)])
 
     @rule(batch=st.lists(moves, min_size=2, max_size=6))
     def batch(self, batch):
@@ -222,7 +253,7 @@ class Together(RuleBasedStateMachine):
             edges += [grant["expires_at"] for grant in account["grants"].values() if grant["expires_at"]]
         edges = [edge for edge in edges if edge > self.now + 2 * SECOND]
         if edges:
-            self.now = data.draw(st.sampled_from(sorted(edges))) + late * SECOND / 1_000_000 - SECOND
+            self.now = data.draw(st.sampled_from(sorted(edges))) + late * timedelta(microseconds=1) - SECOND
 
     def ask(self, batch, *, anew=True):
         self.now += SECOND
