@@ -1,6 +1,7 @@
 """Model and service together: whatever is asked, in whatever order, both say the same and hold the same."""
 
 import itertools
+from copy import deepcopy
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from billing.core.answers import AccountAnswer, ChargeAnswer, GrantAnswer, RefundAnswer
 from billing.core.refusals import Refusal
 
-from .ledger import Ledger, Refused, balance, debt, picture
+from .ledger import Ledger, Refused, balance, burn_order, debt, lapse, picture
 from .world import SECOND_BOOK_AT, START, World
 
 SECOND = timedelta(seconds=1)
@@ -117,7 +118,7 @@ class Together(RuleBasedStateMachine):
         self.world, self.model = world, Ledger(SECOND_BOOK_AT)
         self.accounts = [new_account_id(), new_account_id()]
         self.now = START
-        self.history = []
+        self.history, self.past = [], []
         self.charges = {account_id: [] for account_id in self.accounts}
         self.numbers = itertools.count()
 
@@ -255,6 +256,20 @@ class Together(RuleBasedStateMachine):
         if edges:
             self.now = data.draw(st.sampled_from(sorted(edges))) + late * timedelta(microseconds=1) - SECOND
 
+    @precondition(lambda self: self.past)
+    @rule(data=st.data(), seconds=st.sampled_from([0, 0, 1, 59, 899, 86_400]))
+    def look_back(self, data, seconds):
+        """The figures of a moment in the past, whether or not anything was written then."""
+        since, account_id, account = data.draw(st.sampled_from(self.past[-20:]))
+        later = [moment for moment, other, _ in self.past if other == account_id and moment > since]
+        at = min([since + seconds * SECOND, self.now, *(moment - timedelta(microseconds=1) for moment in later)])
+        account = deepcopy(account)
+        lapse(account, at)
+        posted, held, available = balance(account)
+        self.world.set_clock(self.now)
+        shown = self.world.figures_at(account_id, at)
+        assert (shown.posted - shown.lapsed, shown.held, shown.available) == (posted, held, available)
+
     def ask(self, batch, *, anew=True):
         self.now += SECOND
         if anew:
@@ -267,7 +282,24 @@ class Together(RuleBasedStateMachine):
         touched = {account_id for _, account_id, _ in batch} & set(self.model.accounts)
         tables = self.world.audit(*touched)
         for account_id in touched:
-            assert figures_of(tables[account_id]) == figures(self.model.accounts[account_id])
+            account = self.model.accounts[account_id]
+            assert figures_of(tables[account_id]) == figures(account)
+            self.past.append((self.now, account_id, deepcopy(account)))
+        for account_id in self.model.accounts:
+            self.compare_sheet(account_id)
+
+    def compare_sheet(self, account_id):
+        """What is shown now: also of an account that nobody has touched since something fell due on it."""
+        stored = self.model.accounts[account_id]
+        account = deepcopy(stored)
+        lapse(account, self.now)
+        posted, held, available = balance(account)
+        sheet = self.world.sheet(account_id)
+        shown = sheet.figures
+        assert (shown.posted - shown.lapsed, shown.held, shown.available) == (posted, held, available)
+        assert (shown.posted, sheet.debt, sheet.seq) == (balance(stored)[0], debt(account), len(stored["journal"]))
+        left = {grant["grant_id"]: grant["remaining"] for grant in burn_order(account) if grant["remaining"]}
+        assert [(grant.grant_id, grant.remaining) for grant in sheet.grants] == list(left.items())
 
     def spelled(self, batch):
         """The moves with accounts, ids and instants put in: `new` ids, charges by how long ago they came."""

@@ -13,6 +13,8 @@ from billing.core.charges import Reported
 from billing.core.commands import AmendAccount, Authorize, IssueGrant, OpenAccount, Refund, Settle, Void
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
 from billing.posting import Posting
+from billing.store.balances import balance_sheet, figures_at
+from billing.store.engine import read_engine
 
 from .audit import audit
 
@@ -78,6 +80,14 @@ class World:
     def audit(self, *account_ids):
         return self._runner.run(audit(self._owner, *account_ids))
 
+    def sheet(self, account_id):
+        """What a reader is shown now."""
+        return self._runner.run(balance_sheet(self._reads, account_id))
+
+    def figures_at(self, account_id, moment):
+        """What a reader is shown of a moment that has passed."""
+        return self._runner.run(figures_at(self._reads, account_id, moment))
+
     async def _start(self):
         connection = await asyncpg.connect(self._dsn)
         for statement in A_CLOCK_TO_SET:
@@ -85,10 +95,12 @@ class World:
         await connection.close()
         self._owner = await asyncpg.connect(self._dsn)
         await self._owner.execute("SET synchronous_commit = off")  # of the clock alone
+        self._reads = read_engine(self._dsn, size=1)
         self._posting = await Posting(self._dsn, lambda: BOOKS, lanes=2).__aenter__()
 
     async def _stop(self):
         await self._posting.__aexit__()
+        await self._reads.dispose()
         await self._owner.close()
 
 
