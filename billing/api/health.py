@@ -9,6 +9,7 @@ from billing.api.parameters import The
 from billing.api.problems import responses
 from billing.core.refusals import DatabaseUnavailable
 from billing.store.schema import is_current
+from billing.store.snapshot import reachable
 
 router = APIRouter(tags=["service"])
 
@@ -26,6 +27,7 @@ async def healthz() -> Health:
 @router.get("/readyz", response_model=Health, responses={503: responses()[503]})
 async def readyz(service: The) -> Health:
     """The database can be reached and has every migration."""
-    if not await is_current(service.engine):
-        raise DatabaseUnavailable()
+    with reachable():
+        if not await is_current(service.engine):
+            raise DatabaseUnavailable()
     return Health()
