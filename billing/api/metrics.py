@@ -50,7 +50,9 @@ class Requests:
             await self._app(scope, receive, counted)
         finally:
             route = getattr(scope.get("route"), "path", "unknown")
-            key = (scope["method"] if route != "unknown" else "-", route, status)
+            # A method that no route answers is any word that a stranger chose.
+            method = scope["method"] if route != "unknown" and status != 405 else "-"
+            key = (method, route, status)
             found = self._children.get(key)
             if found is None:
                 found = self._children[key] = (
