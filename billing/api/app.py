@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from billing.api import accounts, batch, charges, health, keys, metrics, prices, problems, transfers
 from billing.api.auth import Allow
 from billing.api.limits import BodyLimit
+from billing.api.models.common import Problem
 from billing.api.service import running
 from billing.core.refusals import Invalid, PayloadTooLarge, Refusal
 from billing.settings import Settings
@@ -120,7 +121,9 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         )
         components = schema.setdefault("components", {})
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "bk_…"}}
-        _, extra = models_json_schema([(batch.Batch, "validation")], ref_template="#/components/schemas/{model}")
+        _, extra = models_json_schema(
+            [(batch.Batch, "validation"), (Problem, "serialization")], ref_template="#/components/schemas/{model}"
+        )
         components["schemas"] = {**extra["$defs"], **components["schemas"]}
         for path, operations in schema["paths"].items():
             for operation in operations.values():

@@ -10,7 +10,6 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from billing.api.models.common import Problem
 from billing.core import refusals as r
 
 log = structlog.get_logger("billing.api")
@@ -103,7 +102,6 @@ def responses(*kinds: type[r.Refusal]) -> dict[int | str, dict[str, Any]]:
     return {
         status: {
             "description": ", ".join(f"`{code}`" for code in dict.fromkeys(codes)),
-            "model": Problem,
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for status, codes in sorted(by_status.items())

@@ -68,7 +68,7 @@ class Problem(Shown):
         extra="allow",
         json_schema_extra={
             "example": {
-                "type": "https://docs.billing.invalid/problems/insufficient_credits",
+                "type": "urn:billing:problem:insufficient_credits",
                 "title": "Not enough credits",
                 "status": 402,
                 "detail": "The request needs 28 credits and 7 are available. Nothing was recorded: "
