@@ -38,9 +38,9 @@ class AccountAnswer(NamedTuple):
 
 
 class LapseAnswer(NamedTuple):
-    """How many transfers were posted."""
+    """The balance with everything that was due posted."""
 
-    posted: int
+    balance: Balance
 
 
 Answer = ChargeAnswer | RefundAnswer | GrantAnswer | AccountAnswer | LapseAnswer

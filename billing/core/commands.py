@@ -114,8 +114,8 @@ class IssueGrant(Command):
         if self.grant_id.startswith(RESERVED_GRANT_PREFIXES):
             raise Invalid.of("grant_id", f"must not begin with {', '.join(RESERVED_GRANT_PREFIXES)}")
         amount(self.credits, "credits", minimum=1)
-        if self.expires_at is not None and self.expires_at.tzinfo is None:
-            raise Invalid.of("expires_at", "must have a time zone")
+        if self.expires_at is not None:
+            _moment(self.expires_at, "expires_at")
         if self.priority is None:
             self.priority = DEFAULT_PRIORITY[self.kind]
         amount(self.priority, "priority", maximum=1000)
@@ -150,7 +150,6 @@ class Authorize(Command):
 
     def __post_init__(self) -> None:
         identifier(self.account_id, "account_id")
-        identifier(self.request_id, "request_id")
         identifier(self.request_id, "request_id")
         if self.operation not in OPERATIONS:
             raise Invalid.of("operation", f"must be one of {', '.join(OPERATIONS)}")
@@ -240,6 +239,11 @@ def currency(value: object, field: str) -> str:
     if type(value) is not str or len(value) != 3 or not (value.isascii() and value.isalpha() and value.isupper()):
         raise Invalid.of(field, f"must match {CURRENCY}")
     return value
+
+
+def _moment(value: object, field: str) -> None:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise Invalid.of(field, "must be a time with its zone")
 
 
 def _one_of(value: object, field: str, allowed: tuple[str, ...]) -> None:

@@ -50,4 +50,4 @@ def decide(wallet: Wallet, command: Command, books: PriceBooks, now: datetime) -
         case AmendAccount():
             return amend_account(wallet, command, now)
         case _:  # Lapse: what was due was posted when the wallet was loaded
-            return LapseAnswer(len(wallet.transfers))
+            return LapseAnswer(wallet.balance)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from billing.core.answers import GrantAnswer
 from billing.core.commands import IssueGrant
-from billing.core.grants import Grant
+from billing.core.grants import Fill, Grant
 from billing.core.refusals import IdReused, Invalid
 from billing.core.wallet import Wallet
 
@@ -57,26 +57,31 @@ def issue_grant(wallet: Wallet, command: IssueGrant, now: datetime) -> GrantAnsw
             grant_id=command.grant_id,
             external_id=command.reference,
         )
-    grant.use(pay_debts(wallet, grant.grant_id, grant.remaining))
+    owed = min(grant.remaining, wallet.debt)
+    if owed:
+        pay_debts(wallet, grant.grant_id, owed, seq)
+        grant.use(owed)
     if wallet.early_holds is not None:  # open holds draw on it before they draw on what was kept for them
         wallet.expire_lapsed(now, now)
     return GrantAnswer(False, replace(grant), wallet.balance)  # a copy: the batch goes on with its own
 
 
-def pay_debts(wallet: Wallet, grant_id: str, credits: int) -> int:
-    """Pays debts, oldest first, with up to `credits` of a grant; returns how many it took."""
-    left = credits
+def pay_debts(wallet: Wallet, grant_id: str, credits: int, paid_by_seq: int) -> None:
+    """Pays debts, oldest first, with `credits` of a grant, which are no more than is owed.
+
+    `paid_by_seq` is the transfer that brought them. Each payment leaves a fill, so that refunds and recognition know
+    whose credits paid for what was delivered.
+    """
     for debt in wallet.debts:
-        if not left:
+        if not credits:
             break
-        if part := min(left, debt.outstanding):
-            left -= part
+        if part := min(credits, debt.outstanding):
+            credits -= part
             debt.outstanding -= part
             wallet.debt -= part
             wallet.changed_debts.add(debt.seq)
             wallet.paid.setdefault(debt.seq, []).append((grant_id, part))
-            wallet.fills[debt.seq, grant_id] = wallet.fills.get((debt.seq, grant_id), 0) + part
-    return credits - left
+            wallet.fills.append(Fill(wallet.account_id, debt.seq, paid_by_seq, grant_id, part))
 
 
 def _same(known: Grant, command: IssueGrant) -> bool:

@@ -73,8 +73,7 @@ class Grant:
     def move_out(self, credits: int) -> int:
         """Takes `credits` of what was used out of this grant; returns the revenue that reverses, in micros.
 
-        It is what recognition of this grant falls by, ⌊paid·(u+x)/N⌋ before less after, so that nothing is
-        lost to rounding whatever else happens to the grant.
+        It is what recognition of this grant falls by, so that nothing is lost to rounding whatever else happens.
         """
         before = self.recognised_micros
         self.used -= credits
@@ -83,8 +82,14 @@ class Grant:
 
     @property
     def recognised_micros(self) -> int:
-        """Usage and breakage recognised after u used and x expired of N: ⌊paid·(u+x)/N⌋."""
-        return (self.paid_micros or 0) * (self.used + self.expired) // self.granted
+        """Usage and breakage recognised after u used, x expired and m moved of N: ⌊paid·(u+x+m)/N⌋ − ⌊paid·m/N⌋.
+
+        Where nothing was moved that is ⌊paid·(u+x)/N⌋. The moved credits' share is their successors' cost basis,
+        and the two always make the whole.
+        """
+        paid = self.paid_micros or 0
+        moved_micros = paid * self.moved // self.granted
+        return paid * (self.used + self.expired + self.moved) // self.granted - moved_micros
 
 
 class Draw(NamedTuple):
@@ -104,6 +109,16 @@ class Debt:
     request_id: str
     credits: int
     outstanding: int
+
+
+class Fill(NamedTuple):
+    """A payment of a debt: `credits` of a grant, brought by the wallet transfer `paid_by_seq`."""
+
+    account_id: str
+    seq: int
+    paid_by_seq: int
+    grant_id: str
+    credits: int
 
 
 def take(grants: Iterable[Grant], credits: int, now: datetime, held_since: datetime | None) -> list[tuple[Grant, int]]:

@@ -82,7 +82,7 @@ class ModelPrices:
         if auto is None:
             raise Invalid.of(f"{where}.auto_tier", "must be one of the tiers")
         self.auto_tier = auto
-        self.sizes = _sizes(document["sizes"], f"{where}.sizes")
+        self.sizes = _sizes(document["sizes"], self.tiers, f"{where}.sizes")
         self.prices = self._matrix(document["prices"], f"{where}.prices")
         self._readings: dict[tuple[str, str], Reading] = {}
 
@@ -158,7 +158,7 @@ class ModelPrices:
             }
             for quality, row in _mapping(prices, where).items()
         }
-        if sorted(matrix) != billed or any(set(row) != set(self.tiers.names) for row in matrix.values()):
+        if set(matrix) != set(billed) or any(set(row) != set(self.tiers.names) for row in matrix.values()):
             raise Invalid.of(where, "must have a price for every billed quality in every tier, and no others")
         return matrix
 
@@ -249,9 +249,20 @@ def _tier(value: Any, where: str) -> Tier:
     return Tier(name, amount(entry["max_edge"], f"{where}.tiers.max_edge", minimum=1, maximum=MAX_EDGE))
 
 
-def _sizes(value: Any, where: str) -> CustomSizes | frozenset[str]:
+def _listed(size: Any, tiers: Tiers, where: str) -> str:
+    """A listed size: `auto`, a tier's name or WIDTHxHEIGHT. Raises Invalid."""
+    name = identifier(size, where)
+    if name != "auto" and tiers.named(name) is None:
+        try:
+            Size.parse(name)
+        except SizeNotAllowed:
+            raise Invalid.of(where, "must be auto, tiers or WIDTHxHEIGHT") from None
+    return name
+
+
+def _sizes(value: Any, tiers: Tiers, where: str) -> CustomSizes | frozenset[str]:
     if isinstance(value, list | tuple):
-        return frozenset(identifier(size, where) for size in value)
+        return frozenset(_listed(size, tiers, where) for size in value)
     rules = _mapping(value, where)
     names = ("multiple_of", "min_pixels", "max_pixels", "max_aspect")
     if set(rules) != set(names):

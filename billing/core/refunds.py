@@ -19,13 +19,13 @@ from billing.core.wallet import RefundRow, Return, Wallet
 
 def refund(wallet: Wallet, command: Refund, now: datetime) -> RefundAnswer:
     """Returns all or part of a bill. Raises ChargeNotFound, IdReused, Invalid, ChargeNotOpen, RefundExceedsBill."""
+    known = wallet.refunds.get(command.refund_id)
+    if known is not None and not _same(known, command):
+        raise IdReused(command.refund_id)
     charge = wallet.charges.get(command.request_id)
     if charge is None:
         raise ChargeNotFound(command.request_id)
-    known = wallet.refunds.get(command.refund_id)
     if known is not None:
-        if not _same(known, command):
-            raise IdReused(command.refund_id)
         return RefundAnswer(True, known, charge, wallet.outputs[command.request_id], wallet.balance)
     if charge.status != "settled":
         raise ChargeNotOpen(charge.status)
@@ -151,9 +151,10 @@ def _return(wallet: Wallet, command: Refund, draw: Draw, credits: int, now: date
         post(credits, None)
         return [(None, credits, None)]
     returns: list[Return] = []
-    if paid := pay_debts(wallet, draw.grant_id, credits):
+    paid = min(credits, wallet.debt)
+    if paid:
         # The grant's credits stay used: they now pay for another bill.
-        post(paid, None)
+        pay_debts(wallet, draw.grant_id, paid, post(paid, None))
         returns.append((draw.grant_id, paid, None))
     if rest := credits - paid:
         grant = wallet.grants[draw.grant_id]

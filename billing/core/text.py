@@ -44,8 +44,10 @@ def free_text(value: object, field: str, *, longest: int = 512) -> str:
 
 def metadata_json(value: Metadata | None, field: str = "metadata") -> str | None:
     """A flat object of labels as compact JSON with sorted keys; nothing for nothing. Raises Invalid."""
-    if not value:
+    if value is None or value == {}:
         return None
+    if not isinstance(value, dict):
+        raise Invalid.of(field, "must be an object")
     if len(value) > METADATA_KEYS:
         raise Invalid.of(field, f"must have at most {METADATA_KEYS} keys")
     for key, label in value.items():

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from billing.core.amounts import MAX_AMOUNT
 from billing.core.charges import Charge, Output
-from billing.core.grants import Debt, Draw, EarlyHolds, Grant, kept
+from billing.core.grants import Debt, Draw, EarlyHolds, Fill, Grant, kept
 from billing.core.ledger import GENESIS, MONEY, ROUTES, WALLET, Transfer, chained
 from billing.core.refusals import Invalid
 
@@ -138,7 +138,7 @@ class Wallet:
     changed_grants: set[str] = field(default_factory=set)
     new_debts: set[int] = field(default_factory=set)
     changed_debts: set[int] = field(default_factory=set)
-    fills: dict[tuple[int, str], int] = field(default_factory=dict)
+    fills: list[Fill] = field(default_factory=list)
     new_refunds: list[RefundRow] = field(default_factory=list)
     changes: list[AccountChange] = field(default_factory=list)
     _burn_order: list[Grant] | None = None

@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from billing.core.charges import Charge, Output
+from billing.core.grants import Fill
 from billing.core.ledger import Transfer
 from billing.core.wallet import AccountChange, Hold, RefundRow, Wallet
 from billing.store import rows
@@ -41,10 +42,6 @@ _REFUNDED = """
 _DEBTS = """
     UPDATE debt d SET outstanding = u.outstanding FROM unnest($1::text[], $2::bigint[], $3::bigint[]) u(account_id, seq, outstanding)
     WHERE d.account_id = u.account_id AND d.seq = u.seq"""
-_FILLS = """
-    INSERT INTO fill (account_id, seq, grant_id, credits, filled_at)
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::timestamptz[])
-    ON CONFLICT (account_id, seq, grant_id) DO UPDATE SET credits = fill.credits + excluded.credits"""
 
 
 async def apply(connection: asyncpg.Connection, wallets: Iterable[Wallet], now: Callable[[Wallet], Any]) -> None:
@@ -114,13 +111,7 @@ async def _apply_rare(connection: asyncpg.Connection, wallets: Sequence[Wallet])
     ]
     if paid:
         await connection.execute(_DEBTS, *_columns(paid))
-    fills = [
-        (wallet.account_id, seq, grant_id, credits, wallet.last_at)
-        for wallet in wallets
-        for (seq, grant_id), credits in wallet.fills.items()
-    ]
-    if fills:
-        await connection.execute(_FILLS, *_columns(fills))
+    await _copy(connection, "fill", Fill._fields, [fill for wallet in wallets for fill in wallet.fills])
     refunds = [rows.refund_row(refund) for wallet in wallets for refund in wallet.new_refunds]
     await _copy(connection, "refund", RefundRow._fields, refunds)
     refunded = [

@@ -63,7 +63,7 @@ _SETTLEMENTS = """
     WHERE t.amount > 0 ORDER BY t.account_id, t.seq"""
 _FILLS = """
     SELECT f.account_id, f.seq, f.grant_id, f.credits FROM unnest($1::text[], $2::bigint[]) k(account_id, seq)
-    JOIN fill f ON f.account_id = k.account_id AND f.seq = k.seq ORDER BY f.filled_at, f.grant_id"""
+    JOIN fill f ON f.account_id = k.account_id AND f.seq = k.seq ORDER BY f.paid_by_seq"""
 
 
 @dataclass(slots=True)

@@ -184,9 +184,9 @@ class FillRow(SQLModel, table=True):
     __tablename__ = "fill"
     account_id: str = _text(key=True)
     seq: int = _column(BigInteger, key=True)
-    grant_id: str = _text(key=True)
+    paid_by_seq: int = _column(BigInteger, key=True)
+    grant_id: str = _text()
     credits: int = _column(BigInteger)
-    filled_at: datetime = _column(_TIME)
 
 
 class RefundTable(SQLModel, table=True):

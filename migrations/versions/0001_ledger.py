@@ -203,11 +203,11 @@ CREATE INDEX debt_outstanding ON debt (account_id) WHERE outstanding > 0;
 
 CREATE TABLE fill (
     account_id      text        NOT NULL,
-    seq             bigint      NOT NULL,
+    seq             bigint      NOT NULL,  -- the debt's
+    paid_by_seq     bigint      NOT NULL,  -- the transfer that brought the credits: a grant's or a refund's
     grant_id        text        NOT NULL,
     credits         bigint      NOT NULL,
-    filled_at       timestamptz NOT NULL,
-    CONSTRAINT fill_pkey PRIMARY KEY (account_id, seq, grant_id),
+    CONSTRAINT fill_pkey PRIMARY KEY (account_id, seq, paid_by_seq),
     CONSTRAINT fill_positive CHECK (credits > 0)
 );
 
@@ -288,8 +288,8 @@ END
 $$;
 GRANT USAGE ON SCHEMA public TO billing_service;
 GRANT SELECT ON alembic_version TO billing_service;
-GRANT SELECT, INSERT ON transfer, account_change, price_book TO billing_service;
-GRANT SELECT, INSERT, UPDATE ON account, "grant", charge, output, debt, fill, refund, api_key TO billing_service;
+GRANT SELECT, INSERT ON transfer, fill, account_change, price_book TO billing_service;
+GRANT SELECT, INSERT, UPDATE ON account, "grant", charge, output, debt, refund, api_key TO billing_service;
 GRANT SELECT, INSERT, DELETE ON hold TO billing_service;
 """
 

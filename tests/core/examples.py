@@ -25,7 +25,7 @@ from billing.core.commands import (
     Void,
 )
 from billing.core.decide import decide
-from billing.core.grants import Debt, EarlyHolds, Grant
+from billing.core.grants import Debt, EarlyHolds, Fill, Grant
 from billing.core.ledger import Transfer
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
 from billing.core.wallet import RefundRow, Wallet
@@ -118,8 +118,16 @@ class Account:
         self.wallet = Wallet(ME)
         self.journal: list[Transfer] = []
         self.debts: dict[int, Debt] = {}
-        self.fills: dict[tuple[int, str], int] = {}
+        self.fill_rows: list[Fill] = []
         self.do(OpenAccount(ME, **opening))
+
+    @property
+    def fills(self) -> dict[tuple[int, str], int]:
+        """What each grant paid of each debt."""
+        paid: dict[tuple[int, str], int] = {}
+        for fill in self.fill_rows:
+            paid[fill.seq, fill.grant_id] = paid.get((fill.seq, fill.grant_id), 0) + fill.credits
+        return paid
 
     # What the store does.
 
@@ -147,8 +155,8 @@ class Account:
         wallet.refunds = dict(old.refunds)
         wallet.grants = {grant_id: replace(grant) for grant_id, grant in old.grants.items()}
         wallet.debts = [replace(debt) for _, debt in sorted(self.debts.items()) if debt.outstanding]
-        for (seq, grant_id), credits in self.fills.items():
-            wallet.paid.setdefault(seq, []).append((grant_id, credits))
+        for fill in sorted(self.fill_rows, key=lambda fill: fill.paid_by_seq):
+            wallet.paid.setdefault(fill.seq, []).append((fill.grant_id, fill.credits))
         open_charges = [charge for charge in wallet.charges.values() if charge.status == "authorized"]
         due = [charge for charge in open_charges if charge.expires_at <= self.now]
         expiries = [
@@ -180,8 +188,7 @@ class Account:
         for debt in wallet.debts:
             if debt.seq in wallet.new_debts | wallet.changed_debts:
                 self.debts[debt.seq] = debt
-        for key, credits in wallet.fills.items():
-            self.fills[key] = self.fills.get(key, 0) + credits
+        self.fill_rows += wallet.fills
 
     def do(self, command: Command) -> Answer:
         """Carries `command` out by itself. What lapsed before it stays lapsed also when it is refused."""

@@ -19,7 +19,7 @@ from billing.core.commands import (
 )
 from billing.core.decide import decide
 from billing.core.refusals import AccountNotFound, IdReused, Invalid
-from billing.core.wallet import Wallet
+from billing.core.wallet import Balance, Wallet
 
 from .examples import BOOKS, HOUR, ME, T0, Account, grant_of, small, state
 
@@ -193,14 +193,16 @@ def test_a_wallet_without_an_account_has_nothing() -> None:
         wallet.check_room(MAX, "credits")
 
 
-def test_lapsing_says_how_many_transfers_were_posted() -> None:
+def test_lapsing_posts_what_is_due_once() -> None:
     account = Account()
     account.grant("g1", 5, expires_at=T0 + HOUR)
     account.grant("g2", 5, expires_at=T0 + HOUR)
-    assert account.do(Lapse(ME)) == LapseAnswer(0)
+    assert account.do(Lapse(ME)) == LapseAnswer(Balance(10, 0, 10))
     account.wait(HOUR)
-    assert account.do(Lapse(ME)) == LapseAnswer(2)
-    assert account.do(Lapse(ME)) == LapseAnswer(0)
+    assert account.do(Lapse(ME)) == LapseAnswer(Balance(0, 0, 0))
+    rows = len(account.journal)
+    assert account.do(Lapse(ME)) == LapseAnswer(Balance(0, 0, 0))
+    assert len(account.journal) == rows
 
 
 def test_burn_order_follows_grants_that_join() -> None:

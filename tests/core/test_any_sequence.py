@@ -25,6 +25,7 @@ from billing.core.commands import (
     Void,
 )
 from billing.core.decide import decide
+from billing.core.grants import Fill
 from billing.core.refusals import Refusal
 from billing.core.wallet import Wallet
 
@@ -243,9 +244,8 @@ def test_rows_that_changed_are_named_for_the_store() -> None:
     account.charge("r1", small())
     assert account.wallet.new_debts == {1}
     account.grant("g1", 4)
-    assert (account.wallet.new_grants, account.wallet.changed_debts, account.wallet.fills) == (
-        {"g1"}, {1}, {(1, "g1"): 4}
-    )  # fmt: skip
+    assert (account.wallet.new_grants, account.wallet.changed_debts) == ({"g1"}, {1})
+    assert account.wallet.fills == [Fill(ME, 1, 2, "g1", 4)]
     account.grant("g2", 10, expires_at=T0 + DAY)
     account.charge("r2", small(), quality=1)
     assert account.wallet.changed_grants == {"g2"}

@@ -252,6 +252,7 @@ RULES = MAX["sizes"]
         ({"auto_tier": "16K"}, "models.m.auto_tier"),
         ({"auto_tier": None}, "models.m.auto_tier"),
         ({"sizes": 7}, "models.m.sizes"),
+        ({"sizes": ["auto", "foo"]}, "models.m.sizes"),
         ({"sizes": ["auto", ""]}, "models.m.sizes"),
         ({"sizes": {key: 1 for key in RULES if key != "max_aspect"}}, "models.m.sizes"),
         ({"sizes": {**RULES, "min_edge": 1}}, "models.m.sizes"),

@@ -99,6 +99,8 @@ def test_metadata_is_compact_and_sorted(value: Any, text: str | None) -> None:
 @pytest.mark.parametrize(
     "value",
     [
+        ["k"],
+        "k",
         {f"k{i}": i for i in range(51)},
         {"k" * 65: 1},
         {"k": "v" * 513},
