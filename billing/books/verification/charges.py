@@ -72,7 +72,7 @@ _BILLS = """
                     max(seq) AS last_seq
                FROM {transfer} x WHERE book = 'wallet' AND kind = 'settle' GROUP BY account_id, request_id) t
         USING (account_id, request_id)
-    WHERE c.status = 'settled' AND ROW(c.settled_credits, c.settled_credits, c.last_seq - c.first_seq + 1, c.first_seq, c.last_seq)
+    WHERE c.status = 'settled' AND ROW(c.settled_credits, c.settled_credits, c.last_seq::numeric - c.first_seq + 1, c.first_seq, c.last_seq)
         IS DISTINCT FROM ROW(coalesce(o.credits, 0), t.credits, t.transfers, t.first_seq, t.last_seq)"""
 
 _HEADS = """

@@ -58,7 +58,7 @@ _LAST_TRANSFER = """
             c.authorized_seq, coalesce(t.posted_at::text, 'no time'), coalesce(n.posted_at::text, 'no time')) AS problem
     FROM {charge} c
     LEFT JOIN {transfer} t ON t.account_id = c.account_id AND t.book = 'wallet' AND t.seq = c.authorized_seq
-    LEFT JOIN {transfer} n ON n.account_id = c.account_id AND n.book = 'wallet' AND n.seq = c.authorized_seq + 1
+    LEFT JOIN {transfer} n ON n.account_id = c.account_id AND n.book = 'wallet' AND n.seq - 1 = c.authorized_seq
     WHERE (c.authorized_seq <> 0 AND (t.posted_at IS NULL OR t.posted_at > c.authorized_at)) OR n.posted_at < c.authorized_at"""
 
 # Both ends of the time in which a limit was in force count: commands of one batch have the same instant.

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Callable
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from billing.books.verification.reading import Reading
@@ -22,6 +23,8 @@ _CHARGES = f"""
 _OUTPUT_FROM = len(Charge._fields)
 _OUTPUT_TO = _OUTPUT_FROM + len(Output._fields)
 _OWN_FLAGS = {LATE, FORCED, OVERDRAWN}  # a charge's flags that no output has
+
+_charge_of = itemgetter(0, 1)  # account_id, request_id
 
 Wrong = tuple[str, str, str]  # table, key, problem
 
@@ -106,9 +109,9 @@ async def _charges(reading: Reading) -> AsyncIterator[list[tuple[Charge, list[Ou
     waiting: list[Any] = []
     async for batch in reading.batches(_CHARGES):
         whole = [*waiting, *batch]
-        last = whole[-1][:2]
+        last = _charge_of(whole[-1])
         cut = len(whole)
-        while cut and whole[cut - 1][:2] == last:
+        while cut and _charge_of(whole[cut - 1]) == last:
             cut -= 1
         waiting = whole[cut:]
         yield _grouped(whole[:cut])
@@ -117,7 +120,7 @@ async def _charges(reading: Reading) -> AsyncIterator[list[tuple[Charge, list[Ou
 
 def _grouped(found: list[Any]) -> list[tuple[Charge, list[Output], bytes | None]]:
     charges = []
-    for _, group in groupby(found, key=lambda row: row[:2]):
+    for _, group in groupby(found, key=_charge_of):
         joined = list(group)
         outputs = [rows.output(row[_OUTPUT_FROM:_OUTPUT_TO]) for row in joined if row[_OUTPUT_FROM] is not None]
         charges.append((rows.charge(joined[0][:_OUTPUT_FROM]), outputs, joined[0][_OUTPUT_TO]))

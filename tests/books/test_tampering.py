@@ -1,0 +1,603 @@
+"""Books that somebody with the owner's rights has spoiled: the invariant that breaks, and the row that is named."""
+
+import asyncio
+from collections.abc import Callable
+
+import asyncpg
+import pytest
+from rich.console import Console
+
+from billing.books import Report, show, verify
+from billing.core.ledger import GENESIS, chained
+from billing.store.rows import TRANSFER
+
+Spoil = Callable[..., None]
+ACME = "account_id = 'acme' AND book = 'wallet'"
+
+# What was done; then, for each invariant that must name it, the table, the key and words of the problem. Other
+# invariants may break as well: one lie has many witnesses.
+TAMPERINGS = {
+    "a grant made larger": (
+        ["""UPDATE "grant" SET granted = 120, remaining = 20 WHERE grant_id = 'paid'"""],
+        {
+            "I1": ("grant", "acme/paid", "granted is 120, but transfer 2 is a grant of 100 credits to grant paid"),
+            "I6": (
+                "grant",
+                "acme/paid",
+                "granted is 120, but 20 remaining, 100 used, 0 expired, 0 revoked and 0 moved make 120, closed",
+            ),
+        },
+    ),
+    "a grant that was never issued": (
+        [
+            """INSERT INTO "grant" SELECT account_id, 'gift', 'promotion', 9, 9, 0, 0, 0, 0, 10, NULL, false, true, NULL,
+               NULL, NULL, NULL, NULL, 99, created_at FROM account WHERE account_id = 'idle'"""
+        ],
+        {
+            "I1": ("grant", "idle/gift", "granted is 9, but transfer 99 is not there"),
+            "I6": ("account", "idle", "posted is 0, debt 0 and frozen 0, but grants have 9 remaining"),
+        },
+    ),
+    "a grant taken away": (
+        ["""DELETE FROM "grant" WHERE grant_id = 'paid'"""],
+        {
+            "I1": ("transfer", "acme/wallet/2", "it issues 100 credits as grant paid, but there is no such grant"),
+            "I6": ("transfer", "acme/money/1", "it names grant paid, which is not there"),
+        },
+    ),
+    "a refund that says less than it returned": (
+        ["UPDATE refund SET credits = 1 WHERE refund_id = 'r-part'"],
+        {
+            "I1": (
+                "refund",
+                "acme/r-part",
+                "it returns 1 credits by transfers 8 to 8, but its transfers are 8 to 8, of 2",
+            ),
+            "I5": ("refund", "acme/r-part", "it returns 1 credits, but of its outputs 2"),
+        },
+    ),
+    "a refund forgotten": (
+        ["DELETE FROM refund WHERE refund_id = 'r-into-debt'"],
+        {
+            "I1": (
+                "refund",
+                "acme/r-into-debt",
+                "transfers 12 to 13 return 67 credits for it, but there is no such refund",
+            ),
+            "I5": ("charge", "acme/larger", "refunded is 67, its refunds return 0 and its outputs 67"),
+            "I6": ("grant", "acme/promo", "20 used"),
+        },
+    ),
+    "a transfer turned round": (
+        [
+            "UPDATE transfer SET debit = 'consumed', credit = 'wallet' WHERE account_id = 'acme' AND book = 'wallet' AND seq = 7"
+        ],
+        {
+            "I1": ("transfer", "acme/wallet/7", "goes from wallet to consumed, but this one from consumed to wallet"),
+            "I2": ("transfer", "acme/wallet/7", "balance_after is 34, but 35 before it and 1 by it make 36"),
+            "I10": ("transfer", "acme/wallet/7", "its hash is"),
+        },
+    ),
+    "a charge's bill changed": (
+        ["UPDATE charge SET settled_credits = 2 WHERE request_id = 'late'"],
+        {
+            "I1": ("account", "acme", "consumed is 148 by its transfers, but 149 by its charges and refunds"),
+            "I9": (
+                "charge",
+                "acme/late",
+                "its bill is 2 by transfers 7 to 7, but its outputs cost 1 and its 1 transfers",
+            ),
+            "I10": ("charge", "acme/late", "transfer 7 sealed"),
+        },
+    ),
+    "a balance changed": (
+        ["UPDATE account SET posted = posted + 1000 WHERE account_id = 'acme'"],
+        {
+            "I2": ("account", "acme", "posted is 1386, but its transfers sum to 386"),
+            "I6": ("account", "acme", "posted is 1386, debt 0 and frozen 0, but grants have 386 remaining"),
+        },
+    ),
+    "a transfer deleted": (
+        ["DELETE FROM transfer WHERE account_id = 'acme' AND book = 'wallet' AND seq = 7"],
+        {
+            "I2": ("transfer", "acme/wallet/7", "there is no such transfer: after 6 comes 8"),
+            "I9": (
+                "charge",
+                "acme/late",
+                "its bill is 1 by transfers 7 to 7, but its outputs cost 1 and its 0 transfers sum to 0",
+            ),
+            "I10": ("transfer", "acme/wallet/8", "its hash is"),
+        },
+    ),
+    "the last transfer deleted": (
+        ["DELETE FROM transfer WHERE account_id = 'acme' AND book = 'wallet' AND seq = 22"],
+        {
+            "I2": ("account", "acme", "wallet_seq is 22, but its last wallet transfer is 21"),
+            "I10": ("account", "acme", "but the hash of transfer 22 is not there"),
+        },
+    ),
+    "a money transfer deleted": (
+        ["DELETE FROM transfer WHERE book = 'money'"],
+        {
+            "I2": ("account", "acme", "money_seq is 1, but its last money transfer is 0"),
+            "I10": ("account", "acme", "money_head is"),
+        },
+    ),
+    "an account deleted": (
+        ["DELETE FROM account WHERE account_id = 'acme'"],
+        {
+            "I2": ("account", "acme", "there is no such account, but it has 23 transfers"),
+            "I3": ("account", "acme", "there is no such account, but its holds are 56 credits"),
+        },
+    ),
+    "a running balance changed": (
+        ["UPDATE transfer SET balance_after = 40 WHERE account_id = 'acme' AND book = 'wallet' AND seq = 7"],
+        {
+            "I2": ("transfer", "acme/wallet/7", "balance_after is 40, but 35 before it and -1 by it make 34"),
+            "I10": ("transfer", "acme/wallet/7", "its hash is"),
+        },
+    ),
+    "a stray hold": (
+        ["INSERT INTO hold SELECT account_id, last_at, 'ghost', created_at, 5 FROM account WHERE account_id = 'idle'"],
+        {"I3": ("hold", "ghost", "it holds 5 credits, but there is no authorized charge ghost")},
+    ),
+    "a stray hold that the account knows of": (
+        [
+            "INSERT INTO hold SELECT account_id, last_at, 'ghost', created_at, 5 FROM account WHERE account_id = 'idle'",
+            "UPDATE account SET held = 5, due_at = last_at WHERE account_id = 'idle'",
+        ],
+        {"I3": ("hold", "ghost", "it holds 5 credits, but there is no authorized charge ghost")},
+    ),
+    "a stray hold of nothing": (
+        ["INSERT INTO hold VALUES ('idle', '2026-01-02 03:04:05.000006+00', 'ghost', '2026-01-02 03:00:00+00', 0)"],
+        {
+            "I3": (
+                "hold",
+                "idle/2026-01-02T03:04:05.000006Z/ghost",
+                "it holds 0 credits, but there is no authorized charge",
+            )
+        },
+    ),
+    "a hold lost": (
+        ["DELETE FROM hold WHERE request_id = 'second'", "UPDATE account SET held = 0 WHERE account_id = 'beta'"],
+        {"I3": ("hold", "second", "charge second is authorized and holds 14 credits, but has no such hold")},
+    ),
+    "a hold made smaller": (
+        ["UPDATE hold SET credits = 1 WHERE request_id = 'second'"],
+        {"I3": ("hold", "second", "it holds 1 credits")},
+    ),
+    "held changed": (
+        ["UPDATE account SET held = 0 WHERE account_id = 'beta'"],
+        {"I3": ("account", "beta", "held is 0, but its holds are 14 and its authorized charges hold 14")},
+    ),
+    "a hold that nobody will look for": (
+        ["UPDATE account SET due_at = NULL WHERE account_id = 'beta'"],
+        {"I3": ("account", "beta", "due_at is never, but its next hold falls due at")},
+    ),
+    "a hold ended before its time": (
+        [
+            "UPDATE charge SET status = 'expired', resolved_at = expires_at WHERE request_id = 'second'",
+            "DELETE FROM hold WHERE request_id = 'second'",
+            "UPDATE account SET held = 0 WHERE account_id = 'beta'",
+        ],
+        {"I3": ("charge", "beta/second", "it expired at")},
+    ),
+    "a hold above what was available": (
+        ["UPDATE charge SET available_credits = 13 WHERE request_id = 'second'"],
+        {"I4": ("charge", "beta/second", "quoted 14 credits, held 14, when 13 were available")},
+    ),
+    "available credits that were not there": (
+        [
+            "UPDATE charge SET held_credits = 500, available_credits = 500 WHERE request_id = 'second'",
+            "UPDATE hold SET credits = 500 WHERE request_id = 'second'",
+            "UPDATE account SET held = 500 WHERE account_id = 'beta'",
+        ],
+        {
+            "I4": (
+                "charge",
+                "beta/second",
+                "500 credits needed and 500 available on record, but -14 posted, at least 0 held",
+            ),
+            "I9": ("charge", "beta/second", "held 500, but its quote is 14 and at most 133"),
+        },
+    ),
+    "a hold beside one that took everything": (
+        # The first takes all that the second was granted: each alone is covered, both together are not.
+        [
+            """INSERT INTO charge SELECT (jsonb_populate_record(c, jsonb_build_object('request_id', 'before', 'held_credits', 86,
+                   'available_credits', 86, 'authorized_at', c.authorized_at - interval '1 microsecond'))).*
+               FROM charge c WHERE request_id = 'second'"""
+        ],
+        {
+            "I4": (
+                "charge",
+                "beta/second",
+                "14 credits needed and 86 available on record, but -14 posted, at least 86 held",
+            )
+        },
+    ),
+    "peers that together took too much": (
+        [
+            """INSERT INTO charge SELECT (jsonb_populate_record(c, jsonb_build_object('request_id', 'peer', 'held_credits', 80,
+                   'quoted_credits', 80))).* FROM charge c WHERE request_id = 'second'"""
+        ],
+        {"I4": ("charge", "beta/peer", "80 credits needed and 86 available on record")},
+    ),
+    "a charge in one step without its quote": (
+        ["UPDATE charge SET available_credits = 0 WHERE request_id = 'first'"],
+        {"I4": ("charge", "beta/first", "quoted 14 credits, held 0, when 0 were available, in one step")},
+    ),
+    "an authorization moved to richer times": (
+        ["UPDATE charge SET authorized_seq = 2 WHERE request_id = 'capped'"],
+        {"I4": ("charge", "acme/capped", "after transfer 2, but that was posted at")},
+    ),
+    "figures at the end of 64 bits": (
+        [
+            "UPDATE charge SET authorized_seq = 9223372036854775807, held_credits = 9223372036854775807, "
+            "available_credits = 9223372036854775807, credit_limit = 9223372036854775807 WHERE request_id = 'second'",
+            "UPDATE charge SET first_seq = -9223372036854775808, last_seq = 9223372036854775807, "
+            "settled_credits = 9223372036854775807, refunded_credits = -9223372036854775808 WHERE request_id = 'first'",
+            """UPDATE "grant" SET used = 9223372036854775807, moved = 9223372036854775807 WHERE grant_id = 'plan'""",
+            f"UPDATE transfer SET amount = 9223372036854775807, balance_after = -9223372036854775808 WHERE {ACME}",
+            "UPDATE account SET posted = 9223372036854775807, held = 9223372036854775807, debt = 9223372036854775807",
+        ],
+        {
+            "I1": ("grant", "acme/promo", "granted is 20, but transfer 1 is a grant of 9223372036854775807 credits"),
+            "I2": ("transfer", "acme/wallet/1", "balance_after is -9223372036854775808, but 0 before it"),
+            "I3": ("account", "acme", "held is 9223372036854775807, but its holds are 56"),
+            "I4": ("charge", "acme/one-step", "but -9223372036854775808 posted"),
+            "I5": ("charge", "beta/first", "refunded is -9223372036854775808"),
+            "I9": ("charge", "acme/one-step", "its 1 transfers sum to 9223372036854775807"),
+            "I10": ("transfer", "acme/wallet/1", "its hash is"),
+        },
+    ),
+    "a credit limit that was never in force": (
+        ["UPDATE charge SET credit_limit = 5000, available_credits = 4986 WHERE request_id = 'second'"],
+        {"I4": ("charge", "beta/second", "with a credit limit of 5000, which was not in force then")},
+    ),
+    "a credit limit raised without a record": (
+        ["UPDATE account SET credit_limit = 5000 WHERE account_id = 'beta'"],
+        {"I4": ("account", "beta", "credit_limit is 5000, but its last recorded change made it 100")},
+    ),
+    "a settled charge opened again": (
+        [
+            "UPDATE charge SET status = 'voided', settled_credits = 0, first_seq = NULL, last_seq = NULL WHERE request_id = 'late'"
+        ],
+        {
+            "I5": ("transfer", "acme/wallet/7", "it settles charge late, but that is voided"),
+            "I9": ("output", "acme/late/0", "its charge is voided, not settled"),
+        },
+    ),
+    "a charge settled twice": (
+        ["UPDATE transfer SET request_id = 'late' WHERE account_id = 'acme' AND book = 'wallet' AND seq = 22"],
+        {
+            "I5": ("transfer", "acme/wallet/22", "it settles charge late, but that is settled by transfers 7 to 7"),
+            "I9": ("charge", "acme/late", "its 2 transfers sum to 1"),
+        },
+    ),
+    "a voided charge with a bill": (
+        ["UPDATE charge SET settled_credits = 14 WHERE request_id = 'voided'"],
+        {"I5": ("charge", "acme/voided", "it is voided with a bill of 14, transfers none to none")},
+    ),
+    "a refund above its bill": (
+        [
+            "UPDATE charge SET refunded_credits = 500 WHERE request_id = 'late'",
+            "UPDATE output SET refunded_credits = 500 WHERE request_id = 'late'",
+        ],
+        {
+            "I5": (
+                "charge",
+                "acme/late",
+                "it is settled with a bill of 1, refunded is 500, its refunds return 0 and its outputs 500",
+            )
+        },
+    ),
+    "a refund moved between outputs": (
+        ["""UPDATE refund SET outputs = '[[1, 2]]' WHERE refund_id = 'r-part'"""],
+        {"I5": ("output", "acme/one-step/0", "it costs 4 credits and 2 were refunded, but refunds return 0 of it")},
+    ),
+    "a refund whose papers nobody can read": (
+        ["UPDATE refund SET returns = '[[\"promo\", 2' WHERE refund_id = 'r-part'"],
+        {
+            "I5": (
+                "refund",
+                "acme/r-part",
+                'returns should be a list of a grant, credits and a grant each, but is [["promo"',
+            ),
+            "I6": ("refund", "acme/r-part", "returns should be"),
+        },
+    ),
+    "a refund of no charge": (
+        ["UPDATE refund SET request_id = 'ghost' WHERE refund_id = 'r-part'"],
+        {"I5": ("charge", "acme/ghost", "there is no such charge, but refunds of it return 2 credits")},
+    ),
+    "a grant's parts changed": (
+        ["""UPDATE "grant" SET used = 27, expired = 1 WHERE grant_id = 'plan'"""],
+        {
+            "I1": ("account", "acme", "expired is 36 by its transfers, but 37 by its grants"),
+            "I6": ("grant", "acme/plan", "but by transfers, fills and refunds 372, 28, 0, 0 and 0"),
+        },
+    ),
+    "a grant's parts that do not make the whole": (
+        ["""UPDATE "grant" SET remaining = 373 WHERE grant_id = 'plan'"""],
+        {
+            "I6": (
+                "grant",
+                "acme/plan",
+                "granted is 400, but 373 remaining, 28 used, 0 expired, 0 revoked and 0 moved make 401",
+            )
+        },
+    ),
+    "a fill changed": (
+        ["UPDATE fill SET credits = 17 WHERE grant_id = 'promo'"],
+        {"I6": ("grant", "acme/promo", "20 used")},
+    ),
+    "a fill of another's debt": (
+        ["UPDATE fill SET seq = 10 WHERE grant_id = 'promo'"],
+        {"I6": ("fill", "acme/10/promo", "there is no such debt")},
+    ),
+    "a debt forgiven by hand": (
+        [
+            "UPDATE debt SET outstanding = 0 WHERE account_id = 'beta'",
+            "UPDATE account SET debt = 0, posted = 0 WHERE account_id = 'beta'",
+        ],
+        {
+            "I2": ("account", "beta", "posted is 0, but its transfers sum to -14"),
+            "I6": ("debt", "beta/1", "of 14 credits 0 are outstanding, but grants filled 0 and refunds forgave 0"),
+        },
+    ),
+    "a debt lost": (
+        ["DELETE FROM debt WHERE account_id = 'beta'"],
+        {"I6": ("debt", "beta/1", "transfer 1 draws 14 credits from no grant for first, but there is no such debt")},
+    ),
+    "a grant frozen without the account knowing": (
+        ["""UPDATE "grant" SET frozen = true WHERE grant_id = 'plan'"""],
+        {"I6": ("account", "acme", "frozen 0, but grants have 386 remaining, 372 of it frozen")},
+    ),
+    "credits beside a debt": (
+        # Nothing else is wrong: the plan went to the debt in part only, and the rest stayed spendable.
+        [
+            "UPDATE fill SET credits = credits - 3 WHERE grant_id = 'plan'",
+            """UPDATE "grant" SET remaining = remaining + 3, used = used - 3 WHERE grant_id = 'plan'""",
+            "UPDATE debt SET outstanding = 3 WHERE account_id = 'acme'",
+            "UPDATE account SET debt = 3 WHERE account_id = 'acme'",
+        ],
+        {"I6": ("grant", "acme/plan", "375 credits remain, but the account owes 3")},
+    ),
+    "a grant that nobody will look for": (
+        ["UPDATE account SET due_at = '2100-01-01' WHERE account_id = 'acme'"],
+        {"I6": ("account", "acme", "due_at is 2100-01-01 00:00:00+00, but its next grant expires at")},
+    ),
+    "a failed output that costs": (
+        ["UPDATE output SET credits = 4 WHERE request_id = 'one-step' AND index = 1"],
+        {
+            "I9": ("output", "acme/one-step/1", "it failed, but costs 4 credits"),
+            "I10": ("charge", "acme/one-step", "transfer 3 sealed"),
+        },
+    ),
+    "an output's credits changed": (
+        ["UPDATE output SET credits = 13 WHERE request_id = 'first'"],
+        {
+            "I9": ("charge", "beta/first", "its bill is 14 by transfers 1 to 1, but its outputs cost 13"),
+            "I10": ("charge", "beta/first", "transfer 1 sealed"),
+        },
+    ),
+    "credits moved between outputs": (
+        [
+            "UPDATE output SET credits = 0 WHERE request_id = 'capped' AND index = 0",
+            "UPDATE output SET credits = 14 WHERE request_id = 'capped' AND index = 2",
+        ],
+        {
+            "I9": ("output", "acme/capped/0", "billed 0, 4K, capped, but price book 1 makes it 14, 4K, capped"),
+            "I10": ("charge", "acme/capped", "transfer 21 sealed"),
+        },
+    ),
+    "an output measured again": (
+        ["UPDATE output SET width = 2048, height = 2048 WHERE request_id = 'first'"],
+        {"I9": ("output", "beta/first/0", "billed 14, 1K, but price book 1 makes it 67, 2K")},
+    ),
+    "an output lost": (
+        ["DELETE FROM output WHERE request_id = 'one-step' AND index = 1"],
+        {"I9": ("output", "acme/one-step/1", "it is not there, but the charge was for 2 images")},
+    ),
+    "an output of no charge": (
+        ["INSERT INTO output VALUES ('idle', 'ghost', 0, 'failed', NULL, NULL, NULL, 0, 0, '{}', NULL)"],
+        {"I9": ("output", "idle/ghost/0", "it has no charge")},
+    ),
+    "a quote changed": (
+        ["UPDATE charge SET quoted_credits = 10 WHERE request_id = 'second'"],
+        {"I9": ("charge", "beta/second", "quoted 10, 14, high, 1K, but price book 1 quotes 14, 14, high, 1K")},
+    ),
+    "a price book changed": (
+        ["""UPDATE price_book SET models = replace(models, '"1K": 14', '"1K": 15')"""],
+        {"I9": ("charge", "acme/all-failed", "but price book 1 quotes 15, 15, high, 1K")},
+    ),
+    "a price book lost": (
+        ["DELETE FROM price_book"],
+        {"I9": ("charge", "acme/all-failed", "price book 1 has no price for it")},
+    ),
+    "a price book that came later": (
+        ["INSERT INTO price_book SELECT 2, now() - interval '1 hour', models, now(), 'ops' FROM price_book"],
+        {"I9": ("charge", "acme/all-failed", "priced by book 1, but at")},
+    ),
+    "a flag taken off": (
+        ["UPDATE charge SET flags = ARRAY['capped'] WHERE request_id = 'capped'"],
+        {"I9": ("charge", "acme/capped", "its flags are capped, but its outputs make them capped, unrequested")},
+    ),
+    "a hash changed": (
+        [
+            "UPDATE transfer SET hash = set_byte(hash, 0, get_byte(hash, 0) # 1) WHERE account_id = 'acme' AND book = 'wallet' AND seq = 5"
+        ],
+        {"I10": ("transfer", "acme/wallet/5", "its hash is")},
+    ),
+    "the last hash changed": (
+        ["UPDATE transfer SET hash = set_byte(hash, 0, get_byte(hash, 0) # 1) WHERE account_id = 'beta'"],
+        {"I10": ("transfer", "beta/wallet/1", "its hash is")},
+    ),
+    "a head changed": (
+        [
+            "UPDATE account SET money_head = set_byte(money_head, 31, get_byte(money_head, 31) # 1) WHERE account_id = 'idle'"
+        ],
+        {"I10": ("account", "idle", "money_head is")},
+    ),
+    "two transfers swapped": (
+        [
+            "UPDATE transfer SET seq = 100 WHERE account_id = 'acme' AND book = 'wallet' AND seq = 6",
+            "UPDATE transfer SET seq = 6 WHERE account_id = 'acme' AND book = 'wallet' AND seq = 7",
+            "UPDATE transfer SET seq = 7 WHERE account_id = 'acme' AND book = 'wallet' AND seq = 100",
+        ],
+        {
+            "I2": ("transfer", "acme/wallet/6", "balance_after is 34, but 49 before it and -1 by it make 48"),
+            "I5": ("transfer", "acme/wallet/6", "it settles charge late, but that is settled by transfers 7 to 7"),
+            "I10": ("transfer", "acme/wallet/6", "its hash is"),
+        },
+    ),
+    "a charge's terms changed": (
+        ["UPDATE charge SET operation = 'edit' WHERE request_id = 'first'"],
+        {"I10": ("charge", "beta/first", "transfer 1 sealed")},
+    ),
+    "a digest changed": (
+        [
+            "UPDATE transfer SET digest = set_byte(digest, 0, get_byte(digest, 0) # 1) WHERE account_id = 'acme' AND seq = 5"
+        ],
+        {"I10": ("transfer", "acme/wallet/5", "its hash is")},
+    ),
+    "a charge deleted": (
+        ["DELETE FROM charge WHERE request_id = 'late'"],
+        {
+            "I1": ("account", "acme", "consumed is 148 by its transfers, but 147 by its charges and refunds"),
+            "I9": ("output", "acme/late/0", "it has no charge"),
+            "I10": ("transfer", "acme/wallet/7", "it settles charge late, which is not there"),
+        },
+    ),
+    "the service may change the journal": (
+        ["GRANT UPDATE ON transfer TO billing_service"],
+        {
+            "I10": (
+                "transfer",
+                "billing_service",
+                "the role should have SELECT and INSERT only, but has UPDATE on transfer",
+            )
+        },
+    ),
+    "the service may change a column of the journal": (
+        ["GRANT UPDATE (amount) ON transfer TO billing_service"],
+        {"I10": ("transfer", "billing_service", "has UPDATE on transfer")},
+    ),
+    "everybody may delete from the journal": (
+        ["GRANT DELETE ON transfer TO PUBLIC"],
+        {"I10": ("transfer", "billing_service", "has DELETE on transfer")},
+    ),
+    "the service may empty the journal": (
+        ["GRANT TRUNCATE ON transfer TO billing_service"],
+        {"I10": ("transfer", "billing_service", "has TRUNCATE on transfer")},
+    ),
+    "the service owns the journal": (
+        ["GRANT CREATE ON SCHEMA public TO billing_service", "ALTER TABLE transfer OWNER TO billing_service"],
+        {"I10": ("transfer", "billing_service", "on transfer")},
+    ),
+    "the service may change the record of settings": (
+        ["GRANT DELETE ON account_change TO billing_service"],
+        {"I10": ("account_change", "billing_service", "has DELETE on account_change")},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TAMPERINGS)
+def test_tampering_is_found_and_the_row_is_named(healthy: str, spoil: Spoil, name: str) -> None:
+    statements, expected = TAMPERINGS[name]
+    spoil(*statements)
+    report = asyncio.run(verify(healthy))
+    assert not report.ok
+    found = _found(report)
+    for invariant, (table, key, words) in expected.items():
+        assert invariant in found, found
+        assert found[invariant][0] == table, found
+        assert found[invariant][1] == key or (table == "hold" and found[invariant][1].endswith(f"/{key}")), found
+        assert words in found[invariant][2], found
+
+
+def test_a_row_hashed_again_after_it_was_changed(healthy: str, spoil: Spoil) -> None:
+    """Its own hash is right then; the next transfer does not follow from it, and the balance does not add up."""
+    spoil(f"UPDATE transfer SET amount = 0 WHERE {ACME} AND seq = 7")
+    asyncio.run(_hash_again(healthy, "seq = 7"))
+    found = _found(asyncio.run(verify(healthy)))
+    assert found["I10"][:2] == ("transfer", "acme/wallet/8")
+    assert found["I2"][:2] == ("transfer", "acme/wallet/7")
+    assert "balance_after is 34, but 35 before it and 0 by it make 35" in found["I2"][2]
+
+
+def test_the_last_row_hashed_again_after_it_was_changed(healthy: str, spoil: Spoil) -> None:
+    spoil("UPDATE transfer SET external_id = 'x' WHERE account_id = 'acme' AND book = 'wallet' AND seq = 22")
+    asyncio.run(_hash_again(healthy, "seq = 22"))
+    found = _found(asyncio.run(verify(healthy)))
+    assert list(found) == ["I10"]
+    assert found["I10"][:2] == ("account", "acme")
+    assert "but the hash of transfer 22 is" in found["I10"][2]
+
+
+def test_a_whole_chain_hashed_again_after_a_digest_was_changed(healthy: str, spoil: Spoil) -> None:
+    """The chain alone would believe it; that a settlement's transfers seal the same does not."""
+    spoil(f"UPDATE transfer SET digest = sha256('x') WHERE {ACME} AND seq = 5")
+    asyncio.run(_hash_again(healthy, "true"))
+    spoil(
+        f"UPDATE account SET wallet_head = (SELECT hash FROM transfer WHERE {ACME} AND seq = 22) WHERE account_id = 'acme'"
+    )
+    found = _found(asyncio.run(verify(healthy)))
+    assert list(found) == ["I10"]
+    assert found["I10"][:2] == ("transfer", "acme/wallet/5")
+    assert "but transfer 4 of the same settlement says" in found["I10"][2]
+
+
+def test_one_account_limits_it(healthy: str, spoil: Spoil) -> None:
+    spoil("UPDATE account SET posted = 5 WHERE account_id = 'beta'")
+    assert asyncio.run(verify(healthy, "acme")).ok
+    assert _found(asyncio.run(verify(healthy, "beta")))["I2"][1] == "beta"
+
+
+def test_the_first_account_is_named(healthy: str, spoil: Spoil) -> None:
+    """Checks find rows of several accounts: the one of the first account is reported, whichever check it was."""
+    spoil(
+        "UPDATE transfer SET balance_after = 0 WHERE account_id = 'beta'",
+        "UPDATE account SET posted = 5 WHERE account_id = 'acme'",
+    )
+    assert _found(asyncio.run(verify(healthy)))["I2"][:2] == ("account", "acme")
+
+
+def test_a_finding_is_shown_as_it_is(healthy: str, spoil: Spoil) -> None:
+    spoil(
+        """UPDATE charge SET request_id = '[red]x[/red]' WHERE request_id = 'voided'""",
+        "UPDATE charge SET settled_credits = 14 WHERE status = 'voided'",
+    )
+    report = asyncio.run(verify(healthy))
+    console = Console(record=True, width=80)
+    show(report, console)
+    shown = console.export_text()
+    assert "charge acme/[red]x[/red]: it is voided with a bill of 14" in shown
+    assert "BROKEN" in shown
+    assert "of 3 accounts, 16 charges and 24 transfers." in shown
+    document = report.document()
+    assert not document["ok"]
+    assert document["invariants"][4]["finding"]["key"] == "acme/[red]x[/red]"
+
+
+def _found(report: Report) -> dict[str, tuple[str, str, str]]:
+    return {
+        checked.name: (checked.finding.table, checked.finding.key, checked.finding.problem)
+        for checked in report.invariants
+        if checked.finding
+    }
+
+
+async def _hash_again(dsn: str, where: str) -> None:
+    """Gives acme's wallet transfers that are `where` the hashes that their fields make."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        head = GENESIS
+        again = {row[0] for row in await connection.fetch(f"SELECT seq FROM transfer WHERE {ACME} AND {where}")}
+        for row in await connection.fetch(f"SELECT {TRANSFER} FROM transfer t WHERE {ACME} ORDER BY seq"):
+            *fields, known = row
+            head = chained(head, *fields) if row["seq"] in again else known
+            await connection.execute(f"UPDATE transfer SET hash = $1 WHERE {ACME} AND seq = $2", head, row["seq"])
+    finally:
+        await connection.close()
