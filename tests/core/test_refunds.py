@@ -502,11 +502,11 @@ def test_a_known_refund_id_is_told_before_the_charge_is_looked_for() -> None:
 def test_debts_that_a_batch_paid_are_passed_over() -> None:
     account = Account(credit_limit=30)
     account.charge("r1", small(), quality=1)
-    account.charge("r2", small(), quality=2)
+    account.charge("r2", small(), quality=5)
     wallet = account.load()
-    for grant_id, credits in (("g1", 1), ("g2", 2)):
+    for grant_id, credits in (("g1", 1), ("g2", 5)):
         decide(wallet, IssueGrant(ME, grant_id, "purchase", credits), account.books, T0)
     account.keep(wallet)
-    assert [(fill.seq, fill.grant_id, fill.credits) for fill in account.fill_rows] == [(1, "g1", 1), (2, "g2", 2)]
+    assert [(fill.seq, fill.grant_id, fill.credits) for fill in account.fill_rows] == [(1, "g1", 1), (2, "g2", 5)]
     assert account.wallet.balance == (0, 0, 30)
     check(account)
