@@ -330,11 +330,48 @@ TAMPERINGS = {
     ),
     "a fill changed": (
         ["UPDATE fill SET credits = 17 WHERE grant_id = 'promo'"],
-        {"I6": ("grant", "acme/promo", "20 used")},
+        {
+            "I6": (
+                "fill",
+                "acme/11/13",
+                "transfer 13 pays 17 credits of debts by grant promo in all, but it is a refund of 16",
+            )
+        },
+    ),
+    "fills changed so that they make the same sum": (
+        [
+            "UPDATE fill SET credits = 17 WHERE grant_id = 'promo'",
+            "UPDATE fill SET credits = 50 WHERE grant_id = 'paid'",
+        ],
+        {
+            "I6": (
+                "fill",
+                "acme/11/12",
+                "transfer 12 pays 50 credits of debts by grant paid in all, but it is a refund of 51",
+            )
+        },
+    ),
+    "a fill by another's grant": (
+        ["UPDATE fill SET grant_id = 'paid' WHERE grant_id = 'plan'"],
+        {"I6": ("fill", "acme/11/15", "but it is a grant of 400 credits to grant plan")},
+    ),
+    "a fill of a transfer that is not there": (
+        ["UPDATE fill SET paid_by_seq = 99 WHERE grant_id = 'plan'"],
+        {"I6": ("fill", "acme/11/99", "but it is not there")},
+    ),
+    "a fill lost": (
+        ["DELETE FROM fill WHERE grant_id = 'promo'"],
+        {
+            "I6": (
+                "grant",
+                "acme/promo",
+                "20 used, 0 expired, 0 revoked and 0 moved, but by transfers, fills and refunds 16, 4,",
+            )
+        },
     ),
     "a fill of another's debt": (
         ["UPDATE fill SET seq = 10 WHERE grant_id = 'promo'"],
-        {"I6": ("fill", "acme/10/promo", "there is no such debt")},
+        {"I6": ("fill", "acme/10/13", "it pays 16 credits of debt 10 with grant promo, but there is no such debt")},
     ),
     "a debt forgiven by hand": (
         [
@@ -495,6 +532,10 @@ TAMPERINGS = {
     "the service owns the journal": (
         ["GRANT CREATE ON SCHEMA public TO billing_service", "ALTER TABLE transfer OWNER TO billing_service"],
         {"I10": ("transfer", "billing_service", "on transfer")},
+    ),
+    "the service may change who paid what": (
+        ["GRANT UPDATE ON fill TO billing_service"],
+        {"I10": ("fill", "billing_service", "has UPDATE on fill")},
     ),
     "the service may change the record of settings": (
         ["GRANT DELETE ON account_change TO billing_service"],

@@ -70,13 +70,27 @@ _STRAY_TRANSFERS = """
     WHERE t.grant_id IS NOT NULL AND g.grant_id IS NULL"""
 
 _STRAY_FILLS = """
-    SELECT f.account_id, concat_ws('/', f.account_id, f.seq, f.grant_id) AS key, f.seq AS place,
+    SELECT f.account_id, concat_ws('/', f.account_id, f.seq, f.paid_by_seq) AS key, f.seq AS place,
         format('it pays %s credits of debt %s with grant %s, but there is no such %s', f.credits, f.seq, f.grant_id,
             CASE WHEN d.seq IS NULL THEN 'debt' ELSE 'grant' END) AS problem
     FROM {fill} f
     LEFT JOIN {debt} d ON d.account_id = f.account_id AND d.seq = f.seq
     LEFT JOIN {grant} g ON g.account_id = f.account_id AND g.grant_id = f.grant_id
     WHERE d.seq IS NULL OR g.grant_id IS NULL"""
+
+# A grant pays no more than it brought; a refund into debts pays exactly what it returned.
+_PAYMENTS = """
+    SELECT account_id, concat_ws('/', account_id, f.seq, f.paid_by_seq) AS key, f.seq AS place,
+        format('transfer %s pays %s credits of debts by grant %s in all, but it is %s', f.paid_by_seq, f.paid, f.grant_id,
+            CASE WHEN t.seq IS NULL THEN 'not there'
+                 ELSE format('a %s of %s credits to %s', t.kind, t.amount, coalesce('grant ' || t.grant_id, 'no grant')) END)
+        AS problem
+    FROM (SELECT *, sum(credits) OVER (PARTITION BY account_id, paid_by_seq) AS paid FROM {fill} x) f
+    LEFT JOIN (SELECT account_id, seq AS paid_by_seq, seq, kind, amount, grant_id FROM {transfer} x WHERE book = 'wallet') t
+        USING (account_id, paid_by_seq)
+    WHERE CASE t.kind WHEN 'grant' THEN t.grant_id IS DISTINCT FROM f.grant_id OR f.paid > t.amount
+                      WHEN 'refund' THEN t.grant_id IS NOT NULL OR f.paid <> t.amount
+                      ELSE true END"""
 
 _DEBTS = """
     SELECT account_id, concat_ws('/', account_id, seq) AS key, seq AS place,
@@ -124,6 +138,7 @@ FUNDS: Final = (
     Check("I6", "grant", _PARTS),
     Check("I6", "transfer", _STRAY_TRANSFERS),
     Check("I6", "fill", _STRAY_FILLS),
+    Check("I6", "fill", _PAYMENTS),
     Check("I6", "debt", _DEBTS),
     Check("I6", "account", _STANDING),
     Check("I6", "grant", _BOTH),
