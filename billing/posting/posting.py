@@ -18,7 +18,7 @@ class Posting:
     """The only way to write to accounts. `books` says which price books this process knows.
 
     `lanes` connections work side by side; `batch` commands at most share a transaction; beyond `queue`
-    waiting commands callers are told Overloaded.
+    waiting commands, and once it is closing, callers are told Overloaded.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class Posting:
         queue: int = 20_000,
     ) -> None:
         self._queue = queue
+        self._closed = False
         self.lanes = [Lane(lambda: engine.connect(dsn), books, batch=batch) for _ in range(lanes)]
 
     async def __aenter__(self) -> "Posting":
@@ -39,6 +40,7 @@ class Posting:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._closed = True  # a lane that has ended would never answer
         await asyncio.gather(*(lane.close() for lane in self.lanes))
 
     @property
@@ -81,5 +83,5 @@ class Posting:
         return self.lanes[crc32(command.account_id.encode()) % len(self.lanes)]
 
     def _check_room(self, commands: int) -> None:
-        if self.waiting + commands > self._queue:
+        if self._closed or self.waiting + commands > self._queue:
             raise Overloaded()
