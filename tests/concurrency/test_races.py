@@ -236,3 +236,17 @@ async def test_a_full_queue_says_overloaded_and_forgets_nothing(database, books,
         again = await small.post(low(account, "one"))
     assert not again.replayed
     assert len((await audit(account))[account].charge) == 11
+
+
+async def test_closing_finishes_what_is_queued_and_takes_nothing_more(database, books, account, audit):
+    """Who comes too late is told so at once and may repeat the call elsewhere."""
+    async with Posting(database, lambda: books, lanes=1) as closing:
+        await closing.post(IssueGrant(account, "g", "purchase", 100))
+        taken = [asyncio.create_task(closing.post(low(account, f"r{i}"))) for i in range(20)]
+        await asyncio.sleep(0)
+    assert all(isinstance(answer, ChargeAnswer) for answer in await asyncio.gather(*taken))
+    with pytest.raises(Overloaded):
+        await closing.post(low(account, "late"))
+    with pytest.raises(Overloaded):
+        await closing.post_many([low(account, "late")])
+    assert len((await audit(account))[account].charge) == 20

@@ -22,6 +22,7 @@ ONE_K = (Reported(0, "succeeded", 1024, 1024, None),)
 END_LANES = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = 'billing lane'"""
+AFTER_COMMIT = f"SELECT count(*) FROM ({END_LANES} AND wait_event = 'SyncRep') ended"
 WAITING = """
     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
     AND application_name = 'billing lane' AND wait_event_type = $1"""
@@ -97,18 +98,19 @@ async def test_connection_lost_after_the_commit_and_before_its_answer(fresh_data
             await owner.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
             try:
                 await owner.execute("SELECT pg_reload_conf()")
-                call = asyncio.create_task(posting.post(low(account, "r")))
-                while not await owner.fetchval(f"SELECT count(*) FROM ({END_LANES} AND wait_event = 'SyncRep') ended"):
-                    pass
+                calls = []
+                while not await owner.fetchval(AFTER_COMMIT):
+                    if not calls or calls[-1].done():  # the server reads its settings when it gets to it
+                        calls.append(asyncio.create_task(posting.post(low(account, f"r{len(calls)}"))))
             finally:
                 await owner.execute("ALTER SYSTEM RESET synchronous_standby_names")
                 await owner.execute("SELECT pg_reload_conf()")
-            answer = await call
+            *_, answer = await asyncio.gather(*calls)
             retries = posting.lanes[0].tally.retries
         tables = (await audit(account))[account]
-    assert (answer.replayed, answer.charge.status, answer.balance) == (True, "settled", (999, 0, 999))
+    assert (answer.replayed, answer.charge.status) == (True, "settled")
     assert retries >= 1
-    assert len(tables.charge) == 1
+    assert (len(tables.charge), tables.account["posted"]) == (len(calls), 1_000 - len(calls))
 
 
 async def test_connection_lost_during_the_commit(fresh_database, books, new_account_id, audit_of):
