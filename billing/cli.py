@@ -26,7 +26,7 @@ from billing.database import database
 from billing.embedded import EmbeddedPostgresError
 from billing.settings import Settings, SettingsError
 from billing.store import keys as key_store
-from billing.store.engine import connection_lost, read_engine
+from billing.store.engine import NotMigrated, connection_lost, read_engine
 from billing.store.price_books import price_books, publish
 from billing.store.schema import migrate as migrate_database
 
@@ -121,7 +121,7 @@ def create_key(
     as_json: AsJson = False,
 ) -> None:
     """Create a key and show it, this once."""
-    with database(_settings()) as dsn:
+    with _ledger() as dsn:
         key, secret = _run(lambda: key_store.create_key(dsn, role, account, name))
     if as_json:
         print(
@@ -144,7 +144,7 @@ def list_keys(as_json: AsJson = False) -> None:
         finally:
             await engine.dispose()
 
-    with database(_settings()) as dsn:
+    with _ledger() as dsn:
         found = _run(lambda: read(dsn))
     if as_json:
         print(json.dumps([dataclasses.asdict(key) for key in found], default=str))
@@ -159,7 +159,7 @@ def list_keys(as_json: AsJson = False) -> None:
 @keys_app.command("revoke")
 def revoke_key(key_id: str) -> None:
     """End a key, within two seconds in every process."""
-    with database(_settings()) as dsn:
+    with _ledger() as dsn:
         key = _run(lambda: key_store.revoke_key(dsn, key_id))
     console.print(f"{key.key_id} ({key.name}) is revoked.")
 
@@ -178,7 +178,7 @@ def show_prices(
         finally:
             await engine.dispose()
 
-    with database(_settings()) as dsn:
+    with _ledger() as dsn:
         found = _run(lambda: read(dsn))
     books = list(found) if version is None else [found.version(version)]
     if as_json:
@@ -209,7 +209,7 @@ def publish_prices(file: Annotated[Path, typer.Argument(help='JSON: {"effective_
     document = json.loads(file.read_text())
     if not isinstance(document, dict) or set(document) != {"effective_from", "models"}:
         raise ValueError(f"{file} must be an object with effective_from and models")
-    with database(_settings()) as dsn:
+    with _ledger() as dsn:
         book, new = _run(
             lambda: publish(dsn, parse_time(document["effective_from"]), document["models"], "command line")
         )
@@ -220,12 +220,20 @@ def main() -> None:
     """Runs a command; what cannot be done is one sentence and exit 1, never a traceback."""
     try:
         app()
-    except (EmbeddedPostgresError, SettingsError, Refusal, ValueError) as problem:
+    except (EmbeddedPostgresError, NotMigrated, SettingsError, Refusal, ValueError) as problem:
         _fail(str(problem))
     except Exception as problem:
         if connection_lost(problem):
             _fail(f"The database cannot be reached: {problem}. Is DATABASE_URL right, and does it run?")
         raise
+
+
+@contextmanager
+def _ledger() -> Iterator[str]:
+    """The command's database, brought up to date."""
+    with database(_settings()) as dsn:
+        _run(lambda: migrate_database(dsn))
+        yield dsn
 
 
 def _settings(**chosen: Any) -> Settings:

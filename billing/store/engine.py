@@ -58,6 +58,13 @@ def repeatable(error: BaseException) -> bool:
     return isinstance(error, asyncpg.DeadlockDetectedError | asyncpg.SerializationError)
 
 
+class NotMigrated(Exception):
+    """The database holds no ledger yet."""
+
+    def __str__(self) -> str:
+        return "The database holds no ledger yet: run `billing migrate`."
+
+
 def plain_dsn(url: str) -> str:
     """`url` as asyncpg takes it: `postgres://` and `postgresql+asyncpg://` mean the same. Raises ValueError."""
     parts = urlsplit(url)
@@ -71,6 +78,9 @@ async def connect(dsn: str, settings: dict[str, str] | None = None) -> asyncpg.C
     connection = await asyncpg.connect(plain_dsn(dsn), server_settings=settings or _HOT_SESSION, timeout=10)
     try:
         await connection.execute(f"SET ROLE {SERVICE_ROLE}")
+    except asyncpg.InvalidParameterValueError as error:
+        connection.terminate()
+        raise NotMigrated() from error
     except BaseException:
         connection.terminate()
         raise
