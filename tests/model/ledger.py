@@ -127,10 +127,11 @@ class Ledger:
         return answer(account, charge)
 
     def refund(self, account, now, *, request_id, refund_id, **body):
-        charge, body = find(account, request_id), body | {"request_id": request_id}
-        if known := account["refunds"].get(refund_id):
-            if known["body"] != body:
-                raise Refused("id_reused")
+        body, known = body | {"request_id": request_id}, account["refunds"].get(refund_id)
+        if known is not None and known["body"] != body:
+            raise Refused("id_reused")
+        charge = find(account, request_id)
+        if known is not None:
             return {"replayed": True, "credits": known["credits"], "balance": balance(account)}
         if charge["status"] != "settled":
             raise Refused("charge_not_open", charge_status=charge["status"])
@@ -256,10 +257,12 @@ def give_back(account, charge, refund_id, credits, now):
         if rest := part - paid:
             grant = account["grants"][grant_id]
             if lapsed(grant, now):
-                made, before = made + 1, recognised(grant)
+                # What moved out of a grant takes its share of what was paid along, to the micro.
+                made, before = made + 1, grant["moved"]
                 grant["used"] -= rest
                 grant["moved"] += rest
-                basis = None if grant["paid"] is None else before - recognised(grant)
+                shares = [moved * (grant["paid"] or 0) // grant["granted"] for moved in (before, grant["moved"])]
+                basis = None if grant["paid"] is None else shares[1] - shares[0]
                 grant_id = f"refund:{refund_id}:{made}"
                 add_grant(account, grant_id, rest, PRIORITY["adjustment"], now + timedelta(days=30), basis)
             else:
@@ -278,10 +281,6 @@ def add_grant(account, grant_id, credits, priority, expires_at, paid):
 def use(grant, credits):
     grant["remaining"] -= credits
     grant["used"] += credits
-
-
-def recognised(grant):
-    return grant["paid"] * (grant["used"] + grant["expired"]) // grant["granted"] if grant["paid"] else 0
 
 
 def lapsed(grant, moment):
