@@ -98,19 +98,18 @@ class Api:
 
     def contents(self) -> dict[str, tuple[int, str]]:
         """How many rows each table has, and a digest of them all."""
+        return on(self.dsn, contents)
 
-        async def read(connection: asyncpg.Connection) -> dict[str, tuple[int, str]]:
-            tables = await connection.fetch(
-                "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1"
-            )
-            each = [
-                f"SELECT '{name}', count(*), md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) "
-                f'FROM public."{name}" t'
-                for (name,) in tables
-            ]
-            return {name: (rows, text) for name, rows, text in await connection.fetch(" UNION ALL ".join(each))}
 
-        return on(self.dsn, read)
+async def contents(connection: asyncpg.Connection) -> dict[str, tuple[int, str]]:
+    tables = await connection.fetch(
+        "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1"
+    )
+    each = [
+        f"SELECT '{name}', count(*), md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM public.\"{name}\" t"
+        for (name,) in tables
+    ]
+    return {name: (rows, text) for name, rows, text in await connection.fetch(" UNION ALL ".join(each))}
 
 
 @contextmanager

@@ -1,14 +1,16 @@
 """Whatever is sent: a problem document that says what is wrong and echoes nothing, and nothing recorded."""
 
+import asyncio
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
+import asyncpg
 import pytest
 
-from .service import MODEL, Answer, Api, check_problem, image, problem
+from .service import MODEL, Answer, Api, check_problem, contents, image, problem
 
 JSON = {"Content-Type": "application/json"}
 POISON = "poison-7f3a"  # stands in whatever must not come back
@@ -46,11 +48,20 @@ def place(quiet: Api) -> Place:
     return Place(quiet)
 
 
+@pytest.fixture(scope="module")
+def tables(place: Place) -> Iterator[Callable[[], Any]]:
+    """Reads what is stored, on one session: every test asks twice."""
+    with asyncio.Runner() as runner:
+        connection = runner.run(asyncpg.connect(place.api.dsn))
+        yield lambda: runner.run(contents(connection))
+        runner.run(connection.close())
+
+
 @pytest.fixture(autouse=True)
-def nothing_is_recorded(place: Place) -> Iterator[None]:
-    before = place.api.contents()
+def nothing_is_recorded(tables: Callable[[], Any]) -> Iterator[None]:
+    before = tables()
     yield
-    assert place.api.contents() == before
+    assert tables() == before
 
 
 def refused(answer: Answer, code: str = "validation_error", status: int = 422) -> dict[str, Any]:
