@@ -26,7 +26,7 @@ from billing.store import accounts, balances, journal
 router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
 
 
-@router.post("", status_code=201, response_model=Account, responses=responses(IdReused))
+@router.post("", status_code=201, response_model=Account, responses=responses(IdReused, again=Account))
 async def open_account(body: NewAccount, response: Response, service: The, caller: Admin) -> Account:
     """Opens an account. Repeated alike it answers 200 with the account as it is now."""
     answer = await service.posting.post(
@@ -105,7 +105,7 @@ async def get_balance(
     "/{account_id}/grants",
     status_code=201,
     response_model=GrantShown,
-    responses=responses(AccountNotFound, IdReused),
+    responses=responses(AccountNotFound, IdReused, again=GrantShown),
 )
 async def issue_grant(
     account_id: AccountId, body: NewGrant, response: Response, service: The, caller: Admin

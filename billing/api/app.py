@@ -127,6 +127,8 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         components["schemas"] = {**extra["$defs"], **components["schemas"]}
         for path, operations in schema["paths"].items():
             for operation in operations.values():
+                if "requestBody" in operation:
+                    operation["responses"] |= {"413": problems.responses(PayloadTooLarge)[413]}
                 operation["security"] = [] if path in ("/healthz", "/readyz", "/metrics") else [{"key": []}]
         app.openapi_schema = schema
     return app.openapi_schema

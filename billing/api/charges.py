@@ -60,7 +60,7 @@ Status = Annotated[Literal["authorized", "settled", "voided", "expired"] | None,
     response_model=ChargeShown,
     responses=responses(
         AccountNotFound, IdReused, AccountSuspended, UnknownModel, SizeNotAllowed, SizeNotPriced, QualityNotSupported,
-        PriceChanged, InsufficientCredits,
+        PriceChanged, InsufficientCredits, again=ChargeShown,
     ),
 )  # fmt: skip
 async def charge(
@@ -170,7 +170,7 @@ async def void(
     f"{CHARGE}/refunds",
     status_code=201,
     response_model=RefundShown,
-    responses=responses(AccountNotFound, ChargeNotFound, IdReused, ChargeNotOpen, RefundExceedsBill),
+    responses=responses(AccountNotFound, ChargeNotFound, IdReused, ChargeNotOpen, RefundExceedsBill, again=RefundShown),
 )
 async def refund(
     account_id: AccountId,

@@ -46,7 +46,7 @@ async def get_price_book(
     return PriceBookShown.of(service.books.version(version))
 
 
-@router.post("/price-books", status_code=201, response_model=PriceBookShown, responses=responses())
+@router.post("/price-books", status_code=201, response_model=PriceBookShown, responses=responses(again=PriceBookShown))
 async def publish_price_book(body: NewPriceBook, response: Response, service: The, caller: Admin) -> PriceBookShown:
     """Publishes a new version of all prices. Charges that are open keep theirs."""
     book, new = await publish(service.dsn, body.effective_from, body.models, caller.key_id)

@@ -7,7 +7,7 @@ import structlog
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from billing.core import refusals as r
@@ -92,20 +92,26 @@ def invalid(error: RequestValidationError | ValidationError) -> r.Invalid:
     return r.Invalid(found[:20])
 
 
-def responses(*kinds: type[r.Refusal]) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI's description of the refusals that a route may answer with, beside those that all may."""
+def responses(*kinds: type[r.Refusal], again: type[BaseModel] | None = None) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's description of the refusals that a route may answer with, beside those that all may.
+
+    With `again`, also of what it says to a call that had been answered before.
+    """
     by_status: dict[int, list[str]] = {}
     possible: list[type[r.Refusal]] = [r.Unauthenticated, r.Forbidden, r.Invalid, *kinds]
     possible += [r.Overloaded, r.DatabaseUnavailable]
     for kind in possible:
         by_status.setdefault(STATUS[kind], []).append(kind.code)
-    return {
+    described: dict[int | str, dict[str, Any]] = {
         status: {
             "description": ", ".join(f"`{code}`" for code in dict.fromkeys(codes)),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for status, codes in sorted(by_status.items())
     }
+    if again is not None:
+        described[200] = {"description": "Answered before: as it is now, `Idempotent-Replayed: true`", "model": again}
+    return described
 
 
 async def on_refusal(request: Request, error: Exception) -> Response:

@@ -53,11 +53,19 @@ def test_every_route_behind_a_key_says_what_it_refuses(openapi: dict[str, Any]) 
         if not operation["security"]:
             continue
         assert {"401", "403", "422", "503"} <= set(operation["responses"]), name
+        assert ("413" in operation["responses"]) == ("requestBody" in operation), name
         if "{account_id}" in name:
             assert "404" in operation["responses"], name
         for status, response in operation["responses"].items():
             if status >= "400":
                 assert list(response["content"]) == ["application/problem+json"], (name, status)
+
+
+def test_what_makes_something_says_how_a_replay_is_answered(openapi: dict[str, Any]) -> None:
+    for name, operation in operations(openapi):
+        if "201" in operation["responses"] and name != "POST /v1/keys":
+            made, again = (operation["responses"][status]["content"] for status in ("201", "200"))
+            assert made == again, name
 
 
 def test_every_reference_leads_somewhere(openapi: dict[str, Any]) -> None:
