@@ -270,7 +270,7 @@ def kill_postgres(service: Service) -> None:
 def kill_a_session(service: Service) -> None:
     """PostgreSQL throws all sessions out and recovers by itself."""
     sessions = "SELECT pid FROM pg_stat_activity WHERE application_name = 'billing lane'"
-    (session, *_) = service.fetch(sessions)
+    (session, *_) = until(lambda: service.fetch(sessions), "a lane has its session")
     kill(session[0])
     until(service.is_ready, "the service is ready again")
 
