@@ -53,14 +53,16 @@ class Ledger:
         return {"replayed": False, "settings": account["settings"]}
 
     def grant(self, account, now, *, grant_id, **body):
+        if body["priority"] is None:
+            body["priority"] = PRIORITY[body["kind"]]
         if known := account["grants"].get(grant_id):
             if known["body"] != body:
                 raise Refused("id_reused")
             return {"replayed": True, "remaining": known["remaining"], "balance": balance(account)}
         if body["expires_at"] is not None and body["expires_at"] <= now:
             raise Refused("validation_error")
-        priority = PRIORITY[body["kind"]] if body["priority"] is None else body["priority"]
-        grant = add_grant(account, grant_id, body["credits"], priority, body["expires_at"], body["paid_micros"])
+        terms = (body["credits"], body["priority"], body["expires_at"], body["paid_micros"])
+        grant = add_grant(account, grant_id, *terms)
         grant["body"] = body
         journal(account, "grant", body["credits"], grant_id)
         if body["paid_micros"]:

@@ -271,3 +271,30 @@ async def test_holds_not_counted_in_the_check_and_a_rejected_hold_committed(stor
         "charges": {"a": ["authorized, 14 held"], "b": ["authorized, 14 held"]},
         "journal": ["grant 20 g → 20", "grant 8 more → 28"],
     }
+
+
+async def test_what_comes_back_frees_what_was_kept(story, image):
+    """A refund fills the grant that burns first: the open hold counts on that again, and the lapsed gift goes."""
+    await story.opened()
+    await story(IssueGrant, "first", "purchase", 7, priority=0)
+    await story(Authorize, "done", "gpt-image-2", quality="medium", outputs=(image(0, 1024, 1024),))
+    await story(IssueGrant, "promo", "promotion", 50, expires_at=NOON + 5 * MINUTE)
+    await story(Authorize, "open", "gpt-image-2", n=2, quality="medium")
+    await story.clock(10 * MINUTE)
+    await story(Refund, "done", "f", "blurred")
+    assert await story.account() == {
+        "posted": 8,
+        "held": 8,
+        "available": 0,
+        "debt": 0,
+        "grants": {"first": "7 of 7", "promo": "1 of 50, 49 expired"},
+        "charges": {"done": ["settled 4 of 4, 4 refunded", "1K 4"], "open": ["authorized, 8 held"]},
+        "journal": [
+            "grant 7 first → 7",
+            "settle 4 first → 3",
+            "grant 50 promo → 53",
+            "expire 45 promo → 8",
+            "refund 4 first → 12",
+            "expire 4 promo → 8",
+        ],
+    }
