@@ -40,7 +40,6 @@ async def test_a_hold_is_shown_until_it_is_settled(posting, account, owner, held
     assert [await held_at(moment) for moment in (granted, held, settled)] == [0, 14, 0]
 
 
-@pytest.mark.xfail(reason="a forced settlement overwrites when the hold was voided: it looks held until then")
 async def test_a_voided_hold_stays_released_when_the_charge_is_settled_by_force(posting, account, owner, held_at):
     images = (Reported(0, "succeeded", 1024, 1024, None),)
     commands = (
