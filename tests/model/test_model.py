@@ -413,7 +413,7 @@ def test_model_and_service_agree(world, new_account_id):
     run_state_machine_as_test(
         lambda: Together(world, new_account_id),
         settings=settings(
-            max_examples=40,
+            max_examples=30,
             stateful_step_count=40,
             report_multiple_bugs=False,
             deadline=None,
