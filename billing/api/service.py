@@ -53,7 +53,7 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
         ]
         gc.collect()
         gc.freeze()  # what start-up made lives for ever: collections need not look at it again
-        gc.set_threshold(50_000, 20, 100)
+        gc.set_threshold(400_000, 20, 100)
         try:
             yield service
         finally:

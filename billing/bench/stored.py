@@ -28,13 +28,13 @@ _CHARGE = f"""
         billed_quality, quoted_tier, credits_per_image, quoted_credits, held_credits, settled_credits,
         refunded_credits, price_version, asked_price_version, overage, one_step, forced, flags, void_reason,
         api_key_id, end_user, metadata, hold_seconds, credit_limit, available_credits, authorized_seq,
-        authorized_at, expires_at, resolved_at, first_seq, last_seq)
+        authorized_at, expires_at, resolved_at, first_seq, last_seq, released_at)
     SELECT account_id, request_id, 'settled', 'gpt-image-2', 'generation', 'sync', 1, '1024x1024', 'high',
         'high', '1K', {_CREDITS}, {_CREDITS}, {_CREDITS}, {_CREDITS},
         0, 1, NULL, 'bill', false, false, '{{{{}}}}', NULL,
         'key_4f1c09aa', format('user_%s', seq), NULL, 900, 0, balance_after + {_CREDITS}, seq - 1,
         moment, moment + interval '900 seconds', moment,
-        seq, seq
+        seq, seq, moment
     FROM ({_EACH}) each"""
 _OUTPUT = f"""
     INSERT INTO {{output}} (account_id, request_id, index, status, width, height, size_tier, credits,

@@ -92,6 +92,7 @@ def authorize(wallet: Wallet, command: Authorize, books: PriceBooks, now: dateti
         None,  # resolved_at
         None,  # first_seq
         None,  # last_seq
+        now if one_step else None,  # released_at
     )
     wallet.new_charges.add(command.request_id)
     if command.outputs is None:
@@ -138,13 +139,14 @@ def settle(wallet: Wallet, command: Settle, books: PriceBooks, now: datetime) ->
         wallet.release(charge)
     _settle(
         wallet,
-        charge._replace(forced=command.force),
+        charge,
         prices,
         command.outputs,
         now,
         spendable,
         held_since,
         flags,
+        command.force,
     )
     return charge_answer(wallet, command.request_id)
 
@@ -159,9 +161,13 @@ def void(wallet: Wallet, command: Void, now: datetime) -> ChargeAnswer:
     if charge.status not in ("authorized", "expired"):
         raise ChargeNotOpen(charge.status)
     # From here on it must succeed.
+    released_at = charge.released_at
     if charge.status == "authorized":
         wallet.release(charge)
-    wallet.replace_charge(charge._replace(status="voided", void_reason=command.reason, resolved_at=now))
+        released_at = now
+    wallet.replace_charge(
+        charge._replace(status="voided", void_reason=command.reason, resolved_at=now, released_at=released_at)
+    )
     wallet.changed = True
     if wallet.early_holds is not None:
         wallet.expire_lapsed(now, now)
@@ -181,6 +187,7 @@ def _settle(
     spendable: int,
     held_since: datetime | None,
     flags: tuple[str, ...] = (),
+    forced: bool = False,
 ) -> None:
     """Posts the bill: one transfer for each grant drawn on, one for debt; a bill of 0 leaves one of 0.
 
@@ -192,13 +199,17 @@ def _settle(
     drawn = take(wallet.burn_order, credits, now, held_since)
     debt = credits - sum([part for _, part in drawn])
     first = wallet.wallet_seq + 1
-    charge = charge._replace(
-        status="settled",
-        settled_credits=credits,
-        flags=union_of_flags(outputs, *flags, OVERDRAWN) if credits > spendable else union_of_flags(outputs, *flags),
-        resolved_at=now,
-        first_seq=first,
-        last_seq=first + max(len(drawn) + (debt > 0), 1) - 1,
+    if credits > spendable:
+        flags = (*flags, OVERDRAWN)
+    last = first + max(len(drawn) + (debt > 0), 1) - 1
+    charge = charge.settled(
+        credits,
+        union_of_flags(outputs, *flags),
+        forced,
+        now,
+        first,
+        last,
+        charge.released_at if held_since is None else now,
     )
     digest = settlement_digest(charge, outputs)
     draws = []

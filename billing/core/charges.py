@@ -28,7 +28,7 @@ class Charge(NamedTuple):
 
     `held_credits` is what the hold reserved, also after it ended. `available_credits`, `credit_limit` and
     `authorized_seq` (the wallet's last seq) are the evidence that the authorization was covered. Settlement
-    transfers are `first_seq` to `last_seq`.
+    transfers are `first_seq` to `last_seq`. `released_at` is when the hold ended, whatever came afterwards.
     """
 
     account_id: str
@@ -66,11 +66,28 @@ class Charge(NamedTuple):
     resolved_at: datetime | None
     first_seq: int | None
     last_seq: int | None
+    released_at: datetime | None
+
+    def settled(
+        self,
+        credits: int,
+        flags: tuple[str, ...],
+        forced: bool,
+        now: datetime,
+        first_seq: int,
+        last_seq: int,
+        released_at: datetime | None,
+    ) -> "Charge":
+        """This charge with its bill. By position, because `_replace` costs a settlement a tenth of its time."""
+        return Charge._make((
+            *self[:2], "settled", *self[3:14], credits, *self[15:20], forced, flags, *self[22:32], now, first_seq,
+            last_seq, released_at,
+        ))  # fmt: skip
 
     def as_of(self, now: datetime) -> "Charge":
         """This charge as it is at `now`: a hold that is due has expired, whether or not a job has said so."""
         if self.status == "authorized" and self.expires_at <= now:
-            return self._replace(status="expired", resolved_at=self.expires_at)
+            return self._replace(status="expired", resolved_at=self.expires_at, released_at=self.expires_at)
         return self
 
 

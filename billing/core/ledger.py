@@ -122,18 +122,53 @@ def settlement_digest(charge: "Charge", outputs: Iterable["Output"]) -> bytes:
     authorized_at, resolved_at, outputs (list: index, status, width, height, size_tier, credits, flags (list)).
     """
     c = charge
-    billed = list(outputs)
-    head = (
-        f"20:billing.settlement.1\n{len(c.account_id)}:{c.account_id}\n{len(c.request_id)}:{c.request_id}\n{_text(c.model)}\n"
-        f"{_text(c.operation)}\n{_text(c.mode)}\ni{c.n}\n{_text(c.size)}\n{_text(c.quality)}\n{_text(c.billed_quality)}\n"
-        f"{_text(c.quoted_tier)}\ni{c.quoted_credits}\ni{c.price_version}\ni{c.settled_credits}\n{_texts(c.flags)}"
-        f"i{microseconds(c.authorized_at)}\n{'-' if c.resolved_at is None else f'i{microseconds(c.resolved_at)}'}\nl{len(billed)}\n"
+    terms = _terms(
+        c.model, c.operation, c.mode, c.n, c.size, c.quality, c.billed_quality, c.quoted_tier, c.quoted_credits,
+        c.price_version,
+    )  # fmt: skip
+    billed = [_output(o.index, o.status, o.width, o.height, o.size_tier, o.credits, o.flags) for o in outputs]
+    return sha256(
+        (
+            f"20:billing.settlement.1\n{len(c.account_id)}:{c.account_id}\n{len(c.request_id)}:{c.request_id}\n{terms}"
+            f"i{c.settled_credits}\n{_texts(c.flags)}i{microseconds(c.authorized_at)}\n"
+            f"{'-' if c.resolved_at is None else f'i{microseconds(c.resolved_at)}'}\nl{len(billed)}\n{''.join(billed)}"
+        ).encode()
+    ).digest()
+
+
+@lru_cache(maxsize=4096)  # most requests are alike
+def _terms(
+    model: str,
+    operation: str,
+    mode: str,
+    n: int,
+    size: str,
+    quality: str,
+    billed_quality: str,
+    quoted_tier: str,
+    quoted_credits: int,
+    price_version: int,
+) -> str:
+    return (
+        f"{_text(model)}\n{_text(operation)}\n{_text(mode)}\ni{n}\n{_text(size)}\n{_text(quality)}\n"
+        f"{_text(billed_quality)}\n{_text(quoted_tier)}\ni{quoted_credits}\ni{price_version}\n"
     )
-    rows = [
-        f"i{o.index}\n{_text(o.status)}\n{_integer(o.width)}\n{_integer(o.height)}\n{_text(o.size_tier)}\ni{o.credits}\n{_texts(o.flags)}"
-        for o in billed
-    ]
-    return sha256((head + "".join(rows)).encode()).digest()
+
+
+@lru_cache(maxsize=4096)  # and so are most images
+def _output(
+    index: int,
+    status: str,
+    width: int | None,
+    height: int | None,
+    size_tier: str | None,
+    credits: int,
+    flags: tuple[str, ...],
+) -> str:
+    return (
+        f"i{index}\n{_text(status)}\n{_integer(width)}\n{_integer(height)}\n{_text(size_tier)}\ni{credits}\n"
+        f"{_texts(flags)}"
+    )
 
 
 @lru_cache(maxsize=1024)  # a batch has one clock: most calls ask for the same instant

@@ -24,6 +24,7 @@ from billing.store.gather import Needs, gather
 Connect = Callable[[], Awaitable[engine.Connection]]
 Result = Answer | Refusal | Exception
 
+PLANS_SECONDS = 10.0  # a table that was emptied at night is soon no longer planned for as empty
 log = structlog.get_logger("billing.posting")
 
 
@@ -61,6 +62,7 @@ class Lane:
         self._closing = False
         self._connection: engine.Connection | None = None
         self._posted = 0
+        self._planned_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self.waiting = 0
         self.tally = Tally()
@@ -152,8 +154,7 @@ class Lane:
             self._connection, self._posted = await self._connect(), 0
         connection = self._connection
         books = self._books()
-        if self._posted & (self._posted - 1) == 0:  # at every power of two: tables have at most doubled since
-            await engine.replan(connection)
+        await self._plan(connection)
         started = time.perf_counter()
         await connection.execute("BEGIN")
         try:
@@ -177,6 +178,13 @@ class Lane:
         self.tally.seconds += seconds
         self.tally.recent.append((len(commands), seconds))
         return results
+
+    async def _plan(self, connection: engine.Connection) -> None:
+        """Has statements planned anew at every power of two, as tables have at most doubled since, and now and then."""
+        now = time.monotonic()
+        if self._posted & (self._posted - 1) == 0 or now - self._planned_at > PLANS_SECONDS:
+            await engine.replan(connection)
+            self._planned_at = now
 
     async def _roll_back(self) -> None:
         try:

@@ -1,10 +1,12 @@
 """Apply: what a batch decided, written in sets. Each row is written at most once, with its net effect.
 
-New rows go in by COPY, which costs the server the least; changes by one UPDATE for each table over an
-array of tuples. The caller commits.
+What nearly every batch has (charges, holds, outputs, transfers, and the standing of grants and accounts) goes in one
+statement, an array of tuples for each table: small batches are mostly round trips, and for large ones COPY is no faster.
+What few batches have goes by itself. The caller commits.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import asyncpg
@@ -15,26 +17,40 @@ from billing.core.ledger import Transfer
 from billing.core.wallet import AccountChange, Hold, RefundRow, Wallet
 from billing.store import rows
 
-_STANDING = """
+
+def _insert(table: str, columns: Sequence[str]) -> str:
+    names = ", ".join(f'"{name}"' for name in columns)
+    return f"INSERT INTO {table} ({names}) SELECT {names} FROM unnest($1::{table}_row[])"
+
+
+# What nearly every batch writes, by what it means.
+_PARTS = {
+    "charge": _insert("charge", Charge._fields),
+    "hold": _insert("hold", Hold._fields),
+    "output": _insert("output", Output._fields),
+    "transfer": _insert("transfer", Transfer._fields),
+    "resolve": """
+    UPDATE charge c SET status = u.status, settled_credits = u.settled_credits, refunded_credits = u.refunded_credits,
+        forced = u.forced, flags = u.flags, void_reason = u.void_reason, resolved_at = u.resolved_at,
+        first_seq = u.first_seq, last_seq = u.last_seq, released_at = u.released_at
+    FROM unnest($1::charge_resolution[]) u WHERE c.account_id = u.account_id AND c.request_id = u.request_id""",
+    "end_hold": """
+    DELETE FROM hold h USING unnest($1::hold_row[]) u
+    WHERE h.account_id = u.account_id AND h.expires_at = u.expires_at AND h.request_id = u.request_id""",
+    "draw": """
+    UPDATE "grant" g SET remaining = u.remaining, used = u.used, expired = u.expired, revoked = u.revoked, moved = u.moved,
+        frozen = u.frozen, open = u.open
+    FROM unnest($1::grant_parts[]) u WHERE g.account_id = u.account_id AND g.grant_id = u.grant_id""",
+    "standing": """
     UPDATE account a SET posted = u.posted, held = u.held, frozen = u.frozen, debt = u.debt, wallet_seq = u.wallet_seq,
         wallet_head = u.wallet_head, money_seq = u.money_seq, money_head = u.money_head, last_at = u.last_at, due_at = u.due_at
-    FROM unnest($1::account_standing[]) u WHERE a.account_id = u.account_id"""
+    FROM unnest($1::account_standing[]) u WHERE a.account_id = u.account_id""",
+}
+
 _SETTINGS = """
     UPDATE account a SET name = u.name, status = u.status, credit_limit = u.credit_limit, overage = u.overage, hold = u.hold,
         metadata = u.metadata
     FROM unnest($1::account_settings[]) u WHERE a.account_id = u.account_id"""
-_RESOLVE = """
-    UPDATE charge c SET status = u.status, settled_credits = u.settled_credits, refunded_credits = u.refunded_credits,
-        forced = u.forced, flags = u.flags, void_reason = u.void_reason, resolved_at = u.resolved_at,
-        first_seq = u.first_seq, last_seq = u.last_seq
-    FROM unnest($1::charge_resolution[]) u WHERE c.account_id = u.account_id AND c.request_id = u.request_id"""
-_GRANTS = """
-    UPDATE "grant" g SET remaining = u.remaining, used = u.used, expired = u.expired, revoked = u.revoked, moved = u.moved,
-        frozen = u.frozen, open = u.open
-    FROM unnest($1::grant_parts[]) u WHERE g.account_id = u.account_id AND g.grant_id = u.grant_id"""
-_END_HOLDS = """
-    DELETE FROM hold h USING unnest($1::text[], $2::timestamptz[], $3::text[]) u(account_id, expires_at, request_id)
-    WHERE h.account_id = u.account_id AND h.expires_at = u.expires_at AND h.request_id = u.request_id"""
 _REFUNDED = """
     UPDATE output o SET refunded_credits = u.refunded
     FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[]) u(account_id, request_id, index, refunded)
@@ -52,7 +68,7 @@ async def apply(connection: asyncpg.Connection, wallets: Iterable[Wallet], now: 
     charges: list[Charge] = []
     resolved: list[Any] = []
     holds: list[Hold] = []
-    ended: list[Any] = []
+    ended: list[Hold] = []
     outputs: list[Output] = []
     transfers: list[Transfer] = []
     grants: list[Any] = []
@@ -65,7 +81,7 @@ async def apply(connection: asyncpg.Connection, wallets: Iterable[Wallet], now: 
         if wallet.new_holds:
             holds += wallet.new_holds.values()
         if wallet.ended_holds:
-            ended += [hold[:3] for hold in wallet.ended_holds]
+            ended += wallet.ended_holds
         for request_id in wallet.billed:
             outputs += wallet.outputs[request_id]
         transfers += wallet.transfers
@@ -79,20 +95,33 @@ async def apply(connection: asyncpg.Connection, wallets: Iterable[Wallet], now: 
     standing = [rows.standing(wallet) for wallet in changed if not wallet.opened]
 
     await _copy(connection, "account", rows.ACCOUNT_COLUMNS, opened)
-    await _copy(connection, "charge", Charge._fields, charges)
-    await _copy(connection, "hold", Hold._fields, holds)
-    await _copy(connection, "output", Output._fields, outputs)
-    await _copy(connection, "transfer", Transfer._fields, transfers)
     await _copy(connection, "grant", rows.GRANT_COLUMNS, grants)
-    if resolved:
-        await connection.execute(_RESOLVE, resolved)
-    if ended:
-        await connection.execute(_END_HOLDS, *_columns(ended))
-    if drawn:
-        await connection.execute(_GRANTS, drawn)
-    if standing:
-        await connection.execute(_STANDING, standing)
+    written: dict[str, Sequence[Any]] = {
+        "charge": charges,
+        "hold": holds,
+        "output": outputs,
+        "transfer": transfers,
+        "resolve": resolved,
+        "end_hold": ended,
+        "draw": drawn,
+        "standing": standing,
+    }
+    await _write(connection, {part: records for part, records in written.items() if records})
     await _apply_rare(connection, changed)
+
+
+async def _write(connection: asyncpg.Connection, written: dict[str, Sequence[Any]]) -> None:
+    """All parts in one statement: small batches are mostly round trips. No two parts write the same row."""
+    if written:
+        await connection.execute(_statement(tuple(written)), *written.values())
+
+
+@cache
+def _statement(parts: tuple[str, ...]) -> str:
+    texts = [_PARTS[part].replace("$1", f"${place}") for place, part in enumerate(parts, 1)]
+    if len(texts) == 1:
+        return texts[0]
+    return "WITH " + ", ".join(f"part_{place} AS ({text})" for place, text in enumerate(texts)) + " SELECT"
 
 
 async def _apply_rare(connection: asyncpg.Connection, wallets: Sequence[Wallet]) -> None:

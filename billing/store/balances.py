@@ -84,11 +84,11 @@ def figures(batch: Gathered, wallet: Wallet) -> Figures:
 _POSTED_AT = """
     SELECT coalesce(sum(CASE credit WHEN 'wallet' THEN amount ELSE -amount END), 0)::bigint
     FROM transfer WHERE account_id = $1 AND book = 'wallet' AND effective_at <= $2"""
-# A hold ended when its charge was resolved or, if that came later, when it was due. None lasts longer than a day.
+# No hold lasts longer than a day. One that is due and not yet posted as expired ended when it was due.
 _HELD_AT = """
     SELECT coalesce(sum(held_credits), 0)::bigint FROM charge
     WHERE account_id = $1 AND authorized_at <= $2 AND authorized_at > $3
-      AND least(coalesce(resolved_at, expires_at), expires_at) > $2"""
+      AND coalesce(released_at, expires_at) > $2"""
 _LIMIT_AT = """
     SELECT new FROM account_change WHERE account_id = $1 AND setting = 'credit_limit' AND changed_at <= $2
     ORDER BY changed_at DESC, position DESC LIMIT 1"""

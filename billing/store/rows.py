@@ -19,6 +19,8 @@ ACCOUNT_COLUMNS = (
     "money_seq", "money_head", "last_at", "due_at",
 )  # fmt: skip
 
+_CHARGE_FLAGS, _OUTPUT_FLAGS = Charge._fields.index("flags"), Output._fields.index("flags")
+
 grant_row = attrgetter(*GRANT_COLUMNS)
 debt_row = attrgetter(*DEBT_COLUMNS)
 grant_parts = attrgetter("account_id", "grant_id", "remaining", "used", "expired", "revoked", "moved", "frozen", "open")
@@ -68,18 +70,16 @@ def settings_row(wallet: Wallet) -> tuple[Any, ...]:
 def resolution(c: Charge) -> tuple[Any, ...]:
     return (
         c.account_id, c.request_id, c.status, c.settled_credits, c.refunded_credits, c.forced, c.flags,
-        c.void_reason, c.resolved_at, c.first_seq, c.last_seq,
+        c.void_reason, c.resolved_at, c.first_seq, c.last_seq, c.released_at,
     )  # fmt: skip
 
 
 def charge(row: Any) -> Charge:
-    c = Charge(*row)
-    return c._replace(flags=tuple(c.flags)) if c.flags else c._replace(flags=())
+    return Charge._make((*row[:_CHARGE_FLAGS], tuple(row[_CHARGE_FLAGS]), *row[_CHARGE_FLAGS + 1 :]))
 
 
 def output(row: Any) -> Output:
-    o = Output(*row)
-    return o._replace(flags=tuple(o.flags))
+    return Output._make((*row[:_OUTPUT_FLAGS], tuple(row[_OUTPUT_FLAGS]), *row[_OUTPUT_FLAGS + 1 :]))
 
 
 def refund(row: Any) -> RefundRow:

@@ -124,6 +124,7 @@ class ChargeRow(SQLModel, table=True):
     resolved_at: datetime | None = _maybe(_TIME)
     first_seq: int | None = _maybe(BigInteger)
     last_seq: int | None = _maybe(BigInteger)
+    released_at: datetime | None = _maybe(_TIME)
 
 
 class HoldRow(SQLModel, table=True):

@@ -127,6 +127,7 @@ CREATE TABLE charge (
     resolved_at         timestamptz,
     first_seq           bigint,
     last_seq            bigint,
+    released_at         timestamptz,
     CONSTRAINT charge_pkey PRIMARY KEY (account_id, request_id),
     CONSTRAINT charge_status_known CHECK (status IN ('authorized', 'settled', 'voided', 'expired')),
     CONSTRAINT charge_was_covered CHECK (held_credits >= 0 AND held_credits <= available_credits),
@@ -252,7 +253,20 @@ CREATE TABLE api_key (
     CONSTRAINT api_key_account_of_account_role CHECK ((role = 'account') = (account_id IS NOT NULL))
 );
 
--- What a batch writes to rows that exist: one tuple for each row, one parameter for each table.
+-- What a batch writes: one tuple for each row, one parameter for each table. Types of their own, not the tables' row
+-- types: a process that still runs when a column is added goes on writing the rows it knows.
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['charge', 'hold', 'output', 'transfer'] LOOP
+        EXECUTE (
+            SELECT format('CREATE TYPE %I AS (%s)', name || '_row',
+                          string_agg(format('%I %s', attname, format_type(atttypid, atttypmod)), ', ' ORDER BY attnum))
+            FROM pg_attribute WHERE attrelid = name::regclass AND attnum > 0);
+    END LOOP;
+END
+$$;
 CREATE TYPE account_standing AS (
     account_id text, posted bigint, held bigint, frozen bigint, debt bigint, wallet_seq bigint, wallet_head bytea,
     money_seq bigint, money_head bytea, last_at timestamptz, due_at timestamptz
@@ -262,7 +276,8 @@ CREATE TYPE account_settings AS (
 );
 CREATE TYPE charge_resolution AS (
     account_id text, request_id text, status text, settled_credits bigint, refunded_credits bigint, forced boolean,
-    flags text[], void_reason text, resolved_at timestamptz, first_seq bigint, last_seq bigint
+    flags text[], void_reason text, resolved_at timestamptz, first_seq bigint, last_seq bigint,
+    released_at timestamptz
 );
 CREATE TYPE grant_parts AS (
     account_id text, grant_id text, remaining bigint, used bigint, expired bigint, revoked bigint, moved bigint,

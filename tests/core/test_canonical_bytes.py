@@ -103,6 +103,7 @@ SETTLED = Charge(
     resolved_at=datetime(2026, 1, 2, 3, 30, 0, tzinfo=UTC),
     first_seq=2,
     last_seq=2,
+    released_at=datetime(2026, 1, 2, 3, 19, 5, 678901, tzinfo=UTC),
 )
 OUTPUTS = [
     Output("acc-1", "req-7", 0, "succeeded", 1672, 941, "2K", 67, 0, ("capped", "unpriced_size"), None),
@@ -250,6 +251,7 @@ BEYOND_THE_DIGEST = {
     "status", "credits_per_image", "held_credits", "refunded_credits", "asked_price_version", "overage", "one_step",
     "forced", "void_reason", "api_key_id", "end_user", "metadata", "hold_seconds", "credit_limit",
     "available_credits", "authorized_seq", "expires_at", "first_seq", "last_seq",
+    "released_at",
 }  # fmt: skip
 
 

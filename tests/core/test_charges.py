@@ -432,7 +432,7 @@ def test_the_evidence_of_an_authorization_is_kept_with_it() -> None:
         "forced": False, "flags": (), "void_reason": None, "api_key_id": "key", "end_user": "user",
         "metadata": '{"a":"x","b":1}', "hold_seconds": 60, "credit_limit": 5, "available_credits": 15,
         "authorized_seq": 1, "authorized_at": T0, "expires_at": T0 + timedelta(seconds=60), "resolved_at": None,
-        "first_seq": None, "last_seq": None,
+        "first_seq": None, "last_seq": None, "released_at": None,
     }  # fmt: skip
     assert (charge.operation, charge.mode, charge.asked_price_version, charge.available_credits) == (
         "edit", "async", 1, 5
@@ -738,3 +738,25 @@ def test_output_rows_know_whose_they_are() -> None:
         Output(ME, "r1", 1, "failed", None, None, None, 0, 0, (), "timeout"),
     ]
     assert BOOKS.at(T0) is BOOK
+
+
+def test_when_a_hold_ended_is_kept_whatever_came_afterwards() -> None:
+    account = Account()
+    account.grant("g1", 100)
+    for request_id in ("settled", "voided-then-forced", "expired-then-late"):
+        account.authorize(request_id, 10, hold_seconds=60)
+    account.wait(timedelta(seconds=10))
+    account.settle("settled", small())
+    account.do(Void(ME, "voided-then-forced"))
+    account.wait(timedelta(seconds=20))
+    account.do(Settle(ME, "voided-then-forced", (small(),), force=True))
+    account.wait(timedelta(seconds=60))
+    account.settle("expired-then-late", small())
+    account.charge("in-one-step", small())
+    ended = {request_id: charge.released_at for request_id, charge in account.wallet.charges.items()}
+    assert ended == {
+        "settled": T0 + timedelta(seconds=10),
+        "voided-then-forced": T0 + timedelta(seconds=10),
+        "expired-then-late": T0 + timedelta(seconds=60),
+        "in-one-step": account.now,
+    }

@@ -171,9 +171,7 @@ def postgres(data_dir: Path) -> Iterator[EmbeddedPostgres]:
 
 
 class TestStart:
-    def test_it_has_the_database_in_utf8_and_starting_again_changes_nothing(
-        self, postgres: EmbeddedPostgres
-    ) -> None:
+    def test_it_has_the_database_in_utf8_and_starting_again_changes_nothing(self, postgres: EmbeddedPostgres) -> None:
         pid = postgres.pid
         postgres.start()
         assert postgres.pid == pid
@@ -184,9 +182,7 @@ class TestStart:
             "SELECT rolsuper FROM pg_roles WHERE rolname = 'billing'",
         ) == ["billing billing", "UTF8", True]
 
-    def test_sqlalchemy_takes_the_dsn(
-        self, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_sqlalchemy_takes_the_dsn(self, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PGPORT", "1")
 
         async def current_database() -> str:
@@ -296,9 +292,7 @@ class TestKilledServer:
         kill_server(postgres)
         writer.join(BOUND_SECONDS)
         postgres.start()
-        assert ask(postgres, f"SELECT count(*) FROM witness WHERE number < {len(acknowledged)}") == [
-            len(acknowledged)
-        ]
+        assert ask(postgres, f"SELECT count(*) FROM witness WHERE number < {len(acknowledged)}") == [len(acknowledged)]
 
     def test_a_waiting_start_shows_that_it_waits(
         self, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -312,9 +306,7 @@ class TestKilledServer:
         kill_server(postgres)
         with monkeypatch.context() as impatient:
             impatient.setattr(postmaster.Patience, "is_over", lambda _: True)
-            with pytest.raises(
-                EmbeddedPostgresError, match=r"still stopping|does not end|not ready within 120 s"
-            ):
+            with pytest.raises(EmbeddedPostgresError, match=r"still stopping|does not end|not ready within 120 s"):
                 postgres.start()
         assert postgres.pid is None
         postgres.start()
@@ -342,9 +334,7 @@ class TestStaleFiles:
     def test_a_pid_reused_by_another_program_of_the_same_user(self, postgres: EmbeddedPostgres) -> None:
         status = (postgres.data_dir / "cluster").stat()
         user: dict[str, Any] = {"user": status.st_uid, "group": status.st_gid, "extra_groups": []}
-        with subprocess.Popen(
-            ["cat"], stdin=subprocess.PIPE, cwd="/", **(user if IS_ROOT else {})
-        ) as program:
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE, cwd="/", **(user if IS_ROOT else {})) as program:
             self.restart_beside(postgres, str(program.pid))
             assert program.poll() is None
 
@@ -424,9 +414,7 @@ class TestOwner:
             assert ask(postgres, "SELECT 1") == [1]
             postgres.stop()
 
-    def test_a_forked_worker_neither_stops_the_server_nor_inherits_the_directory(
-        self, data_dir: Path
-    ) -> None:
+    def test_a_forked_worker_neither_stops_the_server_nor_inherits_the_directory(self, data_dir: Path) -> None:
         with Owner(data_dir, "fork") as owner:
             said = owner.said()
             try:

@@ -88,11 +88,10 @@ _SETTINGS = """
 # What was held when a charge was authorized is not on record, so a lower bound of it is made from all charges: at one
 # instant holds end before others start. Commands of one batch have the same instant; those with the same last
 # transfer too are peers, of whom we do not know who came first, but that the last one had to be covered beside all
-# the others that stayed. A hold that ended at once, or (settled by force) at a time that is not on record, burdens
-# nobody else. A charge in one step holds nothing and moves the wallet: it came after its peers.
+# the others that stayed. A hold that ended at once burdens nobody else. A charge in one step holds nothing and moves the wallet: it came after its peers.
 _AVAILABLE = """
     WITH asked AS (
-        SELECT *, CASE WHEN 'forced' = ANY(flags) THEN authorized_at ELSE least(resolved_at, expires_at) END AS ended_at
+        SELECT *, coalesce(released_at, expires_at) AS ended_at
         FROM {charge} c),
     event AS (
         SELECT account_id, ended_at AS at, false AS starts, 0 AS seq, -held_credits AS change,
