@@ -33,7 +33,8 @@ class Service:
         self.books = await price_books(self.engine)
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:
+    """The process's service. A coroutine, because FastAPI hands plain functions to a thread."""
     service: Service = request.app.state.service
     return service
 

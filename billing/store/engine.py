@@ -7,6 +7,8 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from billing.store.moments import use_moments
+
 # How the other rooms name a session and a pool of them.
 Connection: TypeAlias = asyncpg.Connection
 Engine: TypeAlias = AsyncEngine
@@ -78,6 +80,7 @@ async def connect(dsn: str, settings: dict[str, str] | None = None) -> asyncpg.C
     connection = await asyncpg.connect(plain_dsn(dsn), server_settings=settings or _HOT_SESSION, timeout=10)
     try:
         await connection.execute(f"SET ROLE {SERVICE_ROLE}")
+        await use_moments(connection)
     except asyncpg.InvalidParameterValueError as error:
         connection.terminate()
         raise NotMigrated() from error

@@ -1,0 +1,123 @@
+"""The front: what every request passes on its way in and out. It limits bodies and counts answers.
+
+One thin layer, because whatever stands here is paid for by every charge.
+"""
+
+import time
+from bisect import bisect_left
+from collections.abc import Iterable
+
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from billing.core.refusals import PayloadTooLarge
+
+BODY_BYTES = 1 << 20
+BATCH_BYTES = 8 << 20
+BATCH_PATH = "/v1/charges/batch"
+BUCKETS_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class Requests(Collector):
+    """Answers by method, route and status, and how long each route took."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str, int], int] = {}
+        self._seconds: dict[str, tuple[list[int], list[float]]] = {}  # by route: answers by bucket, and [sum]
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        key = (method, route, status)
+        self._counts[key] = self._counts.get(key, 0) + 1
+        found = self._seconds.get(route)
+        if found is None:
+            found = self._seconds[route] = ([0] * (len(BUCKETS_SECONDS) + 1), [0.0])
+        found[0][bisect_left(BUCKETS_SECONDS, seconds)] += 1
+        found[1][0] += seconds
+
+    def collect(self) -> Iterable[Metric]:
+        answers = CounterMetricFamily(
+            "billing_http_requests", "HTTP requests answered", labels=("method", "route", "status")
+        )
+        for (method, route, status), count in self._counts.items():
+            answers.add_metric((method, route, str(status)), count)
+        yield answers
+        waits = HistogramMetricFamily("billing_http_request_seconds", "Time from request to answer", labels=("route",))
+        for route, (counts, (total,)) in self._seconds.items():
+            running, buckets = 0, []
+            for bound, count in zip((*BUCKETS_SECONDS, "+Inf"), counts, strict=True):
+                running += count
+                buckets.append((str(bound), running))
+            waits.add_metric((route,), buckets, total)
+        yield waits
+
+
+class Front:
+    """ASGI. Who reads more than the limit gets PayloadTooLarge; a batch may be larger than a body.
+
+    It is the application that answers, so that key, role and account are refused first.
+    """
+
+    def __init__(self, app: ASGIApp, requests: Requests) -> None:
+        self._app = app
+        self._requests = requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 500
+
+        async def counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, _limited(scope, receive), counted)
+        finally:
+            route = getattr(scope.get("route"), "path", "unknown")
+            # A method that no route answers is any word that a stranger chose.
+            method = scope["method"] if route != "unknown" and status != 405 else "-"
+            self._requests.count(method, route, status, time.perf_counter() - started)
+
+
+def _limited(scope: Scope, receive: Receive) -> Receive:
+    """`receive`, but no further than the limit, whatever the headers say."""
+    limit = BATCH_BYTES if scope["path"] == BATCH_PATH else BODY_BYTES
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            if not _exceeds(value, limit):
+                return receive  # the server reads no more than was announced
+            break
+    else:
+        if scope["method"] in ("GET", "HEAD"):
+            return receive
+        return _counting(receive, limit)
+
+    async def refusing() -> Message:
+        raise PayloadTooLarge(limit)
+
+    return refusing
+
+
+def _counting(receive: Receive, limit: int) -> Receive:
+    read = 0
+
+    async def counting() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > limit:
+            raise PayloadTooLarge(limit)
+        return message
+
+    return counting
+
+
+def _exceeds(length: bytes, limit: int) -> bool:
+    digits = length.lstrip(b"0")
+    # Python refuses to read integers of thousands of digits.
+    return digits.isdigit() and (len(digits) > 18 or int(digits) > limit)
