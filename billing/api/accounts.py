@@ -16,7 +16,7 @@ from billing.api.models.accounts import (
     NewGrant,
 )
 from billing.api.models.common import Page, decode_cursor, decode_moment, page
-from billing.api.parameters import AccountId, Cursor, Limit, Moment, The, answered
+from billing.api.parameters import AccountId, Cursor, Limit, Moment, answered
 from billing.api.problems import responses
 from billing.core.answers import AccountAnswer, GrantAnswer
 from billing.core.commands import UNCHANGED, AmendAccount, IssueGrant, OpenAccount
@@ -27,9 +27,9 @@ router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
 
 
 @router.post("", status_code=201, response_model=Account, responses=responses(IdReused, again=Account))
-async def open_account(body: NewAccount, response: Response, service: The, caller: Admin) -> Account:
+async def open_account(body: NewAccount, response: Response, caller: Admin) -> Account:
     """Opens an account. Repeated alike it answers 200 with the account as it is now."""
-    answer = await service.posting.post(
+    answer = await caller.service.posting.post(
         OpenAccount(
             body.account_id,
             body.name,
@@ -38,7 +38,7 @@ async def open_account(body: NewAccount, response: Response, service: The, calle
             body.overage,
             body.hold,
             body.metadata,
-            caller.key_id,
+            caller.key.key_id,
         )
     )
     assert isinstance(answer, AccountAnswer)
@@ -47,58 +47,55 @@ async def open_account(body: NewAccount, response: Response, service: The, calle
 
 
 @router.get("", response_model=Page[Account], responses=responses())
-async def list_accounts(service: The, caller: Reading, cursor: Cursor = None, limit: Limit = 50) -> Any:
+async def list_accounts(caller: Reading, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """Accounts in the order of their ids; a key of role `account` sees its own."""
-    if caller.role == ACCOUNT and caller.account_id is not None:
-        own = (caller.account_id, await accounts.account(service.engine, caller.account_id))
+    if caller.key.role == ACCOUNT and caller.key.account_id is not None:
+        own = (caller.key.account_id, await accounts.account(caller.service.engine, caller.key.account_id))
         return page([own], 1, None, lambda item: Account.of(*item))
     after = None if cursor is None else decode_cursor(cursor, str)[0]
-    found = await accounts.accounts(service.engine, after=after, limit=limit + 1)
+    found = await accounts.accounts(caller.service.engine, after=after, limit=limit + 1)
     return page(found, limit, lambda item: [item[0]], lambda item: Account.of(*item))
 
 
 @router.get("/{account_id}", response_model=Account, responses=responses(AccountNotFound))
-async def get_account(account_id: AccountId, service: The, caller: Reading) -> Account:
+async def get_account(account_id: AccountId, caller: Reading) -> Account:
     """One account and its settings."""
-    return Account.of(account_id, await accounts.account(service.engine, account_id))
+    return Account.of(account_id, await accounts.account(caller.service.engine, account_id))
 
 
 @router.patch("/{account_id}", response_model=Account, responses=responses(AccountNotFound))
-async def amend_account(account_id: AccountId, body: AccountPatch, service: The, caller: Admin) -> Account:
+async def amend_account(account_id: AccountId, body: AccountPatch, caller: Admin) -> Account:
     """Changes the settings that are sent. Those that decide money leave a record: see `/changes`."""
     sent = {
         name: getattr(body, name) if name in body.model_fields_set else UNCHANGED
         for name in ("name", "status", "credit_limit", "overage", "hold", "metadata")
     }
-    answer = await service.posting.post(AmendAccount(account_id, **sent, actor=caller.key_id))
+    answer = await caller.service.posting.post(AmendAccount(account_id, **sent, actor=caller.key.key_id))
     assert isinstance(answer, AccountAnswer)
     return Account.of(account_id, answer.settings)
 
 
 @router.get("/{account_id}/changes", response_model=Page[Change], responses=responses(AccountNotFound))
-async def list_changes(
-    account_id: AccountId, service: The, caller: Reading, cursor: Cursor = None, limit: Limit = 50
-) -> Any:
+async def list_changes(account_id: AccountId, caller: Reading, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """Who changed what, and when, from the opening on."""
     after = None
     if cursor is not None:
         moment, position = decode_cursor(cursor, str, int)
         after = (decode_moment(moment), position)
-    found = await accounts.changes(service.engine, account_id, after=after, limit=limit + 1)
+    found = await accounts.changes(caller.service.engine, account_id, after=after, limit=limit + 1)
     return page(found, limit, lambda change: [change.changed_at.isoformat(), change.position], Change.of)
 
 
 @router.get("/{account_id}/balance", response_model=Balance | BalanceAt, responses=responses(AccountNotFound))
 async def get_balance(
     account_id: AccountId,
-    service: The,
     caller: Reading,
     at: Moment | None = Query(None, description="RFC 3339: the figures as they were then, by when things took effect"),
 ) -> Balance | BalanceAt:
     """What the account has, what is held and what is left, at one instant."""
     if at is not None:
-        return BalanceAt.of(await balances.figures_at(service.engine, account_id, at))
-    return Balance.of(await balances.balance_sheet(service.engine, account_id))
+        return BalanceAt.of(await balances.figures_at(caller.service.engine, account_id, at))
+    return Balance.of(await balances.balance_sheet(caller.service.engine, account_id))
 
 
 @router.post(
@@ -107,12 +104,10 @@ async def get_balance(
     response_model=GrantShown,
     responses=responses(AccountNotFound, IdReused, again=GrantShown),
 )
-async def issue_grant(
-    account_id: AccountId, body: NewGrant, response: Response, service: The, caller: Admin
-) -> GrantShown:
+async def issue_grant(account_id: AccountId, body: NewGrant, response: Response, caller: Admin) -> GrantShown:
     """Gives credits. What is owed is paid first, oldest debt first."""
     paid = body.amount_paid
-    answer = await service.posting.post(
+    answer = await caller.service.posting.post(
         IssueGrant(
             account_id,
             body.grant_id,
@@ -132,10 +127,8 @@ async def issue_grant(
 
 
 @router.get("/{account_id}/grants", response_model=Page[GrantShown], responses=responses(AccountNotFound))
-async def list_grants(
-    account_id: AccountId, service: The, caller: Reading, cursor: Cursor = None, limit: Limit = 50
-) -> Any:
+async def list_grants(account_id: AccountId, caller: Reading, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """All grants of the account, also spent and expired ones, oldest first."""
     after = 0 if cursor is None else decode_cursor(cursor, int)[0]
-    found = await journal.grants(service.engine, account_id, after=after, limit=limit + 1)
+    found = await journal.grants(caller.service.engine, account_id, after=after, limit=limit + 1)
     return page(found, limit, lambda grant: [grant.seq], GrantShown.of)

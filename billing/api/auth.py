@@ -1,55 +1,19 @@
-"""Keys and roles: who calls, and whether they may."""
+"""Roles: who calls, and whether they may."""
 
-import asyncio
-import hmac
-import time
-from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
 
+from billing.api.service import Service
 from billing.core.refusals import AccountNotFound, Forbidden, Unauthenticated
-from billing.store.engine import Engine
-from billing.store.keys import Key, digest, find_key, well_formed
-
-KEY_LIFETIME_SECONDS = 1.0  # a revoked key must stop within two
-_CACHED_KEYS = 10_000
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+from billing.store.keys import Key
 
 
-class KeyRing:
-    """Keys as this process knows them: each is looked up again a second after it was last looked up."""
+class Caller(NamedTuple):
+    """Who calls, and what answers: one dependency for both, because each costs every request."""
 
-    def __init__(self, engine: Engine, admin_key: str | None) -> None:
-        self._engine = engine
-        self._admin_digest = None if admin_key is None else digest(admin_key)
-        self._admin = Key("environment", "admin", None, "BILLING_ADMIN_KEY", _BEGINNING, None)
-        self._known: dict[str, tuple[float, asyncio.Future[Key | None]]] = {}
-
-    async def find(self, secret: str) -> Key | None:
-        """The key of `secret`, or None. Raises DatabaseUnavailable when it cannot be known."""
-        entry = self._known.get(secret)
-        if entry is None or entry[0] < time.monotonic():
-            entry = self._look_up(secret)
-        return await asyncio.shield(entry[1]) if not entry[1].done() else entry[1].result()
-
-    def _look_up(self, secret: str) -> tuple[float, asyncio.Future[Key | None]]:
-        """Starts one look-up for however many requests wait for it."""
-        if len(self._known) >= _CACHED_KEYS:
-            self._known.clear()
-        entry = (time.monotonic() + KEY_LIFETIME_SECONDS, asyncio.ensure_future(self._read(secret)))
-        self._known[secret] = entry
-        return entry
-
-    async def _read(self, secret: str) -> Key | None:
-        hashed = digest(secret)
-        if self._admin_digest is not None and hmac.compare_digest(hashed, self._admin_digest):
-            return self._admin
-        try:
-            return await find_key(self._engine, hashed) if well_formed(secret) else None
-        except BaseException:
-            self._known.pop(secret, None)
-            raise
+    key: Key
+    service: Service
 
 
 class Allow:
@@ -58,11 +22,11 @@ class Allow:
     def __init__(self, *roles: str) -> None:
         self.roles = frozenset(roles)
 
-    async def __call__(self, request: Request) -> Key:
+    async def __call__(self, request: Request) -> Caller:
         header = request.headers.get("authorization", "")
         scheme, _, secret = header.partition(" ")
-        ring: KeyRing = request.app.state.service.keys
-        key = await ring.find(secret.strip()) if scheme.lower() == "bearer" and secret else None
+        service: Service = request.app.state.service
+        key = await service.keys.find(secret.strip()) if scheme.lower() == "bearer" and secret else None
         if key is None:
             raise Unauthenticated()
         if key.role not in self.roles:
@@ -71,13 +35,13 @@ class Allow:
             account_id = request.path_params.get("account_id")
             if account_id is not None and account_id != key.account_id:
                 raise AccountNotFound(account_id)
-        return key
+        return Caller(key, service)
 
 
 ADMIN, GATEWAY, FINANCE, ACCOUNT = "admin", "gateway", "finance", "account"
-Admin = Annotated[Key, Depends(Allow(ADMIN))]
-Charging = Annotated[Key, Depends(Allow(ADMIN, GATEWAY))]
-Refunding = Annotated[Key, Depends(Allow(ADMIN, FINANCE))]
-Overseeing = Annotated[Key, Depends(Allow(ADMIN, FINANCE))]
-Browsing = Annotated[Key, Depends(Allow(ADMIN, GATEWAY, FINANCE))]
-Reading = Annotated[Key, Depends(Allow(ADMIN, GATEWAY, FINANCE, ACCOUNT))]
+Admin = Annotated[Caller, Depends(Allow(ADMIN))]
+Charging = Annotated[Caller, Depends(Allow(ADMIN, GATEWAY))]
+Refunding = Annotated[Caller, Depends(Allow(ADMIN, FINANCE))]
+Overseeing = Annotated[Caller, Depends(Allow(ADMIN, FINANCE))]
+Browsing = Annotated[Caller, Depends(Allow(ADMIN, GATEWAY, FINANCE))]
+Reading = Annotated[Caller, Depends(Allow(ADMIN, GATEWAY, FINANCE, ACCOUNT))]

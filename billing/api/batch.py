@@ -13,8 +13,8 @@ from billing.api import problems
 from billing.api.auth import Charging
 from billing.api.models.charges import AuthorizeOrCharge, ChargeShown, Operation
 from billing.api.models.common import Problem, Shown
-from billing.api.parameters import The
 from billing.api.problems import responses
+from billing.api.service import Service
 from billing.core.answers import ChargeAnswer
 from billing.core.commands import Authorize, Command
 from billing.core.refusals import Invalid, PayloadTooLarge, Refusal
@@ -77,14 +77,14 @@ _results: TypeAdapter[Any] = TypeAdapter(list[Done | dict[str, Any]])
         }
     },
 )
-async def batch(request: Request, service: The, caller: Charging) -> Response:
+async def batch(request: Request, caller: Charging) -> Response:
     """Posts many operations, in order for each account, and answers each for itself, in order."""
     operations = _operations(await request.body())
     slices = [operations[start : start + SLICE] for start in range(0, len(operations), SLICE)]
     posted = []
     for part in slices:
         # A slice at a time, and a turn for everybody else in between: single requests must not wait.
-        posted.append(asyncio.ensure_future(_post(service, part)))
+        posted.append(asyncio.ensure_future(_post(caller.service, part)))
         await asyncio.sleep(0)
     written = []
     for task in posted:
@@ -125,7 +125,7 @@ def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is no number in JSON")
 
 
-async def _post(service: The, operations: list[Any]) -> list[Any]:
+async def _post(service: Service, operations: list[Any]) -> list[Any]:
     """Posts one slice; what it says of each operation, ready to be written."""
     results: list[Any] = [None] * len(operations)
     commands: list[Command] = []

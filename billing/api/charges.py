@@ -23,11 +23,11 @@ from billing.api.parameters import (
     RequestId,
     Search,
     Start,
-    The,
     answered,
     clean,
 )
 from billing.api.problems import responses
+from billing.api.service import Service
 from billing.core.answers import ChargeAnswer, RefundAnswer
 from billing.core.refusals import (
     AccountNotFound,
@@ -63,14 +63,12 @@ Status = Annotated[Literal["authorized", "settled", "voided", "expired"] | None,
         PriceChanged, InsufficientCredits, again=ChargeShown,
     ),
 )  # fmt: skip
-async def charge(
-    account_id: AccountId, body: NewCharge, response: Response, service: The, caller: Charging
-) -> ChargeShown:
+async def charge(account_id: AccountId, body: NewCharge, response: Response, caller: Charging) -> ChargeShown:
     """Authorizes a request: reserves its quoted cost. With `outputs`, charges it in one step.
 
     Send the same body again when no answer came: it takes effect once, and says how the charge stands by now.
     """
-    answer = await service.posting.post(body.command(account_id))
+    answer = await caller.service.posting.post(body.command(account_id))
     assert isinstance(answer, ChargeAnswer)
     answered(response, answer.replayed)
     return ChargeShown.of(answer.charge, answer.outputs, answer.balance)
@@ -79,7 +77,6 @@ async def charge(
 @router.get(CHARGES, response_model=Page[ChargeShown], responses=responses(AccountNotFound))
 async def list_charges(
     account_id: AccountId,
-    service: The,
     caller: Reading,
     status: Status = None,
     model: Search = None,
@@ -93,14 +90,13 @@ async def list_charges(
 ) -> Any:
     """The account's charges, newest first, by when they were authorized."""
     clean(model=model, api_key_id=api_key_id, end_user=end_user, flag=flag)
-    await accounts.account(service.engine, account_id)
+    await accounts.account(caller.service.engine, account_id)
     where = Filter(account_id, status, model, api_key_id, end_user, flag, start, end)
-    return await _list(service, where, cursor, limit)
+    return await _list(caller.service, where, cursor, limit)
 
 
 @router.get("/v1/charges", response_model=Page[ChargeShown], responses=responses())
 async def list_all_charges(
-    service: The,
     caller: Overseeing,
     account_id: Search = None,
     status: Status = None,
@@ -116,13 +112,13 @@ async def list_all_charges(
     """Charges across accounts, account by account, newest first."""
     clean(account_id=account_id, model=model, api_key_id=api_key_id, end_user=end_user, flag=flag)
     where = Filter(account_id, status, model, api_key_id, end_user, flag, start, end)
-    return await _list(service, where, cursor, limit)
+    return await _list(caller.service, where, cursor, limit)
 
 
 @router.get(CHARGE, response_model=ChargeShown, responses=responses(AccountNotFound, ChargeNotFound))
-async def get_charge(account_id: AccountId, request_id: RequestId, service: The, caller: Reading) -> ChargeShown:
+async def get_charge(account_id: AccountId, request_id: RequestId, caller: Reading) -> ChargeShown:
     """One charge as it is at this moment."""
-    view, figures = await charges.charge(service.engine, account_id, request_id)
+    view, figures = await charges.charge(caller.service.engine, account_id, request_id)
     return ChargeShown.of(view.charge, view.outputs, Balance(figures.posted, figures.held, figures.available))
 
 
@@ -136,11 +132,10 @@ async def settle(
     request_id: RequestId,
     body: Settlement,
     response: Response,
-    service: The,
     caller: Charging,
 ) -> ChargeShown:
     """Bills what was delivered, by the measured size of each output, and releases the hold."""
-    answer = await service.posting.post(body.command(account_id, request_id))
+    answer = await caller.service.posting.post(body.command(account_id, request_id))
     assert isinstance(answer, ChargeAnswer)
     answered(response, answer.replayed, created=200)
     return ChargeShown.of(answer.charge, answer.outputs, answer.balance)
@@ -155,12 +150,11 @@ async def void(
     account_id: AccountId,
     request_id: RequestId,
     response: Response,
-    service: The,
     caller: Charging,
     body: Voiding | None = None,
 ) -> ChargeShown:
     """Releases the hold: nothing was delivered. Closes late settlement too."""
-    answer = await service.posting.post((body or Voiding()).command(account_id, request_id))
+    answer = await caller.service.posting.post((body or Voiding()).command(account_id, request_id))
     assert isinstance(answer, ChargeAnswer)
     answered(response, answer.replayed, created=200)
     return ChargeShown.of(answer.charge, answer.outputs, answer.balance)
@@ -177,11 +171,10 @@ async def refund(
     request_id: RequestId,
     body: NewRefund,
     response: Response,
-    service: The,
     caller: Refunding,
 ) -> RefundShown:
     """Returns credits of a bill to the grants that paid it, after what the account owes."""
-    answer = await service.posting.post(body.command(account_id, request_id))
+    answer = await caller.service.posting.post(body.command(account_id, request_id))
     assert isinstance(answer, RefundAnswer)
     answered(response, answer.replayed)
     return RefundShown.of(answer.refund, ChargeShown.of(answer.charge, answer.outputs, answer.balance))
@@ -191,24 +184,23 @@ async def refund(
 async def list_refunds(
     account_id: AccountId,
     request_id: RequestId,
-    service: The,
     caller: Reading,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Any:
     """The charge's refunds, oldest first."""
     after = 0 if cursor is None else decode_cursor(cursor, int)[0]
-    found = await charges.refunds(service.engine, account_id, request_id, after=after, limit=limit + 1)
+    found = await charges.refunds(caller.service.engine, account_id, request_id, after=after, limit=limit + 1)
     return page(found, limit, lambda refund: [refund.first_seq], RefundShown.of)
 
 
 @router.get(f"{CHARGE}/explain", response_model=Explanation, responses=responses(AccountNotFound, ChargeNotFound))
-async def explain_charge(account_id: AccountId, request_id: RequestId, service: The, caller: Reading) -> Explanation:
+async def explain_charge(account_id: AccountId, request_id: RequestId, caller: Reading) -> Explanation:
     """Why the charge costs what it costs, step by step, from the request down to the journal."""
-    return Explanation.of(await explain.explain(service.engine, service.books, account_id, request_id))
+    return Explanation.of(await explain.explain(caller.service.engine, caller.service.books, account_id, request_id))
 
 
-async def _list(service: The, where: Filter, cursor: str | None, limit: int) -> Any:
+async def _list(service: Service, where: Filter, cursor: str | None, limit: int) -> Any:
     after = None
     if cursor is not None:
         account_id, moment, request_id = decode_cursor(cursor, str, str, str)

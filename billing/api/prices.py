@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Response
 from billing.api.auth import Admin, Reading
 from billing.api.models.common import Page, decode_cursor, page
 from billing.api.models.prices import NewPriceBook, NewQuote, PriceBookShown, QuoteShown
-from billing.api.parameters import Cursor, Limit, The, answered
+from billing.api.parameters import Cursor, Limit, answered
 from billing.api.problems import responses
 from billing.core.refusals import (
     PriceBookNotFound,
@@ -23,34 +23,32 @@ router = APIRouter(prefix="/v1", tags=["prices"])
 
 
 @router.get("/price-books", response_model=Page[PriceBookShown], responses=responses())
-async def list_price_books(service: The, caller: Reading, cursor: Cursor = None, limit: Limit = 50) -> Any:
+async def list_price_books(caller: Reading, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """Every published version, oldest first."""
-    await service.refresh_books()
+    await caller.service.refresh_books()
     after = 0 if cursor is None else decode_cursor(cursor, int)[0]
-    found = [book for book in service.books if book.version > after]
+    found = [book for book in caller.service.books if book.version > after]
     return page(found, limit, lambda book: [book.version], PriceBookShown.of)
 
 
 @router.get("/price-books/current", response_model=PriceBookShown, responses=responses())
-async def current_price_book(service: The, caller: Reading) -> PriceBookShown:
+async def current_price_book(caller: Reading) -> PriceBookShown:
     """The version in force."""
-    return PriceBookShown.of(service.books.at(await database_time(service.engine)))
+    return PriceBookShown.of(caller.service.books.at(await database_time(caller.service.engine)))
 
 
 @router.get("/price-books/{version}", response_model=PriceBookShown, responses=responses(PriceBookNotFound))
-async def get_price_book(
-    version: Annotated[int, Path(ge=0, le=2**31 - 1)], service: The, caller: Reading
-) -> PriceBookShown:
+async def get_price_book(version: Annotated[int, Path(ge=0, le=2**31 - 1)], caller: Reading) -> PriceBookShown:
     """One version; versions never change."""
-    await service.refresh_books()
-    return PriceBookShown.of(service.books.version(version))
+    await caller.service.refresh_books()
+    return PriceBookShown.of(caller.service.books.version(version))
 
 
 @router.post("/price-books", status_code=201, response_model=PriceBookShown, responses=responses(again=PriceBookShown))
-async def publish_price_book(body: NewPriceBook, response: Response, service: The, caller: Admin) -> PriceBookShown:
+async def publish_price_book(body: NewPriceBook, response: Response, caller: Admin) -> PriceBookShown:
     """Publishes a new version of all prices. Charges that are open keep theirs."""
-    book, new = await publish(service.dsn, body.effective_from, body.models, caller.key_id)
-    await service.refresh_books()
+    book, new = await publish(caller.service.dsn, body.effective_from, body.models, caller.key.key_id)
+    await caller.service.refresh_books()
     answered(response, not new)
     return PriceBookShown.of(book)
 
@@ -60,7 +58,7 @@ async def publish_price_book(body: NewPriceBook, response: Response, service: Th
     response_model=QuoteShown,
     responses=responses(UnknownModel, SizeNotAllowed, SizeNotPriced, QualityNotSupported),
 )
-async def quote(body: NewQuote, service: The, caller: Reading) -> QuoteShown:
+async def quote(body: NewQuote, caller: Reading) -> QuoteShown:
     """What a request would cost now. Writes nothing and promises nothing: send `price_version` along to bind it."""
-    book = service.books.at(await database_time(service.engine))
+    book = caller.service.books.at(await database_time(caller.service.engine))
     return QuoteShown.of(book.quote(body.model, body.n, body.size, body.quality, body.overage))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 from fastapi import Request
 
-from billing.api.auth import KeyRing
+from billing.api.key_ring import KeyRing
 from billing.core.prices import PriceBooks
 from billing.posting import Expiry, Posting
 from billing.settings import Settings

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from billing.api.auth import ADMIN, FINANCE, Reading
 from billing.api.models.common import Page, decode_cursor, page
 from billing.api.models.transfers import TransferShown
-from billing.api.parameters import AccountId, Cursor, End, Limit, Search, Start, The, clean
+from billing.api.parameters import AccountId, Cursor, End, Limit, Search, Start, clean
 from billing.api.problems import responses
 from billing.core.refusals import AccountNotFound, Forbidden
 from billing.store import journal
@@ -19,7 +19,6 @@ router = APIRouter(prefix="/v1/accounts/{account_id}", tags=["ledger"])
 @router.get("/transfers", response_model=Page[TransferShown], responses=responses(AccountNotFound))
 async def list_transfers(
     account_id: AccountId,
-    service: The,
     caller: Reading,
     book: Annotated[Literal["wallet", "money"], Query(description="`money` for admin and finance")] = "wallet",
     kind: Search = None,
@@ -29,10 +28,10 @@ async def list_transfers(
     limit: Limit = 50,
 ) -> Any:
     """Transfers in the order of their seq. Each is hashed with the one before: anybody can recompute the chain."""
-    if book == "money" and caller.role not in (ADMIN, FINANCE):
-        raise Forbidden(caller.role)
+    if book == "money" and caller.key.role not in (ADMIN, FINANCE):
+        raise Forbidden(caller.key.role)
     clean(kind=kind)
     after = 0 if cursor is None else decode_cursor(cursor, int)[0]
     where = TransferFilter(book, kind, start, end)
-    found = await journal.transfers(service.engine, account_id, where, after=after, limit=limit + 1)
+    found = await journal.transfers(caller.service.engine, account_id, where, after=after, limit=limit + 1)
     return page(found, limit, lambda transfer: [transfer.seq], TransferShown.of)

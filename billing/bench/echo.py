@@ -12,7 +12,8 @@ from types import SimpleNamespace
 
 from fastapi import FastAPI
 
-from billing.api.auth import Charging, KeyRing
+from billing.api.auth import Charging
+from billing.api.key_ring import KeyRing
 from billing.api.models.charges import ChargeBalance, ChargeShown, NewCharge
 from billing.api.parameters import AccountId
 from billing.settings import Settings
