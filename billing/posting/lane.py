@@ -1,7 +1,7 @@
 """A lane: one connection and one batch in flight. While a batch commits, the next one collects.
 
 Only the lane's own task touches its connection, and that task is never cancelled: callers wait on futures,
-and one who goes away loses only the answer. Single commands go before slices of big batches.
+and one who goes away loses only the answer. Single commands and slices of big batches take turns.
 """
 
 import asyncio
@@ -59,6 +59,7 @@ class Lane:
         self._singles: deque[Job] = deque()
         self._slices: deque[Job] = deque()
         self._work = asyncio.Event()
+        self._slice_is_next = False
         self._closing = False
         self._connection: engine.Connection | None = None
         self._posted = 0
@@ -107,14 +108,15 @@ class Lane:
                 place += len(job.commands)
 
     def _take(self) -> list[Job]:
-        jobs = []
-        room = self._batch
-        while self._singles and room > 0:
-            jobs.append(self._singles.popleft())
-            room -= 1
-        if self._slices and room > 0:
-            jobs.append(self._slices.popleft())
-        return jobs
+        """The next batch: what singles are waiting, or a slice; when both wait, in turns and never together.
+
+        A single command waits for one slice at most, and not for another that came along in its own batch.
+        """
+        if self._slices and (self._slice_is_next or not self._singles):
+            self._slice_is_next = False
+            return [self._slices.popleft()]
+        self._slice_is_next = True
+        return [self._singles.popleft() for _ in range(min(len(self._singles), self._batch))]
 
     async def _post(self, commands: Sequence[Command]) -> list[Result]:
         """Posts `commands` in one transaction; where one of them breaks it, halves, so that only that one fails."""

@@ -11,7 +11,7 @@ from billing.core.refusals import Overloaded
 from billing.posting.lane import Lane, Result
 from billing.store import engine
 
-SLICE = 250  # commands of a big batch in one transaction: longer ones would make single requests wait
+SLICE = 100  # commands of a big batch in one transaction: longer ones would make single requests wait
 
 
 class Posting:
