@@ -19,6 +19,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 import uvloop
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from billing.core.refusals import Refusal
@@ -26,7 +27,7 @@ from billing.database import database
 from billing.embedded import EmbeddedPostgresError
 from billing.settings import Settings, SettingsError
 from billing.store import keys as key_store
-from billing.store.engine import NotMigrated, connection_lost, read_engine
+from billing.store.engine import NotMigrated, connection_lost, read_engine, refused_login
 from billing.store.price_books import price_books, publish
 from billing.store.schema import migrate as migrate_database
 
@@ -63,8 +64,16 @@ def serve(
 @app.command()
 def migrate() -> None:
     """Bring the database up to date. `serve` does it by itself."""
-    with database(_settings()) as dsn:
-        _run(lambda: migrate_database(dsn))
+    settings = _settings()
+    for attempt in range(3):
+        try:
+            with database(settings) as dsn:
+                _run(lambda: migrate_database(dsn))
+            break
+        except Exception as problem:
+            # A command that owned the embedded server may have finished and taken it along.
+            if attempt == 2 or settings.database_url is not None or not connection_lost(problem):
+                raise
     console.print("The database is up to date.")
 
 
@@ -152,7 +161,9 @@ def list_keys(as_json: AsJson = False) -> None:
     table = Table("id", "role", "account", "name", "created", "revoked")
     for key in found:
         revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
-        table.add_row(key.key_id, key.role, key.account_id or "", key.name, f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
+        table.add_row(
+            key.key_id, key.role, key.account_id or "", escape(key.name), f"{key.created_at:%Y-%m-%d %H:%M}", revoked
+        )
     console.print(table)
 
 
@@ -223,6 +234,10 @@ def main() -> None:
     except (EmbeddedPostgresError, NotMigrated, SettingsError, Refusal, ValueError) as problem:
         _fail(str(problem))
     except Exception as problem:
+        if isinstance(problem, OSError) and problem.filename is not None:
+            _fail(f"{problem.filename}: {problem.strerror}")
+        if reason := refused_login(problem):
+            _fail(f"The database refuses us: {reason}. Is DATABASE_URL right?")
         if connection_lost(problem):
             _fail(f"The database cannot be reached: {problem}. Is DATABASE_URL right, and does it run?")
         raise

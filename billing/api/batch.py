@@ -1,8 +1,8 @@
 """Batches: many operations in one request. One bad operation fails alone; nothing is atomic between them."""
 
 import asyncio
-from collections import deque
 import json
+from collections import deque
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
@@ -90,8 +90,7 @@ async def batch(request: Request, caller: Charging) -> Response:
             written.append(_written(await posted.popleft()))
         posted.append(asyncio.create_task(_post(caller.service, operations[start : start + SLICE])))
         await asyncio.sleep(0)
-    for task in posted:
-        written.append(_written(await task))
+    written += [_written(await task) for task in posted]
     return Response(b'{"results":[' + b",".join(written) + b"]}", media_type="application/json")
 
 

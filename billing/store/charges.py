@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, any_, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.core.charges import Charge, Output
@@ -45,7 +45,7 @@ class Filter:
             if value is not None:
                 wanted.append(column == value)
         if self.flag is not None:
-            wanted.append(_C.flags.any(self.flag))
+            wanted.append(literal(self.flag) == any_(_C.flags))
         if self.start is not None:
             wanted.append(_C.authorized_at >= self.start)
         if self.end is not None:

@@ -90,6 +90,25 @@ async def connect(dsn: str, settings: dict[str, str] | None = None) -> asyncpg.C
     return connection
 
 
+async def answers(dsn: str) -> bool:
+    """Whether the database at `dsn` takes connections."""
+    try:
+        connection = await asyncpg.connect(plain_dsn(dsn), timeout=10)
+    except (*CONNECTION_LOST, asyncpg.PostgresError):
+        return False
+    await connection.close()
+    return True
+
+
+def refused_login(error: BaseException | None) -> str | None:
+    """What the server says when it answers, but not to us: no such database, no such login, a wrong password."""
+    while error is not None:  # SQLAlchemy wraps what asyncpg raises
+        if isinstance(error, asyncpg.InvalidCatalogNameError | asyncpg.InvalidAuthorizationSpecificationError):
+            return str(error)
+        error = error.__cause__
+    return None
+
+
 async def replan(connection: asyncpg.Connection) -> None:
     """Has a session's statements planned anew, for tables as large as they are by now.
 

@@ -47,11 +47,6 @@ def account(api: Api) -> str:
     return account_id
 
 
-warns = pytest.mark.xfail(
-    reason="the filter by flag uses a deprecated operator of SQLAlchemy: a warning, here an error"
-)
-
-
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -64,9 +59,9 @@ warns = pytest.mark.xfail(
         ({"api_key_id": "k1"}, ["r3", "r1"]),
         ({"end_user": "u1"}, ["r2", "r1"]),
         ({"end_user": "u1", "api_key_id": "k1"}, ["r1"]),
-        pytest.param({"flag": "unmeasured"}, ["r5"], marks=warns),
-        pytest.param({"flag": "unpriced_size"}, ["r6"], marks=warns),
-        pytest.param({"status": "settled", "flag": "late"}, [], marks=warns),
+        ({"flag": "unmeasured"}, ["r5"]),
+        ({"flag": "unpriced_size"}, ["r6"]),
+        ({"status": "settled", "flag": "late"}, []),
     ],
 )
 def test_filters(api: Api, account: str, query: dict[str, str], expected: list[str]) -> None:

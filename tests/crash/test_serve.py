@@ -262,9 +262,9 @@ def kill_worker(service: Service) -> None:
 
 
 def kill_postgres(service: Service) -> None:
+    """The service starts its PostgreSQL again, and its lanes find it."""
     kill(service.postgres)
-    service.end(signal.SIGTERM)
-    service.start()
+    until(service.is_ready, "the service is ready again")
 
 
 def kill_a_session(service: Service) -> None:
@@ -438,3 +438,19 @@ def test_migrations_at_the_same_time_do_not_collide(empty_database: str) -> None
             await connection.close()
 
     assert asyncio.run(versions()) == 1
+
+
+def test_commands_at_the_same_time_share_one_embedded_server() -> None:
+    place = Path(tempfile.mkdtemp(prefix="billing-test-", dir="/tmp"))
+    place.chmod(0o711)
+    try:
+        environment = {name: text for name, text in os.environ.items() if name != "DATABASE_URL"}
+        environment |= {"BILLING_DATA_DIR": str(place / "data"), "PYTHONPATH": str(CODE)}
+        command = [sys.executable, "-m", "billing", "migrate"]
+        running = [
+            subprocess.Popen(command, env=environment, cwd="/", stderr=subprocess.PIPE, text=True) for _ in range(3)
+        ]
+        ended = [(process.communicate(timeout=BOUND_SECONDS)[1], process.returncode) for process in running]
+        assert [status for _, status in ended] == [0, 0, 0], ended
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
