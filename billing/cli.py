@@ -27,7 +27,7 @@ from billing.database import database
 from billing.embedded import EmbeddedPostgresError
 from billing.settings import Settings, SettingsError
 from billing.store import keys as key_store
-from billing.store.engine import NotMigrated, connection_lost, read_engine, refused_login
+from billing.store.engine import NotMigrated, read_engine, refused_login, unreachable
 from billing.store.price_books import price_books, publish
 from billing.store.schema import migrate as migrate_database
 
@@ -72,7 +72,7 @@ def migrate() -> None:
             break
         except Exception as problem:
             # A command that owned the embedded server may have finished and taken it along.
-            if attempt == 2 or settings.database_url is not None or not connection_lost(problem):
+            if attempt == 2 or settings.database_url is not None or not unreachable(problem):
                 raise
     console.print("The database is up to date.")
 
@@ -238,7 +238,7 @@ def main() -> None:
             _fail(f"{problem.filename}: {problem.strerror}")
         if reason := refused_login(problem):
             _fail(f"The database refuses us: {reason}. Is DATABASE_URL right?")
-        if connection_lost(problem):
+        if unreachable(problem):
             _fail(f"The database cannot be reached: {problem}. Is DATABASE_URL right, and does it run?")
         raise
 

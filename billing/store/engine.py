@@ -1,6 +1,7 @@
 """Connections: where the database is, how a session of the service is set up, and who owns the schema."""
 
 import ssl
+from collections.abc import Iterator
 from typing import TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
@@ -100,13 +101,23 @@ async def answers(dsn: str) -> bool:
     return True
 
 
-def refused_login(error: BaseException | None) -> str | None:
+def refused_login(error: BaseException) -> str | None:
     """What the server says when it answers, but not to us: no such database, no such login, a wrong password."""
-    while error is not None:  # SQLAlchemy wraps what asyncpg raises
-        if isinstance(error, asyncpg.InvalidCatalogNameError | asyncpg.InvalidAuthorizationSpecificationError):
-            return str(error)
-        error = error.__cause__
+    for cause in _causes(error):
+        if isinstance(cause, asyncpg.InvalidCatalogNameError | asyncpg.InvalidAuthorizationSpecificationError):
+            return str(cause)
     return None
+
+
+def unreachable(error: BaseException) -> bool:
+    """Whether `error`, or what it was raised from, is a connection that was lost or could not be made."""
+    return any(connection_lost(cause) for cause in _causes(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:  # SQLAlchemy wraps what asyncpg raises
+        yield error
+        error = error.__cause__
 
 
 async def replan(connection: asyncpg.Connection) -> None:
