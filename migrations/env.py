@@ -4,9 +4,10 @@ import asyncio
 import os
 
 from alembic import context
+from sqlalchemy import Connection, text
+
 from billing.store.engine import owner_engine
 from billing.store.tables import metadata
-from sqlalchemy import Connection, text
 
 
 def run(connection: Connection) -> None:

@@ -1,7 +1,6 @@
 """The service: what one process holds while it runs, from its first connection to its last answer."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from fastapi import Request
 from billing.api.key_ring import KeyRing
 from billing.core.prices import PriceBooks
 from billing.posting import Expiry, Posting
+from billing.posting.collector import tame_collector
 from billing.settings import Settings
 from billing.store.engine import Engine, read_engine
 from billing.store.price_books import price_books
@@ -52,9 +52,7 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
             asyncio.create_task(_refresh(service), name="price books"),
             asyncio.create_task(Expiry(engine, posting, interval_seconds=settings.expiry_seconds).run(), name="expiry"),
         ]
-        gc.collect()
-        gc.freeze()  # what start-up made lives for ever: collections need not look at it again
-        gc.set_threshold(400_000, 20, 100)
+        tame_collector()
         try:
             yield service
         finally:

@@ -1,6 +1,6 @@
 """A run: every measurement in turn, over an empty database and over a full one."""
 
-import gc
+import sys
 
 import uvloop
 from rich.console import Console
@@ -13,6 +13,7 @@ from billing.bench.progress import Progress
 from billing.bench.workload import HOT, account_ids, books
 from billing.embedded import EmbeddedPostgres
 from billing.posting import Posting
+from billing.posting.collector import tame_collector
 
 Sections = dict[str, list[Measurement]]
 
@@ -20,7 +21,7 @@ Sections = dict[str, list[Measurement]]
 def measure(options: Options) -> int:
     """Measures, prints, and writes JSON where asked; returns 0."""
     options = options.filled_in()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 150)  # wide enough for the tables where nobody looks yet
     with database.temporary_server() as server, Progress() as progress:
         about = uvloop.run(machine.described(server.dsn(), server.data_dir))
         sections: Sections = {"empty database": uvloop.run(_measured(server, options, 0, progress))}
@@ -46,9 +47,7 @@ async def _measured(server: EmbeddedPostgres, options: Options, charges: int, pr
             await open_accounts(posting, [*accounts, HOT])
         if charges:
             await stored.load(dsn, charges, options.accounts, progress)
-        gc.collect()
-        gc.freeze()  # as the service does
-        gc.set_threshold(50_000, 20, 100)
+        tame_collector()
         over_full = charges > 0
         found = [
             await in_process.measure(case, dsn, posting, postmaster, options, progress, stored=over_full)

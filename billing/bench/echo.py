@@ -3,7 +3,6 @@
 Same server, same key check, same models in and out, in a bare application; it posts nothing and reads nothing.
 """
 
-import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from billing.api.auth import Charging
 from billing.api.key_ring import KeyRing
 from billing.api.models.charges import ChargeBalance, ChargeShown, NewCharge
 from billing.api.parameters import AccountId
+from billing.posting.collector import tame_collector
 from billing.settings import Settings
 from billing.store.engine import read_engine
 
@@ -27,9 +27,7 @@ def create_app() -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = read_engine(os.environ["DATABASE_URL"])
         app.state.service = SimpleNamespace(keys=KeyRing(engine, Settings.read().admin_key))
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
+        tame_collector()
         yield
         await engine.dispose()
 
