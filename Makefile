@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check lint bench clean
+.PHONY: help install demo serve test check coverage lint bench clean
 
 is_new_enough = import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
@@ -38,7 +38,10 @@ lint: .venv/.synced  ## style, types and the rooms' imports
 	$(RUN)/mypy --strict billing
 	$(RUN)/lint-imports
 
-check: lint test  ## lint and test
+coverage: .venv/.synced  ## every line and branch of the core is tested by the core's own tests
+	$(RUN)/pytest tests/core -n $(WORKERS) -q --cov=billing.core --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
+
+check: lint test coverage  ## lint and test
 
 bench: .venv/.synced  ## measure
 	$(RUN)/billing bench $(ARGS)
