@@ -1,6 +1,5 @@
 """The `billing` command."""
 
-import dataclasses
 import json
 import os
 import secrets
@@ -22,6 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from billing.api.models.keys import KeyShown
 from billing.core.refusals import Refusal
 from billing.database import database
 from billing.embedded import EmbeddedPostgresError
@@ -133,11 +133,7 @@ def create_key(
     with _ledger() as dsn:
         key, secret = _run(lambda: key_store.create_key(dsn, role, account, name))
     if as_json:
-        print(
-            json.dumps(
-                {"id": key.key_id, "role": key.role, "account_id": key.account_id, "name": key.name, "key": secret}
-            )
-        )
+        print(json.dumps({**_document(key), "key": secret}))
     else:
         console.print(f"{key.key_id} ({key.role}): keep this, it is not shown again\n{secret}", highlight=False)
 
@@ -156,7 +152,7 @@ def list_keys(as_json: AsJson = False) -> None:
     with _ledger() as dsn:
         found = _run(lambda: read(dsn))
     if as_json:
-        print(json.dumps([dataclasses.asdict(key) for key in found], default=str))
+        print(json.dumps([_document(key) for key in found]))
         return
     table = Table("id", "role", "account", "name", "created", "revoked")
     for key in found:
@@ -249,6 +245,11 @@ def _ledger() -> Iterator[str]:
     with database(_settings()) as dsn:
         _run(lambda: migrate_database(dsn))
         yield dsn
+
+
+def _document(key: key_store.Key) -> dict[str, Any]:
+    """A key as the API shows it."""
+    return KeyShown.of(key).model_dump(mode="json")
 
 
 def _settings(**chosen: Any) -> Settings:

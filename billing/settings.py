@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+QUEUE_MIN = 1_000
+
 
 class SettingsError(Exception):
     """A setting that cannot be used; the message says which and what it takes."""
@@ -46,6 +48,16 @@ class Settings:
         settings = cls(**values)  # type: ignore[arg-type]
         if settings.log_format not in ("console", "json"):
             raise SettingsError("BILLING_LOG_FORMAT must be console or json")
-        if settings.admin_key is not None and len(settings.admin_key) < 16:
-            raise SettingsError("BILLING_ADMIN_KEY must have at least 16 characters")
+        if settings.admin_key is not None and not (len(settings.admin_key) >= 16 and _is_a_token(settings.admin_key)):
+            raise SettingsError(
+                "BILLING_ADMIN_KEY must have at least 16 characters, all of them printable ASCII, no spaces"
+            )
+        if settings.port > 65_535:
+            raise SettingsError("BILLING_PORT must be at most 65535")
+        if settings.queue < QUEUE_MIN:
+            raise SettingsError(f"BILLING_QUEUE must be at least {QUEUE_MIN}: a batch's slices must find room")
         return settings
+
+
+def _is_a_token(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text

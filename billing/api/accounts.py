@@ -23,6 +23,7 @@ from billing.core.commands import UNCHANGED, AmendAccount, IssueGrant, OpenAccou
 from billing.core.refusals import AccountNotFound, IdReused
 from billing.store import accounts, balances, journal
 
+POSITIONS = 2**31 - 1  # of changes at one instant: what the column holds
 router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
 
 
@@ -81,7 +82,7 @@ async def list_changes(account_id: AccountId, caller: Reading, cursor: Cursor = 
     after = None
     if cursor is not None:
         moment, position = decode_cursor(cursor, str, int)
-        after = (decode_moment(moment), position)
+        after = (decode_moment(moment), min(position, POSITIONS))
     found = await accounts.changes(caller.service.engine, account_id, after=after, limit=limit + 1)
     return page(found, limit, lambda change: [change.changed_at.isoformat(), change.position], Change.of)
 
@@ -130,5 +131,5 @@ async def issue_grant(account_id: AccountId, body: NewGrant, response: Response,
 async def list_grants(account_id: AccountId, caller: Reading, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """All grants of the account, also spent and expired ones, oldest first."""
     after = 0 if cursor is None else decode_cursor(cursor, int)[0]
-    found = await journal.grants(caller.service.engine, account_id, after=after, limit=limit + 1)
-    return page(found, limit, lambda grant: [grant.seq], GrantShown.of)
+    found, now = await journal.grants(caller.service.engine, account_id, after=after, limit=limit + 1)
+    return page(found, limit, lambda grant: [grant.seq], lambda grant: GrantShown.of(grant, now))

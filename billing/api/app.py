@@ -57,7 +57,14 @@ def create_app(settings: Settings | None = None, dsn: str | None = None) -> Fast
             app.state.service = service
             yield
 
-    app = FastAPI(title="Billing", version="1", description=DESCRIPTION, openapi_tags=TAGS, lifespan=lifespan)
+    app = FastAPI(
+        title="Billing",
+        version="1",
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
     app.state.requests = Requests()
     for room in (charges, batch, accounts, prices, transfers, keys, health, metrics):
         # Not include_router, which keeps a router within the router: one more search for every request.

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
+from starlette.requests import ClientDisconnect
 
 from billing.api import problems
 from billing.api.auth import Charging
@@ -18,8 +19,10 @@ from billing.api.problems import responses
 from billing.api.service import Service
 from billing.core.answers import ChargeAnswer
 from billing.core.commands import Authorize, Command
-from billing.core.refusals import Invalid, PayloadTooLarge, Refusal
+from billing.core.refusals import AccountNotFound, Invalid, PayloadTooLarge, Refusal
+from billing.core.text import identifier
 from billing.posting.posting import SLICE
+from billing.store.accounts import account
 
 OPERATIONS_MAX = 5_000
 SLICES_IN_FLIGHT = 4  # enough that no lane waits for us
@@ -81,7 +84,10 @@ _results: TypeAdapter[Any] = TypeAdapter(list[Done | dict[str, Any]])
 )
 async def batch(request: Request, caller: Charging) -> Response:
     """Posts many operations, in order for each account, and answers each for itself, in order."""
-    operations = _operations(await request.body())
+    try:
+        operations = _operations(await request.body())
+    except ClientDisconnect:  # nobody is there to be told, and nothing is wrong with us
+        raise Invalid.of("body", "ended early") from None
     written: list[bytes] = []
     posted: deque[asyncio.Task[list[Any]]] = deque()
     for start in range(0, len(operations), SLICE):
@@ -139,8 +145,8 @@ async def _post(service: Service, operations: list[Any]) -> list[Any]:
         try:
             commands.append(_command(operation))
             places.append(place)
-        except Refusal as refusal:
-            results[place] = _failed(refusal)
+        except Invalid as refusal:
+            results[place] = _failed(await _first(service, operation, refusal))
     try:
         outcomes = await service.posting.post_many(commands)
     except Refusal as refusal:
@@ -155,6 +161,18 @@ async def _post(service: Service, operations: list[Any]) -> list[Any]:
         else:
             results[place] = {"status": 500, "body": problems.INTERNAL}
     return results
+
+
+async def _first(service: Service, operation: Any, refusal: Invalid) -> Refusal:
+    """What a request of its own would have been told: that there is no such account, before what is wrong with it."""
+    account_id = operation.get("account_id") if isinstance(operation, dict) else None
+    try:
+        await account(service.engine, identifier(account_id, "account_id"))
+    except AccountNotFound as first:
+        return first
+    except Refusal:
+        pass
+    return refusal
 
 
 def _command(operation: Any) -> Command:

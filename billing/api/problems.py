@@ -83,6 +83,8 @@ def invalid(error: RequestValidationError | ValidationError) -> r.Invalid:
         where = [str(part) for part in one["loc"]]
         if where and where[0] in ("body", "path", "query", "header") and len(where) > 1:
             where = where[1:]
+        if where and where[0] in ("authorize", "charge", "settle", "void") and len(where) > 1:
+            where = where[1:]  # which operation of a batch it is: its place in the results says so
         if one["type"] == "json_invalid":
             where = ["body"]
         message = one["msg"]

@@ -172,7 +172,7 @@ class Wallet:
     def check_room(self, credits: int, field: str) -> None:
         """Raises Invalid where `credits` more would leave 64 bits."""
         limit = self.settings.credit_limit if self.settings else 0
-        if max(self.posted, 0) + limit + credits > MAX_AMOUNT:
+        if max(self.posted + credits, 0) + limit > MAX_AMOUNT:
             raise Invalid.of(field, "would take the balance past 2^63 - 1")
 
     def post(

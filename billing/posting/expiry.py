@@ -6,7 +6,7 @@ import structlog
 
 from billing.core.commands import Lapse
 from billing.core.refusals import Refusal
-from billing.posting.posting import Posting
+from billing.posting.posting import SLICE, Posting
 from billing.store.due import due_accounts
 from billing.store.engine import Engine
 
@@ -37,6 +37,7 @@ class Expiry:
         """One round over all accounts on which something is due; how many they were."""
         found, after = 0, ""
         while accounts := await due_accounts(self._engine, after=after, limit=ACCOUNTS_AT_ONCE):
-            await self._posting.post_many([Lapse(account) for account in accounts])
+            for start in range(0, len(accounts), SLICE):
+                await self._posting.post_many([Lapse(account) for account in accounts[start : start + SLICE]])
             found, after = found + len(accounts), accounts[-1]
         return found

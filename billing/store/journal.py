@@ -9,9 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from billing.core.grants import Grant
 from billing.core.ledger import Transfer
 from billing.store.accounts import account
-from billing.store.rows import GRANT_COLUMNS
-from billing.store.snapshot import reading
-from billing.store.tables import GrantRow, TransferRow, columns_of
+from billing.store.balances import known
+from billing.store.gather import Needs, gather
+from billing.store.rows import GRANT
+from billing.store.snapshot import reading, snapshot
+from billing.store.tables import TransferRow, columns_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,17 @@ async def transfers(
         return [Transfer(*row) for row in await connection.execute(query.order_by(named["seq"]).limit(limit))]
 
 
-async def grants(engine: AsyncEngine, account_id: str, *, after: int, limit: int) -> list[Grant]:
-    """All grants of an account, also spent ones, oldest first, beyond the seq `after`. Raises AccountNotFound."""
-    await account(engine, account_id)
-    columns = columns_of(GrantRow, GRANT_COLUMNS)
-    seq = columns[GRANT_COLUMNS.index("seq")]
-    query = select(*columns).where(columns[0] == account_id, seq > after).order_by(seq).limit(limit)
-    async with reading(engine) as connection:
-        return [Grant(*row) for row in await connection.execute(query)]
+_GRANTS = f"""
+    SELECT {GRANT} FROM "grant" g WHERE g.account_id = $1 AND g.seq > $2 ORDER BY g.seq LIMIT $3"""
+
+
+async def grants(engine: AsyncEngine, account_id: str, *, after: int, limit: int) -> tuple[list[Grant], datetime]:
+    """All grants of an account, also spent ones, oldest first, beyond the seq `after`; and the instant of the answer.
+
+    What has lapsed has lapsed, whether or not a job has said so. Raises AccountNotFound.
+    """
+    async with snapshot(engine) as connection:
+        batch = await gather(connection, Needs(accounts={account_id}, drawing={account_id}), lock=False)
+        wallet = known(batch, account_id)
+        found = [Grant(*row) for row in await connection.fetch(_GRANTS, account_id, after, limit)]
+    return [wallet.grants.get(grant.grant_id, grant) for grant in found], batch.now(wallet)

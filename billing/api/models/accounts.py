@@ -101,7 +101,7 @@ class GrantShown(Shown):
     account_id: str
     grant_id: str
     kind: str
-    status: Literal["open", "frozen", "lapsed", "spent"]
+    status: Literal["open", "frozen", "lapsed", "expired", "spent"]
     granted: int
     remaining: int
     used: int
@@ -229,9 +229,10 @@ def _figures(f: Figures) -> dict[str, Any]:
     }
 
 
-def _status(g: Grant, now: datetime | None) -> Literal["open", "frozen", "lapsed", "spent"]:
+def _status(g: Grant, now: datetime | None) -> Literal["open", "frozen", "lapsed", "expired", "spent"]:
+    """`lapsed`: past its expiry, and what is left is kept for holds that were open then."""
     if not g.open:
-        return "spent"
+        return "expired" if g.expired else "spent"
     if g.frozen:
         return "frozen"
     return "lapsed" if now is not None and g.lapsed_at(now) else "open"

@@ -58,9 +58,19 @@ def _returns(document: str) -> list[Any]:
     for source, credits, destination in _list(document):
         for grant_id in (source, destination):
             if grant_id is not None:
-                identifier(grant_id, "returns")
+                _grant_id(grant_id)
         parts.append(credits)
     return parts
+
+
+def _grant_id(grant_id: Any) -> None:
+    """Raises Invalid. A successor is named by its refund, whose own id may have all of 64 characters."""
+    if isinstance(grant_id, str) and grant_id.startswith("refund:"):
+        refund_id, _, number = grant_id.removeprefix("refund:").rpartition(":")
+        identifier(refund_id, "returns")
+        identifier(number, "returns")
+    else:
+        identifier(grant_id, "returns")
 
 
 def _list(document: str) -> list[list[Any]]:
