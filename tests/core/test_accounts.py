@@ -159,16 +159,16 @@ def test_what_would_leave_64_bits_is_refused() -> None:
     account.amend(credit_limit=10)
 
 
-def test_debt_makes_no_room_beyond_64_bits() -> None:
+def test_what_pays_a_debt_needs_no_room() -> None:
     account = Account(credit_limit=10)
     account.charge("r1", small())
     assert account.wallet.posted == -10
+    account.grant("g1", MAX)
+    assert account.wallet.balance == (MAX - 10, 0, MAX)
     with pytest.raises(Invalid):
-        account.grant("g1", MAX - 9)
-    account.grant("g1", MAX - 10)
-    account.amend(credit_limit=20)
+        account.grant("g2", 1)
     with pytest.raises(Invalid):
-        account.amend(credit_limit=21)
+        account.amend(credit_limit=11)
 
 
 def test_a_refund_that_would_leave_64_bits_is_refused() -> None:
