@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -45,7 +45,6 @@ class Tally:
     retries: int = 0
     bisections: int = 0
     seconds: float = 0.0
-    recent: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=1000))
 
 
 class Lane:
@@ -178,7 +177,6 @@ class Lane:
         self.tally.batches += 1
         self.tally.commands += len(commands)
         self.tally.seconds += seconds
-        self.tally.recent.append((len(commands), seconds))
         return results
 
     async def _plan(self, connection: engine.Connection) -> None:

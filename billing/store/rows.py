@@ -9,7 +9,7 @@ from typing import Any
 from billing.core.charges import Charge, Output
 from billing.core.grants import Debt, Grant
 from billing.core.ledger import Transfer
-from billing.core.wallet import AccountChange, Hold, RefundRow, Settings, Wallet
+from billing.core.wallet import RefundRow, Settings, Wallet
 
 GRANT_COLUMNS = tuple(field.name for field in fields(Grant))
 DEBT_COLUMNS = tuple(field.name for field in fields(Debt))
@@ -32,10 +32,9 @@ def columns(names: Sequence[str], of: str) -> str:
 
 
 CHARGE, OUTPUT = columns(Charge._fields, "c"), columns(Output._fields, "o")
-TRANSFER, HOLD = columns(Transfer._fields, "t"), columns(Hold._fields, "h")
+TRANSFER = columns(Transfer._fields, "t")
 GRANT, DEBT = columns(GRANT_COLUMNS, "g"), columns(DEBT_COLUMNS, "d")
 REFUND, ACCOUNT = columns(RefundRow._fields, "r"), columns(ACCOUNT_COLUMNS, "a")
-CHANGE = columns(AccountChange._fields, "x")
 
 
 def wallet(row: Any) -> Wallet:
