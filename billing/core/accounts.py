@@ -43,7 +43,8 @@ def amend_account(wallet: Wallet, command: AmendAccount, now: datetime) -> Accou
     if old is None:
         raise AccountNotFound(command.account_id)
     wanted = {
-        name: getattr(command, name) for name in ("name", "status", "credit_limit", "overage", "hold", "metadata")
+        name: getattr(command, name)
+        for name in ("name", "status", "credit_limit", "overage", "hold", "metadata", "low_balance")
     }
     new = replace(old, **{name: value for name, value in wanted.items() if value is not UNCHANGED})
     if max(wallet.posted, 0) + new.credit_limit > MAX_AMOUNT:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from billing.core.charges import Charge, Output
 from billing.core.grants import Grant
+from billing.core.till import AutoRecharge, BookedTransaction, Topup
 from billing.core.wallet import Balance, RefundRow, Settings
 
 
@@ -43,4 +44,34 @@ class LapseAnswer(NamedTuple):
     balance: Balance
 
 
-Answer = ChargeAnswer | RefundAnswer | GrantAnswer | AccountAnswer | LapseAnswer
+class TopupAnswer(NamedTuple):
+    """The top-up as it is now. `problem`: what was reported cannot be, and nothing was posted."""
+
+    replayed: bool
+    topup: Topup
+    problem: str | None = None
+
+
+class RechargeAnswer(NamedTuple):
+    """Auto-recharge as it is now, and the top-up in flight where there is one."""
+
+    replayed: bool
+    recharge: AutoRecharge
+    topup: Topup | None = None
+
+
+class ClearingAnswer(NamedTuple):
+    replayed: bool
+    transaction: BookedTransaction
+
+
+Answer = (
+    ChargeAnswer
+    | RefundAnswer
+    | GrantAnswer
+    | AccountAnswer
+    | LapseAnswer
+    | TopupAnswer
+    | RechargeAnswer
+    | ClearingAnswer
+)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from billing.core.announcements import SETTLED
 from billing.core.answers import ChargeAnswer
 from billing.core.charges import (
     FORCED,
@@ -229,6 +230,20 @@ def _settle(
     wallet.outputs[charge.request_id] = outputs
     wallet.draws[charge.request_id] = draws
     wallet.billed.append(charge.request_id)
+    if wallet.tells_settled:
+        wallet.announce(
+            SETTLED,
+            now,
+            request_id=charge.request_id,
+            model=charge.model,
+            quoted_credits=charge.quoted_credits,
+            settled_credits=credits,
+            flags=charge.flags,
+            images=sum(output.status == "succeeded" for output in outputs),
+            api_key_id=charge.api_key_id,
+            end_user=charge.end_user,
+            balance={"posted": wallet.posted, "held": wallet.held, "available": wallet.available},
+        )
     if wallet.early_holds is not None:  # what this hold leaves of a lapsed grant has expired
         wallet.expire_lapsed(now, now)
 

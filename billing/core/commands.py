@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from billing.core.amounts import CREDIT, amount
+from billing.core.announcements import LOW_BALANCES_MAX
 from billing.core.charges import Reported
 from billing.core.grants import DEFAULT_PRIORITY, KINDS
 from billing.core.refusals import Invalid
@@ -74,6 +75,7 @@ class AmendAccount(Command):
     overage: Any = UNCHANGED
     hold: Any = UNCHANGED
     metadata: Any = UNCHANGED
+    low_balance: Any = UNCHANGED
     actor: str = ""
 
     def __post_init__(self) -> None:
@@ -91,6 +93,8 @@ class AmendAccount(Command):
                 _one_of(value, name, allowed)
         if self.metadata is not UNCHANGED:
             self.metadata = metadata_json(self.metadata)
+        if self.low_balance is not UNCHANGED:
+            self.low_balance = _low_balance(self.low_balance)
 
 
 @dataclass(slots=True)
@@ -239,6 +243,12 @@ def currency(value: object, field: str) -> str:
     if type(value) is not str or len(value) != 3 or not (value.isascii() and value.isalpha() and value.isupper()):
         raise Invalid.of(field, f"must match {CURRENCY}")
     return value
+
+
+def _low_balance(levels: Any) -> tuple[int, ...] | None:
+    if len(levels) > LOW_BALANCES_MAX or len(set(levels)) != len(levels):
+        raise Invalid.of("low_balance", f"must be at most {LOW_BALANCES_MAX} levels, all different")
+    return tuple(sorted((amount(level, "low_balance", minimum=1) for level in levels), reverse=True)) or None
 
 
 def _moment(value: object, field: str) -> None:

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from datetime import datetime
 
-from billing.core.answers import GrantAnswer
+from billing.core.answers import GrantAnswer, LapseAnswer
 from billing.core.commands import IssueGrant
-from billing.core.grants import Fill, Grant
+from billing.core.grants import Debt, Fill, Grant, take
+from billing.core.payments import AnnounceExpiry
 from billing.core.refusals import IdReused, Invalid
+from billing.core.till import ExpiryNotice
 from billing.core.wallet import Wallet
 
 
@@ -24,46 +26,99 @@ def issue_grant(wallet: Wallet, command: IssueGrant, now: datetime) -> GrantAnsw
         raise Invalid.of("expires_at", "has passed")
     wallet.check_room(command.credits, "credits")
     # From here on it must succeed.
-    seq = wallet.post("grant", command.credits, now, grant_id=command.grant_id)
-    grant = Grant(
-        account_id=wallet.account_id,
+    grant = add_grant(
+        wallet,
+        now,
         grant_id=command.grant_id,
         kind=command.kind,
-        granted=command.credits,
-        remaining=command.credits,
-        used=0,
-        expired=0,
-        revoked=0,
-        moved=0,
-        priority=command.priority or 0,
+        credits=command.credits,
         expires_at=command.expires_at,
-        frozen=False,
-        open=True,
+        priority=command.priority or 0,
         paid_micros=command.paid_micros,
         currency=command.currency,
         funding=command.funding,
         reference=command.reference,
-        origin_grant_id=None,
+    )
+    return GrantAnswer(False, replace(grant), wallet.balance)  # a copy: the batch goes on with its own
+
+
+def add_grant(
+    wallet: Wallet,
+    now: datetime,
+    *,
+    grant_id: str,
+    kind: str,
+    credits: int,
+    expires_at: datetime | None,
+    priority: int,
+    paid_micros: int | None = None,
+    currency: str | None = None,
+    funding: str | None = None,
+    reference: str | None = None,
+    origin_grant_id: str | None = None,
+    external_id: str | None = None,
+    transfer: str = "grant",
+) -> Grant:
+    """Brings a grant in by a transfer of kind `transfer`, its money with it, and pays what is owed. Cannot fail."""
+    seq = wallet.post(transfer, credits, now, grant_id=grant_id, external_id=external_id)
+    grant = Grant(
+        account_id=wallet.account_id,
+        grant_id=grant_id,
+        kind=kind,
+        granted=credits,
+        remaining=credits,
+        used=0,
+        expired=0,
+        revoked=0,
+        moved=0,
+        priority=priority,
+        expires_at=expires_at,
+        frozen=False,
+        open=True,
+        paid_micros=paid_micros,
+        currency=currency,
+        funding=funding,
+        reference=reference,
+        origin_grant_id=origin_grant_id,
         seq=seq,
         created_at=now,
     )
     wallet.add_grant(grant)
-    if command.paid_micros:
-        wallet.post(
-            f"purchase_{command.funding}",
-            command.paid_micros,
-            now,
-            asset=command.currency,
-            grant_id=command.grant_id,
-            external_id=command.reference,
-        )
-    owed = min(grant.remaining, wallet.debt)
-    if owed:
-        pay_debts(wallet, grant.grant_id, owed, seq)
+    if paid_micros:
+        wallet.post(f"purchase_{funding}", paid_micros, now, asset=currency, grant_id=grant_id, external_id=reference)
+    if owed := min(credits, wallet.debt):
+        pay_debts(wallet, grant_id, owed, seq)
         grant.use(owed)
     if wallet.early_holds is not None:  # open holds draw on it before they draw on what was kept for them
         wallet.expire_lapsed(now, now)
-    return GrantAnswer(False, replace(grant), wallet.balance)  # a copy: the batch goes on with its own
+    return grant
+
+
+def owe(wallet: Wallet, credits: int, seq: int, now: datetime) -> None:
+    """The transfer `seq` took `credits` that no grant of its own had: other grants make them good, the rest is debt."""
+    wallet.debts.append(Debt(wallet.account_id, seq, None, credits, credits))
+    wallet.new_debts.add(seq)
+    wallet.debt += credits
+    for grant, part in take(wallet.burn_order, credits, now, None):
+        pay_debts(wallet, grant.grant_id, part, grant.seq)
+        grant.use(part)
+        wallet.changed_grants.add(grant.grant_id)
+
+
+def announce_expiry(wallet: Wallet, command: AnnounceExpiry, now: datetime) -> LapseAnswer:
+    """Tells, once, that what is left of a grant will expire. Nothing left, or told before: nothing to tell."""
+    grant = wallet.grants.get(command.grant_id)
+    told = wallet.till.get(ExpiryNotice, command.grant_id)
+    if grant is not None and grant.expires_at is not None and grant.open and not grant.lapsed_at(now) and not told:
+        wallet.put(ExpiryNotice(wallet.account_id, grant.grant_id, now))
+        wallet.announce(
+            "grant.expiring",
+            now,
+            grant_id=grant.grant_id,
+            remaining=grant.remaining,
+            expires_at=grant.expires_at.isoformat().replace("+00:00", "Z"),
+        )
+    return LapseAnswer(wallet.balance)
 
 
 def pay_debts(wallet: Wallet, grant_id: str, credits: int, paid_by_seq: int) -> None:

@@ -23,6 +23,7 @@ class Grant:
 
     `used` is net of refunds; `moved` went to a new grant because this one had ended when they were refunded.
     `seq` is the wallet transfer that made it: the oldest has the lowest. `open` marks grants with something left.
+    `clawed` credits were taken back because their money was: `revoked` of them unspent, the others had been used.
     """
 
     account_id: str
@@ -45,6 +46,7 @@ class Grant:
     origin_grant_id: str | None
     seq: int
     created_at: datetime
+    clawed: int = 0
 
     @property
     def burn_key(self) -> tuple[int, datetime, int]:
@@ -70,6 +72,22 @@ class Grant:
         self.expired += credits
         self.open = self.remaining > 0
 
+    def revoke(self, credits: int) -> None:
+        self.remaining -= credits
+        self.revoked += credits
+        self.clawed += credits
+        self.open = self.remaining > 0
+
+    def restore(self, credits: int) -> None:
+        self.remaining += credits
+        self.revoked -= credits
+        self.open = self.remaining > 0
+
+    @property
+    def withdrawn(self) -> bool:
+        """All its money went back: every credit was clawed back, or had expired."""
+        return self.clawed > 0 and self.clawed + self.expired >= self.granted
+
     def move_out(self, credits: int) -> int:
         """Takes `credits` of what was used out of this grant; returns the revenue that reverses, in micros.
 
@@ -91,6 +109,12 @@ class Grant:
         moved_micros = paid * self.moved // self.granted
         return paid * (self.used + self.expired + self.moved) // self.granted - moved_micros
 
+    @property
+    def unrecognised_micros(self) -> int:
+        """The cost basis that is neither recognised nor a successor's; money that was returned is not reckoned with."""
+        paid = self.paid_micros or 0
+        return paid - paid * (self.used + self.expired + self.moved) // self.granted
+
 
 class Draw(NamedTuple):
     """Credits drawn by a bill: from a grant, or as debt (no grant). `seq` is the transfer that drew them."""
@@ -102,11 +126,11 @@ class Draw(NamedTuple):
 
 @dataclass(slots=True)
 class Debt:
-    """What one settlement drew beyond all grants; `outstanding` of its `credits` is still unpaid."""
+    """What one settlement, or a clawback (no request), drew beyond all grants; `outstanding` is still unpaid."""
 
     account_id: str
     seq: int
-    request_id: str
+    request_id: str | None
     credits: int
     outstanding: int
 

@@ -39,6 +39,8 @@ GENESIS = bytes(32)
 ISSUED, CONSUMED, EXPIRED, REVOKED, ADJUSTED = "issued", "consumed", "expired", "revoked", "adjusted"
 # Money book, per currency:
 STRIPE_CLEARING, BANK, DEFERRED_REVENUE = "stripe_clearing", "bank", "deferred_revenue"
+PROCESSOR_FEES, REFUNDS = "processor_fees", "refunds"
+DISPUTED, DISPUTE_LOSSES = "disputed", "dispute_losses"
 
 # One row per event: kind → (book, debit, credit).
 ROUTES: Final[dict[str, tuple[Book, str, str]]] = {
@@ -47,8 +49,21 @@ ROUTES: Final[dict[str, tuple[Book, str, str]]] = {
     "refund": (WALLET, CONSUMED, WALLET),
     "expire": (WALLET, WALLET, EXPIRED),
     "revoke": (WALLET, WALLET, REVOKED),
+    "restore": (WALLET, REVOKED, WALLET),  # a card refund that failed after all
     "purchase_bank": (MONEY, BANK, DEFERRED_REVENUE),
     "purchase_stripe_clearing": (MONEY, STRIPE_CLEARING, DEFERRED_REVENUE),
+    "card_refund_deferred": (MONEY, DEFERRED_REVENUE, STRIPE_CLEARING),
+    "card_refund": (MONEY, REFUNDS, STRIPE_CLEARING),
+    "card_refund_deferred_failed": (MONEY, STRIPE_CLEARING, DEFERRED_REVENUE),
+    "card_refund_failed": (MONEY, STRIPE_CLEARING, REFUNDS),
+    "dispute_opened": (MONEY, DISPUTED, STRIPE_CLEARING),
+    "dispute_won": (MONEY, STRIPE_CLEARING, DISPUTED),
+    "dispute_lost_deferred": (MONEY, DEFERRED_REVENUE, DISPUTED),
+    "dispute_lost": (MONEY, DISPUTE_LOSSES, DISPUTED),
+    "fee": (MONEY, PROCESSOR_FEES, STRIPE_CLEARING),
+    "fee_returned": (MONEY, STRIPE_CLEARING, PROCESSOR_FEES),
+    "payout": (MONEY, BANK, STRIPE_CLEARING),
+    "payout_failed": (MONEY, STRIPE_CLEARING, BANK),
 }
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

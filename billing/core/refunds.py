@@ -158,7 +158,7 @@ def _return(wallet: Wallet, command: Refund, draw: Draw, credits: int, now: date
         returns.append((draw.grant_id, paid, None))
     if rest := credits - paid:
         grant = wallet.grants[draw.grant_id]
-        if grant.revoked or grant.lapsed_at(now):
+        if grant.withdrawn or grant.lapsed_at(now):
             grant = _succeed(wallet, command, grant, rest, post, now)
         else:
             grant.give_back(rest)
@@ -199,7 +199,7 @@ def _succeed(
         expires_at=now + REFUND_GRANT_LIFETIME,
         frozen=False,
         open=True,
-        paid_micros=None if ended.paid_micros is None else 0 if ended.revoked else reversed_micros,
+        paid_micros=None if ended.paid_micros is None else 0 if ended.withdrawn else reversed_micros,
         currency=ended.currency,
         funding=None,
         reference=None,

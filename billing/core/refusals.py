@@ -4,17 +4,19 @@ Refusal
 ├── Unauthenticated                no key, an unknown key, a revoked key
 ├── Forbidden                      the key's role may not do this
 ├── NotFound
-│   ├── AccountNotFound · ChargeNotFound · GrantNotFound · RefundNotFound
-│   ├── PriceBookNotFound · KeyNotFound · RouteNotFound
+│   ├── AccountNotFound · ChargeNotFound · GrantNotFound · PriceBookNotFound · KeyNotFound · RouteNotFound
+│   ├── PackNotFound · TopupNotFound · AutoRechargeNotFound · StripeEventNotFound
+│   ├── WebhookEndpointNotFound · WebhookEventNotFound
 ├── Invalid                        the body or a parameter is not what the contract says
 ├── PayloadTooLarge · MethodNotAllowed
 ├── IdReused                       this id already names something else
 ├── AccountSuspended               new authorizations only
 ├── UnknownModel · SizeNotAllowed · SizeNotPriced · QualityNotSupported · PriceChanged
-├── ChargeNotOpen · RefundExceedsBill
+├── ChargeNotOpen · RefundExceedsBill · TopupNotPaid
+├── CheckoutRefused · PaymentsNotConfigured · SignatureInvalid
 ├── InsufficientCredits
 └── Unavailable                    nothing was decided: repeat the call with the same id
-    ├── Overloaded · DatabaseUnavailable
+    ├── Overloaded · DatabaseUnavailable · ProcessorUnavailable
 
 A refusal records nothing. The HTTP status of each lives in one table, in `billing.api.problems`.
 """
@@ -108,6 +110,51 @@ class PriceBookNotFound(NotFound):
 class KeyNotFound(NotFound):
     code = "key_not_found"
     title = "No such key"
+
+
+@dataclass(eq=False)
+class PackNotFound(NotFound):
+    pack_id: str
+    code = "pack_not_found"
+    title = "No such pack on sale"
+
+    @property
+    def detail(self) -> str:
+        return "GET /v1/packs lists the packs that can be bought."
+
+
+@dataclass(eq=False)
+class TopupNotFound(NotFound):
+    topup_id: str
+    code = "topup_not_found"
+    title = "No such top-up"
+
+
+@dataclass(eq=False)
+class AutoRechargeNotFound(NotFound):
+    code = "auto_recharge_not_found"
+    title = "The account has no auto-recharge"
+
+
+@dataclass(eq=False)
+class StripeEventNotFound(NotFound):
+    event_id: str
+    code = "stripe_event_not_found"
+    title = "No such event in the inbox"
+
+
+@dataclass(eq=False)
+class WebhookEndpointNotFound(NotFound):
+    endpoint_id: str
+    code = "webhook_endpoint_not_found"
+    title = "No such webhook endpoint"
+
+
+@dataclass(eq=False)
+class WebhookEventNotFound(NotFound):
+    event_id: str
+    code = "webhook_event_not_found"
+    title = "No such event"
 
 
 @dataclass(eq=False)
@@ -239,6 +286,48 @@ class ChargeNotOpen(Refusal):
 
 
 @dataclass(eq=False)
+class TopupNotPaid(Refusal):
+    """What was reported can only follow a payment that we have not heard of yet."""
+
+    topup_id: str
+    code = "topup_not_paid"
+    title = "The top-up is not paid"
+
+
+@dataclass(eq=False)
+class SignatureInvalid(Refusal):
+    code = "signature_invalid"
+    title = "The event's signature is missing, forged or stale"
+
+    @property
+    def detail(self) -> str:
+        return "Send the body as it came, with its Stripe-Signature header; check STRIPE_WEBHOOK_SECRET and the clock."
+
+
+@dataclass(eq=False)
+class CheckoutRefused(Refusal):
+    """The processor does not accept the order; `reason` is its own sentence."""
+
+    reason: str
+    code = "checkout_refused"
+    title = "The payment processor refuses this order"
+
+    @property
+    def detail(self) -> str:
+        return f"It says: {self.reason} Nothing was charged."
+
+
+@dataclass(eq=False)
+class PaymentsNotConfigured(Refusal):
+    code = "payments_not_configured"
+    title = "This service takes no payments"
+
+    @property
+    def detail(self) -> str:
+        return "The operator has not set STRIPE_API_KEY; credits can be granted by an admin."
+
+
+@dataclass(eq=False)
 class RefundExceedsBill(Refusal):
     refundable: int
     code = "refund_exceeds_bill"
@@ -286,6 +375,14 @@ class Unavailable(Refusal):
 class Overloaded(Unavailable):
     code = "overloaded"
     title = "The posting queue is full"
+
+
+@dataclass(eq=False)
+class ProcessorUnavailable(Unavailable):
+    """Stripe did not answer, or not with an answer: what it has done is found out when the call is repeated."""
+
+    code = "processor_unavailable"
+    title = "The payment processor cannot be reached"
 
 
 @dataclass(eq=False)

@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from billing.core.amounts import MAX_AMOUNT
+from billing.core.announcements import Announcement
 from billing.core.charges import Charge, Output
 from billing.core.grants import Debt, Draw, EarlyHolds, Fill, Grant, kept
 from billing.core.ledger import GENESIS, MONEY, ROUTES, WALLET, Transfer, chained
 from billing.core.refusals import Invalid
+from billing.core.till import Row, Till
 
 
 class Balance(NamedTuple):
@@ -71,7 +73,7 @@ class AccountChange(NamedTuple):
 
 @dataclass(slots=True)
 class Settings:
-    """What the operator decides about an account. `credit_limit` in credits."""
+    """What the operator decides about an account. `credit_limit` and `low_balance`, the levels told, in credits."""
 
     asset: str
     name: str | None
@@ -81,6 +83,7 @@ class Settings:
     hold: str
     metadata: str | None
     created_at: datetime
+    low_balance: tuple[int, ...] | None = None
 
     @property
     def content_digest(self) -> bytes:
@@ -110,6 +113,8 @@ class Wallet:
     money_head: bytes = GENESIS
     last_at: datetime | None = None
     due_at: datetime | None = None
+    recharge_below: int | None = None
+    tells_settled: bool = False  # somebody wants to hear of every settled charge
 
     # What the store loaded, as far as the batch's commands need it.
     charges: dict[str, Charge] = field(default_factory=dict)
@@ -141,7 +146,12 @@ class Wallet:
     fills: list[Fill] = field(default_factory=list)
     new_refunds: list[RefundRow] = field(default_factory=list)
     changes: list[AccountChange] = field(default_factory=list)
+    announcements: list[Announcement] = field(default_factory=list)
+    clawed_grants: set[str] = field(default_factory=set)
+    watch_changed: bool = False
+    recharge_due: bool = False
     _burn_order: list[Grant] | None = None
+    _till: Till | None = None
 
     @property
     def available(self) -> int:
@@ -151,6 +161,18 @@ class Wallet:
     @property
     def balance(self) -> Balance:
         return Balance(self.posted, self.held, self.available)
+
+    @property
+    def till(self) -> Till:
+        """The account's payments; most batches name none."""
+        if self._till is None:
+            self._till = Till()
+        return self._till
+
+    @property
+    def pays(self) -> bool:
+        """Whether the batch has written to the till."""
+        return self._till is not None and bool(self._till.written)
 
     @property
     def burn_order(self) -> list[Grant]:
@@ -212,6 +234,27 @@ class Wallet:
         self.changed = True
         return seq
 
+    def put(self, row: Row) -> None:
+        """Has a row of the till written."""
+        self.till.put(row)
+        self.changed = True
+
+    def announce(self, kind: str, now: datetime, **data: Any) -> None:
+        """Tells the outside, in the transaction that writes what it is about."""
+        self.announcements.append(Announcement.of(self.account_id, now, len(self.announcements), kind, data))
+        self.changed = True
+
+    def fell(self, before: int, now: datetime) -> None:
+        """Tells which levels `available` has fallen below, from `before`, and whether a recharge is due."""
+        after = self.available
+        if after <= 0 < before:
+            self.announce("balance.depleted", now, available=after, posted=self.posted, held=self.held)
+        for level in (self.settings.low_balance if self.settings else None) or ():
+            if after < level <= before:
+                self.announce("balance.low", now, threshold=level, available=after, posted=self.posted, held=self.held)
+        if self.recharge_below is not None and after < self.recharge_below <= before:
+            self.recharge_due = self.changed = True
+
     def reserve(self, charge: Charge) -> None:
         """Opens the hold of an authorized charge."""
         self.held += charge.held_credits
@@ -238,6 +281,7 @@ class Wallet:
 
         A hold and a grant due at the same instant: the hold first, for it was not open any more.
         """
+        before = self.available
         holds = [(charge.expires_at, 0, charge) for charge in due]
         grants = [(g.expires_at, 1, None) for g in self.grants.values() if g.open and g.expires_at and g.lapsed_at(now)]
         for moment, _, charge in sorted([*holds, *grants], key=lambda event: event[:2]):
@@ -251,6 +295,7 @@ class Wallet:
             moments.append(self.next_hold_at)
         self.due_at = min(moments, default=None)
         self.changed = True
+        self.fell(before, now)
 
     def expire_lapsed(self, at: datetime, now: datetime) -> None:
         """Expires of the grants lapsed by `at` whatever the holds still open would not draw."""

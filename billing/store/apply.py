@@ -11,11 +11,13 @@ from typing import Any
 
 import asyncpg
 
+from billing.core.announcements import Announcement
 from billing.core.charges import Charge, Output
 from billing.core.grants import Fill
 from billing.core.ledger import Transfer
 from billing.core.wallet import AccountChange, Hold, RefundRow, Wallet
 from billing.store import rows
+from billing.store.till import apply_till
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:
@@ -55,6 +57,10 @@ _REFUNDED = """
     UPDATE output o SET refunded_credits = u.refunded
     FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[]) u(account_id, request_id, index, refunded)
     WHERE o.account_id = u.account_id AND o.request_id = u.request_id AND o.index = u.index"""
+_CLAWED = """
+    UPDATE "grant" g SET clawed = u.clawed FROM unnest($1::text[], $2::text[], $3::bigint[]) u(account_id, grant_id, clawed)
+    WHERE g.account_id = u.account_id AND g.grant_id = u.grant_id"""
+_WATCHED = "UPDATE account SET low_balance = $2, recharge_below = $3 WHERE account_id = $1"
 _DEBTS = """
     UPDATE debt d SET outstanding = u.outstanding FROM unnest($1::text[], $2::bigint[], $3::bigint[]) u(account_id, seq, outstanding)
     WHERE d.account_id = u.account_id AND d.seq = u.seq"""
@@ -125,7 +131,7 @@ def _statement(parts: tuple[str, ...]) -> str:
 
 
 async def _apply_rare(connection: asyncpg.Connection, wallets: Sequence[Wallet]) -> None:
-    """Debts, refunds and changes of settings: few batches have any."""
+    """Debts, refunds, payments, announcements and changes of settings: few batches have any."""
     if settings := [rows.settings_row(wallet) for wallet in wallets if wallet.settings_changed]:
         await connection.execute(_SETTINGS, settings)
     changes = [change for wallet in wallets for change in wallet.changes]
@@ -143,6 +149,15 @@ async def _apply_rare(connection: asyncpg.Connection, wallets: Sequence[Wallet])
     await _copy(connection, "fill", Fill._fields, [fill for wallet in wallets for fill in wallet.fills])
     refunds = [rows.refund_row(refund) for wallet in wallets for refund in wallet.new_refunds]
     await _copy(connection, "refund", RefundRow._fields, refunds)
+    if clawed := [(w.account_id, grant_id, w.grants[grant_id].clawed) for w in wallets for grant_id in w.clawed_grants]:
+        await connection.execute(_CLAWED, *_columns(clawed))
+    if watched := [w for w in wallets if (w.settings_changed or w.watch_changed) and w.settings and not w.opened]:
+        levels = [(w.account_id, w.settings and w.settings.low_balance, w.recharge_below) for w in watched]
+        await connection.executemany(_WATCHED, levels)
+    await _copy(
+        connection, "outbox", Announcement._fields, [told for wallet in wallets for told in wallet.announcements]
+    )
+    await apply_till(connection, [wallet for wallet in wallets if wallet.pays or wallet.recharge_due])
     refunded = [
         (output.account_id, output.request_id, output.index, output.refunded_credits)
         for wallet in wallets

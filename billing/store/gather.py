@@ -12,11 +12,26 @@ from typing import Any
 
 import asyncpg
 
+from billing.core.announcements import SETTLED
 from billing.core.charges import Charge
 from billing.core.commands import Authorize, Command, IssueGrant, Refund, Settle, Void
 from billing.core.grants import Debt, Draw, EarlyHolds, Grant
+from billing.core.payments import (
+    AnnounceExpiry,
+    BookTransaction,
+    EndAutoRecharge,
+    FailTopup,
+    OpenTopup,
+    PayTopup,
+    Recharge,
+    RecordCheckout,
+    ReportCardRefund,
+    ReportDispute,
+    SetAutoRecharge,
+)
 from billing.core.wallet import Wallet
 from billing.store import rows
+from billing.store.till import load_till
 
 _TICK = timedelta(microseconds=1)
 
@@ -24,8 +39,10 @@ _LOCK = f"""
     WITH locked AS MATERIALIZED (
         SELECT {rows.ACCOUNT} FROM account a WHERE a.account_id = ANY($1::text[])
         ORDER BY a.account_id FOR NO KEY UPDATE)
-    SELECT *, clock_timestamp() FROM locked"""
-_READ = f"SELECT {rows.ACCOUNT}, clock_timestamp() FROM account a WHERE a.account_id = ANY($1::text[])"
+    SELECT *, (SELECT EXISTS (SELECT FROM webhook_endpoint e WHERE e.enabled AND '{SETTLED}' = ANY(e.events))),
+        clock_timestamp()
+    FROM locked"""
+_READ = f"SELECT {rows.ACCOUNT}, false, clock_timestamp() FROM account a WHERE a.account_id = ANY($1::text[])"
 _CHARGES = f"""
     SELECT {rows.CHARGE} FROM unnest($1::text[], $2::text[]) k(account_id, request_id)
     JOIN charge c ON c.account_id = k.account_id AND c.request_id = k.request_id"""
@@ -66,6 +83,10 @@ _FILLS = """
     JOIN fill f ON f.account_id = k.account_id AND f.seq = k.seq ORDER BY f.paid_by_seq"""
 
 
+_OF_TOPUPS = (OpenTopup, RecordCheckout, PayTopup, FailTopup, ReportCardRefund, ReportDispute)
+_OF_FUNDING = (*_OF_TOPUPS, BookTransaction, SetAutoRecharge, EndAutoRecharge, Recharge, AnnounceExpiry)
+
+
 @dataclass(slots=True)
 class Needs:
     """What a batch's commands name: the ids of rows to load beside the accounts themselves."""
@@ -77,6 +98,11 @@ class Needs:
     refunded: set[tuple[str, str]] = field(default_factory=set)
     drawing: set[str] = field(default_factory=set)  # accounts whose open grants are drawn on
     repaying: set[str] = field(default_factory=set)  # accounts whose debts may be paid
+    thawing: set[str] = field(default_factory=set)  # accounts whose frozen grants may thaw, and then have expired
+    till: set[str] = field(default_factory=set)  # accounts whose payments are named
+    topups: set[tuple[str, str]] = field(default_factory=set)
+    transactions: set[tuple[str, str]] = field(default_factory=set)
+    notices: set[tuple[str, str]] = field(default_factory=set)
 
     @classmethod
     def of(cls, commands: Iterable[Command]) -> "Needs":
@@ -97,7 +123,25 @@ class Needs:
                 needs.refunds.add((account_id, command.refund_id))
                 needs.refunded.add((account_id, command.request_id))
                 needs.repaying.add(account_id)
+            elif isinstance(command, _OF_FUNDING):
+                needs._add_payment(command)
         return needs
+
+    def _add_payment(self, command: Command) -> None:
+        account_id = command.account_id
+        self.till.add(account_id)
+        if isinstance(command, BookTransaction):
+            self.transactions.add((account_id, command.transaction_id))
+        elif isinstance(command, AnnounceExpiry):
+            self.grants.add((account_id, command.grant_id))
+            self.notices.add((account_id, command.grant_id))
+        elif isinstance(command, _OF_TOPUPS):
+            self.topups.add((account_id, command.topup_id))
+            if isinstance(command, PayTopup | ReportCardRefund | ReportDispute):
+                self.drawing.add(account_id)
+                self.repaying.add(account_id)
+            if isinstance(command, ReportCardRefund | ReportDispute):
+                self.thawing.add(account_id)
 
 
 @dataclass(slots=True)
@@ -125,17 +169,31 @@ async def gather(connection: asyncpg.Connection, needs: Needs, *, lock: bool = T
     """Loads what `needs` names inside the connection's transaction; with `lock`, for writing."""
     found = await connection.fetch(_LOCK if lock else _READ, sorted(needs.accounts))
     clock: datetime = found[-1][-1] if found else await connection.fetchval("SELECT clock_timestamp()")
-    wallets = {row[0]: rows.wallet(row[:-1]) for row in found}
+    wallets = {row[0]: rows.wallet(row[:-2]) for row in found}
     batch = Gathered(wallets, clock)
     if not wallets:
         return batch
+    if found[0][-2]:
+        for wallet in wallets.values():
+            wallet.tells_settled = True
     if needs.charges:
         await _load_charges(connection, batch, needs)
     due = [wallet for wallet in wallets.values() if wallet.due_at is not None and wallet.due_at <= batch.now(wallet)]
+    if needs.thawing:
+        due += [wallets[account] for account in needs.thawing & wallets.keys() if wallets[account] not in due]
     drawing = needs.drawing.union(wallet.account_id for wallet in due)
     if drawing:
         for row in await connection.fetch(_OPEN_GRANTS, list(drawing)):
             _add_grant(batch, row)
+    if needs.till:
+        needs.grants |= await load_till(
+            connection,
+            wallets,
+            topups=needs.topups,
+            recharges=needs.till,
+            transactions=needs.transactions,
+            notices=needs.notices,
+        )
     if needs.grants:
         for row in await connection.fetch(_GRANTS, *_columns(needs.grants)):
             _add_grant(batch, row)
@@ -221,7 +279,9 @@ async def _lapse(connection: asyncpg.Connection, batch: Gathered, due: Sequence[
 
 def _expiries(wallet: Wallet, now: datetime) -> list[datetime]:
     return [
-        grant.expires_at for grant in wallet.grants.values() if grant.open and grant.expires_at and grant.lapsed_at(now)
+        grant.expires_at
+        for grant in wallet.grants.values()
+        if grant.open and grant.expires_at is not None and grant.expires_at <= now  # frozen ones may be about to thaw
     ]
 
 

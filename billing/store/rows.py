@@ -16,7 +16,7 @@ DEBT_COLUMNS = tuple(field.name for field in fields(Debt))
 SETTINGS_COLUMNS = tuple(field.name for field in fields(Settings))
 ACCOUNT_COLUMNS = (
     "account_id", *SETTINGS_COLUMNS, "opening_digest", "posted", "held", "frozen", "debt", "wallet_seq", "wallet_head",
-    "money_seq", "money_head", "last_at", "due_at",
+    "money_seq", "money_head", "last_at", "due_at", "recharge_below",
 )  # fmt: skip
 
 _CHARGE_FLAGS, _OUTPUT_FLAGS = Charge._fields.index("flags"), Output._fields.index("flags")
@@ -39,8 +39,9 @@ REFUND, ACCOUNT = columns(RefundRow._fields, "r"), columns(ACCOUNT_COLUMNS, "a")
 
 def wallet(row: Any) -> Wallet:
     """A wallet as its account's row, in ACCOUNT_COLUMNS' order, says."""
-    (account_id, asset, name, status, credit_limit, overage, hold, metadata, created_at, *standing) = row
-    settings = Settings(asset, name, status, credit_limit, overage, hold, metadata, created_at)
+    (account_id, asset, name, status, credit_limit, overage, hold, metadata, created_at, low_balance, *standing) = row
+    levels = None if low_balance is None else tuple(low_balance)
+    settings = Settings(asset, name, status, credit_limit, overage, hold, metadata, created_at, levels)
     return Wallet(account_id, settings, *standing)
 
 
@@ -49,7 +50,7 @@ def account_row(wallet: Wallet) -> tuple[Any, ...]:
     assert s is not None
     return (
         wallet.account_id, s.asset, s.name, s.status, s.credit_limit, s.overage, s.hold, s.metadata, s.created_at,
-        wallet.opening_digest, *standing(wallet)[1:],
+        s.low_balance, wallet.opening_digest, *standing(wallet)[1:], wallet.recharge_below,
     )  # fmt: skip
 
 

@@ -50,6 +50,8 @@ class AccountRow(SQLModel, table=True):
     money_head: bytes = _column(LargeBinary)
     last_at: datetime = _column(_TIME)
     due_at: datetime | None = _maybe(_TIME)
+    low_balance: list[int] | None = _maybe(ARRAY(BigInteger))
+    recharge_below: int | None = _maybe(BigInteger)
 
 
 class AccountChangeRow(SQLModel, table=True):
@@ -85,6 +87,7 @@ class GrantRow(SQLModel, table=True):
     origin_grant_id: str | None = _maybe()
     seq: int = _column(BigInteger)
     created_at: datetime = _column(_TIME)
+    clawed: int = _column(BigInteger)
 
 
 class ChargeRow(SQLModel, table=True):
@@ -176,7 +179,7 @@ class DebtRow(SQLModel, table=True):
     __tablename__ = "debt"
     account_id: str = _text(key=True)
     seq: int = _column(BigInteger, key=True)
-    request_id: str = _text()
+    request_id: str | None = _maybe()
     credits: int = _column(BigInteger)
     outstanding: int = _column(BigInteger)
 
@@ -224,6 +227,194 @@ class ApiKeyRow(SQLModel, table=True):
     name: str = _text()
     created_at: datetime = _column(_TIME)
     revoked_at: datetime | None = _maybe(_TIME)
+
+
+class PackRow(SQLModel, table=True):
+    __tablename__ = "pack"
+    pack_id: str = _text(key=True)
+    name: str = _text()
+    credits: int = _column(BigInteger)
+    bonus_credits: int = _column(BigInteger)
+    bonus: str = _text()
+    price_micros: int = _column(BigInteger)
+    currency: str = _text()
+    expires_in_days: int | None = _maybe(Integer)
+    published_at: datetime = _column(_TIME)
+    published_by: str = _text()
+    withdrawn_at: datetime | None = _maybe(_TIME)
+
+
+class TopupRow(SQLModel, table=True):
+    __tablename__ = "topup"
+    account_id: str = _text(key=True)
+    topup_id: str = _text(key=True)
+    via: str = _text()
+    status: str = _text()
+    pack_id: str = _text()
+    credits: int = _column(BigInteger)
+    bonus_credits: int = _column(BigInteger)
+    bonus: str = _text()
+    price_micros: int = _column(BigInteger)
+    currency: str = _text()
+    expires_in_days: int | None = _maybe(Integer)
+    success_url: str | None = _maybe()
+    cancel_url: str | None = _maybe()
+    payment_method: str | None = _maybe()
+    checkout_id: str | None = _maybe()
+    checkout_url: str | None = _maybe()
+    payment_id: str | None = _maybe()
+    failure: str | None = _maybe()
+    problem: str | None = _maybe()
+    returned_micros: int = _column(BigInteger)
+    returned_deferred_micros: int = _column(BigInteger)
+    disputed_micros: int = _column(BigInteger)
+    created_at: datetime = _column(_TIME)
+    paid_at: datetime | None = _maybe(_TIME)
+    changed_at: datetime = _column(_TIME)
+
+
+class CardRefundRow(SQLModel, table=True):
+    __tablename__ = "card_refund"
+    account_id: str = _text(key=True)
+    card_refund_id: str = _text(key=True)
+    topup_id: str = _text()
+    status: str = _text()
+    amount_micros: int = _column(BigInteger)
+    deferred_micros: int = _column(BigInteger)
+    clawed: str = _text()
+    created_at: datetime = _column(_TIME)
+    changed_at: datetime = _column(_TIME)
+
+
+class DisputeRow(SQLModel, table=True):
+    __tablename__ = "dispute"
+    account_id: str = _text(key=True)
+    dispute_id: str = _text(key=True)
+    topup_id: str = _text()
+    status: str = _text()
+    reason: str | None = _maybe()
+    amount_micros: int = _column(BigInteger)
+    deferred_micros: int = _column(BigInteger)
+    clawed: str = _text()
+    opened_at: datetime = _column(_TIME)
+    closed_at: datetime | None = _maybe(_TIME)
+
+
+class StripeTransactionRow(SQLModel, table=True):
+    __tablename__ = "stripe_transaction"
+    account_id: str = _text(key=True)
+    transaction_id: str = _text(key=True)
+    event: str = _text()
+    booked_as: str = _text()
+    amount_micros: int = _column(BigInteger)
+    fee_micros: int = _column(BigInteger)
+    currency: str = _text()
+    booked_at: datetime = _column(_TIME)
+
+
+class StripeObjectRow(SQLModel, table=True):
+    __tablename__ = "stripe_object"
+    object_id: str = _text(key=True)
+    account_id: str = _text()
+    topup_id: str | None = _maybe()
+
+
+class StripeCustomerRow(SQLModel, table=True):
+    __tablename__ = "stripe_customer"
+    account_id: str = _text(key=True)
+    customer_id: str = _text()
+    created_at: datetime = _column(_TIME)
+
+
+class StripeEventRow(SQLModel, table=True):
+    __tablename__ = "stripe_event"
+    event_id: str = _text(key=True)
+    type: str = _text()
+    created_at: datetime = _column(_TIME)
+    received_at: datetime = _column(_TIME)
+    received_by: str = _text()
+    payload: str = _text()
+    state: str = _text()
+    attempts: int = _column(Integer)
+    next_attempt_at: datetime | None = _maybe(_TIME)
+    done_at: datetime | None = _maybe(_TIME)
+    account_id: str | None = _maybe()
+    problem: str | None = _maybe()
+
+
+class PayoutItemRow(SQLModel, table=True):
+    __tablename__ = "payout_item"
+    payout_id: str = _text(key=True)
+    transaction_id: str = _text(key=True)
+    type: str = _text()
+    amount_micros: int = _column(BigInteger)
+    fee_micros: int = _column(BigInteger)
+    currency: str = _text()
+
+
+class AutoRechargeRow(SQLModel, table=True):
+    __tablename__ = "auto_recharge"
+    account_id: str = _text(key=True)
+    status: str = _text()
+    threshold: int = _column(BigInteger)
+    pack_id: str = _text()
+    monthly_limit: int = _column(BigInteger)
+    payment_method: str | None = _maybe()
+    stopped_reason: str | None = _maybe()
+    attempts: int = _column(BigInteger)
+    topup_id: str | None = _maybe()
+    declines: int = _column(Integer)
+    month: str = _text()
+    month_credits: int = _column(BigInteger)
+    due_at: datetime | None = _maybe(_TIME)
+    changed_at: datetime = _column(_TIME)
+
+
+class ExpiryNoticeRow(SQLModel, table=True):
+    __tablename__ = "expiry_notice"
+    account_id: str = _text(key=True)
+    grant_id: str = _text(key=True)
+    announced_at: datetime = _column(_TIME)
+
+
+class OutboxRow(SQLModel, table=True):
+    __tablename__ = "outbox"
+    account_id: str = _text(key=True)
+    created_at: datetime = _column(_TIME, key=True)
+    position: int = _column(Integer, key=True)
+    event_id: str = _text()
+    type: str = _text()
+    data: str = _text()
+    dispatched: bool = _column(Boolean)
+
+
+class WebhookEndpointRow(SQLModel, table=True):
+    __tablename__ = "webhook_endpoint"
+    endpoint_id: str = _text(key=True)
+    url: str = _text()
+    account_id: str | None = _maybe()
+    events: list[str] = _column(ARRAY(Text))
+    description: str | None = _maybe()
+    secret: str = _text()
+    previous_secret: str | None = _maybe()
+    previous_until: datetime | None = _maybe(_TIME)
+    enabled: bool = _column(Boolean)
+    created_at: datetime = _column(_TIME)
+    deleted_at: datetime | None = _maybe(_TIME)
+
+
+class WebhookDeliveryRow(SQLModel, table=True):
+    __tablename__ = "webhook_delivery"
+    account_id: str = _text(key=True)
+    event_id: str = _text(key=True)
+    endpoint_id: str = _text(key=True)
+    state: str = _text()
+    attempts: int = _column(Integer)
+    next_attempt_at: datetime | None = _maybe(_TIME)
+    last_attempt_at: datetime | None = _maybe(_TIME)
+    last_status: int | None = _maybe(Integer)
+    problem: str | None = _maybe()
+    created_at: datetime = _column(_TIME)
 
 
 def columns_of(table: type[SQLModel], names: Sequence[str]) -> list[ColumnElement[Any]]:

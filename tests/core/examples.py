@@ -253,6 +253,7 @@ class Account:
         assert not grant.frozen
         wallet.post("revoke", grant.remaining, self.now, grant_id=grant_id)
         grant.revoked, grant.remaining, grant.open = grant.remaining, 0, False
+        grant.clawed = grant.granted
         self.keep(wallet)
 
     # Reading.

@@ -1,0 +1,291 @@
+"""Clawback: credits whose money went back to the card, by a refund or a lost dispute.
+
+Of N credits that were paid for, ⌈N·m/paid⌉ are taken back when m in all has been returned: those still unspent first;
+those that expired are gone already; those that were used are owed, and what is owed is drawn from other grants
+before it is debt. A bonus stands and falls with what was paid for it.
+"""
+
+from datetime import datetime
+
+from billing.core.answers import TopupAnswer
+from billing.core.funds import add_grant, owe, pay_debts
+from billing.core.grants import DEFAULT_PRIORITY, Grant
+from billing.core.payments import ReportCardRefund, ReportDispute
+from billing.core.refusals import TopupNotFound, TopupNotPaid
+from billing.core.till import CardRefund, Clawed, Dispute, Topup
+from billing.core.topups import stop
+from billing.core.wallet import Wallet
+
+
+def report_card_refund(wallet: Wallet, command: ReportCardRefund, now: datetime) -> TopupAnswer:
+    """Money back to the card, once; or, after all, not. Raises TopupNotFound, TopupNotPaid."""
+    topup = _paid_topup(wallet, command.topup_id)
+    known = wallet.till.get(CardRefund, command.card_refund_id)
+    if known is None and command.status == "failed":
+        return TopupAnswer(True, topup)  # it never took effect
+    if known is not None:
+        if command.status == known.status or known.status == "failed":
+            return TopupAnswer(True, topup)
+        return _undo_card_refund(wallet, topup, known, now)
+    if problem := _cannot_be(topup, command.amount_micros, command.currency):
+        return stop(wallet, topup, f"refund {command.card_refund_id} {problem}", now)
+    # From here on it must succeed.
+    deferred, rest = _split(wallet, topup, command.amount_micros)
+    _post_money(wallet, now, topup, command.card_refund_id, card_refund_deferred=deferred, card_refund=rest)
+    topup, clawed = _claw_back(wallet, topup, command.amount_micros, deferred, command.card_refund_id, now)
+    topup = topup._replace(status=_standing(topup), changed_at=now)
+    wallet.put(topup)
+    wallet.put(
+        CardRefund(
+            wallet.account_id,
+            command.card_refund_id,
+            topup.topup_id,
+            "succeeded",
+            command.amount_micros,
+            deferred,
+            clawed,
+            now,
+            now,
+        )
+    )
+    return TopupAnswer(False, topup)
+
+
+def report_dispute(wallet: Wallet, command: ReportDispute, now: datetime) -> TopupAnswer:
+    """Opened: what is left of the grants is frozen. Won: thawed exactly. Lost: clawed back, and the loss booked.
+
+    A report that skips the opening does both; one that is older than what is known has no effect.
+    Raises TopupNotFound, TopupNotPaid.
+    """
+    topup = _paid_topup(wallet, command.topup_id)
+    known = wallet.till.get(Dispute, command.dispute_id)
+    if known is not None and (known.status != "open" or command.status == "open"):
+        return TopupAnswer(True, topup)
+    if known is None:
+        if problem := _cannot_be(topup, command.amount_micros, command.currency):
+            return stop(wallet, topup, f"dispute {command.dispute_id} {problem}", now)
+        topup, known = _open(wallet, topup, command, now)
+    if command.status != "open":
+        topup = _close(wallet, topup, known, won=command.status == "won", now=now)
+    return TopupAnswer(False, topup)
+
+
+def _open(wallet: Wallet, topup: Topup, command: ReportDispute, now: datetime) -> tuple[Topup, Dispute]:
+    _post_money(wallet, now, topup, command.dispute_id, dispute_opened=command.amount_micros)
+    for grant in _grants(wallet, topup):
+        if not grant.frozen and not grant.lapsed_at(now):
+            grant.frozen = True
+            wallet.frozen += grant.remaining
+            wallet.changed_grants.add(grant.grant_id)
+    topup = topup._replace(
+        status="disputed", disputed_micros=topup.disputed_micros + command.amount_micros, changed_at=now
+    )
+    wallet.put(topup)
+    dispute = Dispute(
+        wallet.account_id,
+        command.dispute_id,
+        topup.topup_id,
+        "open",
+        command.reason,
+        command.amount_micros,
+        0,
+        (),
+        now,
+        None,
+    )
+    wallet.put(dispute)
+    _announce(wallet, "dispute.opened", topup, dispute, now)
+    return topup, dispute
+
+
+def _close(wallet: Wallet, topup: Topup, dispute: Dispute, *, won: bool, now: datetime) -> Topup:
+    amount = dispute.amount_micros
+    topup = topup._replace(disputed_micros=topup.disputed_micros - amount, changed_at=now)
+    deferred, clawed = 0, dispute.clawed
+    if won:
+        _post_money(wallet, now, topup, dispute.dispute_id, dispute_won=amount)
+    else:
+        deferred, rest = _split(wallet, topup, amount)
+        _post_money(wallet, now, topup, dispute.dispute_id, dispute_lost_deferred=deferred, dispute_lost=rest)
+        topup, clawed = _claw_back(wallet, topup, amount, deferred, dispute.dispute_id, now)
+    dispute = dispute._replace(status="won" if won else "lost", deferred_micros=deferred, clawed=clawed, closed_at=now)
+    wallet.put(dispute)
+    disputes = [one for one in wallet.till.all(Dispute).values() if one.topup_id == topup.topup_id]
+    if not any(one.status == "open" for one in disputes):
+        _thaw(wallet, topup, now)
+    lost = any(one.status == "lost" for one in disputes)
+    topup = topup._replace(status="disputed" if topup.disputed_micros or lost else _standing(topup))
+    wallet.put(topup)
+    _announce(wallet, "dispute.closed", topup, dispute, now)
+    return topup
+
+
+def _thaw(wallet: Wallet, topup: Topup, now: datetime) -> None:
+    """What is left is spendable again: debts first. Past its expiry it expires now, but for what open holds draw on."""
+    for grant in _grants(wallet, topup):
+        if grant.frozen:
+            grant.frozen = False
+            wallet.frozen -= grant.remaining
+            wallet.changed_grants.add(grant.grant_id)
+            wallet.fall_due(grant.expires_at)
+            if not grant.lapsed_at(now):
+                _pay_from(wallet, grant, grant.seq)
+    if wallet.early_holds is not None:
+        wallet.expire_lapsed(now, now)
+
+
+def _claw_back(
+    wallet: Wallet, topup: Topup, amount_micros: int, deferred: int, external_id: str, now: datetime
+) -> tuple[Topup, Clawed]:
+    before, after = topup.returned_micros, topup.returned_micros + amount_micros
+    taken: list[tuple[Grant, int, int]] = []
+    for grant in _grants(wallet, topup)[: topup.bought]:
+        already = _share(grant, before, topup)
+        wanted = _share(grant, after, topup) - already
+        unspent = min(wanted, grant.remaining)
+        lapsed = min(wanted - unspent, grant.expired - (already - grant.clawed))
+        taken.append((grant, unspent, wanted - unspent - lapsed))
+    for grant, unspent, _ in taken:
+        if unspent:
+            grant.revoke(unspent)
+            if grant.frozen:
+                wallet.frozen -= unspent
+            wallet.post("revoke", unspent, now, grant_id=grant.grant_id, external_id=external_id)
+    for grant, unspent, owed in taken:
+        if owed:
+            grant.clawed += owed
+            owe(wallet, owed, wallet.post("revoke", owed, now, external_id=external_id), now)
+        if unspent or owed:
+            wallet.clawed_grants.add(grant.grant_id)
+            wallet.changed_grants.add(grant.grant_id)
+    if wallet.early_holds is not None:
+        wallet.expire_lapsed(now, now)
+    topup = topup._replace(returned_micros=after, returned_deferred_micros=topup.returned_deferred_micros + deferred)
+    return topup, tuple((grant.grant_id, unspent, owed) for grant, unspent, owed in taken if unspent or owed)
+
+
+def _undo_card_refund(wallet: Wallet, topup: Topup, known: CardRefund, now: datetime) -> TopupAnswer:
+    """The card did not take the money back: it is ours again, and the credits are the customer's.
+
+    Unspent ones return to their grant; those that were owed have been paid for meanwhile, and come back as a grant of
+    their own that cost nothing.
+    """
+    rest = known.amount_micros - known.deferred_micros
+    _post_money(
+        wallet,
+        now,
+        topup,
+        known.card_refund_id,
+        card_refund_deferred_failed=known.deferred_micros,
+        card_refund_failed=rest,
+    )
+    for grant_id, unspent, owed in known.clawed:
+        grant = wallet.grants[grant_id]
+        grant.clawed -= unspent + owed
+        wallet.clawed_grants.add(grant_id)
+        wallet.changed_grants.add(grant_id)
+        if unspent:
+            grant.restore(unspent)
+            if grant.frozen:
+                wallet.frozen += unspent
+            wallet.fall_due(grant.expires_at)
+            seq = wallet.post("restore", unspent, now, grant_id=grant_id, external_id=known.card_refund_id)
+            if not grant.frozen and not grant.lapsed_at(now):
+                _pay_from(wallet, grant, seq)
+        if owed:
+            add_grant(
+                wallet,
+                now,
+                transfer="restore",
+                grant_id=topup.grant_id(1 + len(_grants(wallet, topup))),
+                kind="adjustment",
+                credits=owed,
+                expires_at=None,
+                priority=DEFAULT_PRIORITY["adjustment"],
+                origin_grant_id=grant_id,
+                external_id=known.card_refund_id,
+            )
+    if wallet.early_holds is not None:
+        wallet.expire_lapsed(now, now)
+    topup = topup._replace(
+        returned_micros=topup.returned_micros - known.amount_micros,
+        returned_deferred_micros=topup.returned_deferred_micros - known.deferred_micros,
+        changed_at=now,
+    )
+    topup = topup._replace(status=_standing(topup))
+    wallet.put(topup)
+    wallet.put(known._replace(status="failed", changed_at=now))
+    return TopupAnswer(False, topup)
+
+
+def _pay_from(wallet: Wallet, grant: Grant, brought_by: int) -> None:
+    if owed := min(grant.remaining, wallet.debt):
+        pay_debts(wallet, grant.grant_id, owed, brought_by)
+        grant.use(owed)
+
+
+def _share(grant: Grant, returned_micros: int, topup: Topup) -> int:
+    """⌈N·m/paid⌉ of the grant's N credits."""
+    return -(-grant.granted * returned_micros // topup.price_micros)
+
+
+def _split(wallet: Wallet, topup: Topup, amount_micros: int) -> tuple[int, int]:
+    """What of money returned was not yet recognised as revenue, and the rest.
+
+    By what the grant has come to at this instant, not by what a recognition run has posted: so that the answer does
+    not depend on when it ran.
+    """
+    grant = _grants(wallet, topup)[0]
+    deferred = min(amount_micros, max(grant.unrecognised_micros - topup.returned_deferred_micros, 0))
+    return deferred, amount_micros - deferred
+
+
+def _post_money(wallet: Wallet, now: datetime, topup: Topup, external_id: str, **amounts: int) -> None:
+    for kind, amount in amounts.items():
+        if amount:
+            wallet.post(kind, amount, now, asset=topup.currency, grant_id=topup.grant_id(1), external_id=external_id)
+
+
+def _cannot_be(topup: Topup, amount_micros: int, currency: str) -> str | None:
+    left = topup.price_micros - topup.returned_micros - topup.disputed_micros
+    if currency != topup.currency:
+        return f"is in {currency}, the payment was in {topup.currency}"
+    if amount_micros > left:
+        return f"is of {amount_micros} micros {currency}, but only {left} are left of the payment"
+    return None
+
+
+def _standing(topup: Topup) -> str:
+    if topup.disputed_micros:
+        return "disputed"
+    return "refunded" if topup.returned_micros == topup.price_micros else "paid"
+
+
+def _grants(wallet: Wallet, topup: Topup) -> list[Grant]:
+    """The top-up's grants, what was paid for first."""
+    found: list[Grant] = []
+    while grant := wallet.grants.get(topup.grant_id(len(found) + 1)):
+        found.append(grant)
+    return found
+
+
+def _paid_topup(wallet: Wallet, topup_id: str) -> Topup:
+    topup = wallet.till.get(Topup, topup_id)
+    if topup is None:
+        raise TopupNotFound(topup_id)
+    if not topup.paid:
+        raise TopupNotPaid(topup_id)
+    return topup
+
+
+def _announce(wallet: Wallet, kind: str, topup: Topup, dispute: Dispute, now: datetime) -> None:
+    wallet.announce(
+        kind,
+        now,
+        topup_id=topup.topup_id,
+        dispute_id=dispute.dispute_id,
+        status=dispute.status,
+        reason=dispute.reason,
+        amount={"micros": dispute.amount_micros, "currency": topup.currency},
+        frozen_credits=wallet.frozen,
+    )

@@ -1,0 +1,138 @@
+"""The till in the database: rows of an account's payments, loaded and written under its lock.
+
+Few batches name any, so these rows go one statement for each kind, and a row is written whole.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import asyncpg
+
+from billing.core.till import (
+    AutoRecharge,
+    BookedTransaction,
+    CardRefund,
+    Dispute,
+    ExpiryNotice,
+    Row,
+    StripeObject,
+    Topup,
+    clawed_json,
+    clawed_of,
+)
+from billing.core.wallet import Wallet
+
+# kind → (table, key, whether a row changes after it was written)
+_TABLES: Final[dict[type[Row], tuple[str, tuple[str, ...], bool]]] = {
+    Topup: ("topup", ("account_id", "topup_id"), True),
+    CardRefund: ("card_refund", ("account_id", "card_refund_id"), True),
+    Dispute: ("dispute", ("account_id", "dispute_id"), True),
+    AutoRecharge: ("auto_recharge", ("account_id",), True),
+    BookedTransaction: ("stripe_transaction", ("account_id", "transaction_id"), False),
+    ExpiryNotice: ("expiry_notice", ("account_id", "grant_id"), False),
+    StripeObject: ("stripe_object", ("object_id",), False),
+}
+
+
+def _select(kind: type[Row], *names: str) -> str:
+    """The rows of `kind` whose columns `names` are the parameters, an array for each."""
+    parameters = ", ".join(f"${place}::text[]" for place in range(1, len(names) + 1))
+    return (
+        f"SELECT {_columns(kind)} FROM unnest({parameters}) k({', '.join(names)}) "
+        f"JOIN {_TABLES[kind][0]} x USING ({', '.join(names)})"
+    )
+
+
+def _columns(kind: type[Row]) -> str:
+    return ", ".join(f"x.{name}" for name in kind._fields)
+
+
+_TOPUPS, _TRANSACTIONS = (
+    _select(Topup, "account_id", "topup_id"),
+    _select(BookedTransaction, "account_id", "transaction_id"),
+)
+_CARD_REFUNDS, _DISPUTES = _select(CardRefund, "account_id", "topup_id"), _select(Dispute, "account_id", "topup_id")
+_RECHARGES, _NOTICES = _select(AutoRecharge, "account_id"), _select(ExpiryNotice, "account_id", "grant_id")
+_MARK_DUE = """
+    UPDATE auto_recharge a SET due_at = u.due_at FROM unnest($1::text[], $2::timestamptz[]) u(account_id, due_at)
+    WHERE a.account_id = u.account_id AND a.status = 'active' AND a.due_at IS NULL"""
+
+
+async def load_till(
+    connection: asyncpg.Connection,
+    wallets: Mapping[str, Wallet],
+    *,
+    topups: Iterable[tuple[str, str]],
+    recharges: Iterable[str],
+    transactions: Iterable[tuple[str, str]],
+    notices: Iterable[tuple[str, str]],
+) -> set[tuple[str, str]]:
+    """Loads what is named into the wallets; returns the grants (account, grant) that its top-ups may have."""
+
+    async def load(kind: type[Row], query: str, keys: Sequence[Any]) -> list[Any]:
+        if not keys:
+            return []
+        found = [row_of(kind, row) for row in await connection.fetch(query, *_parameters(keys))]
+        for row in found:
+            wallets[row.account_id].till.load(row)
+        return found
+
+    in_flight = [
+        (row.account_id, row.topup_id)
+        for row in await load(AutoRecharge, _RECHARGES, [(account,) for account in recharges])
+        if row.topup_id
+    ]
+    await load(BookedTransaction, _TRANSACTIONS, list(transactions))
+    await load(ExpiryNotice, _NOTICES, list(notices))
+    found = await load(Topup, _TOPUPS, list({*topups, *in_flight}))
+    paid = [(topup.account_id, topup.topup_id) for topup in found if topup.paid]
+    refunds = await load(CardRefund, _CARD_REFUNDS, paid)
+    await load(Dispute, _DISPUTES, paid)
+    restored: dict[tuple[str, str], int] = {}
+    for refund in refunds:
+        key = (refund.account_id, refund.topup_id)
+        restored[key] = restored.get(key, 0) + sum(owed > 0 for _, _, owed in refund.clawed)
+    return {
+        (topup.account_id, topup.grant_id(k))
+        for topup in found
+        for k in range(1, 3 + restored.get((topup.account_id, topup.topup_id), 0))
+    }
+
+
+async def apply_till(connection: asyncpg.Connection, wallets: Sequence[Wallet]) -> None:
+    """Writes what was put into the tills, each row once, and marks the accounts whose recharge is due."""
+    written: dict[type[Row], list[Row]] = {}
+    for wallet in wallets:
+        for (kind, _), row in wallet.till.written.items():
+            written.setdefault(kind, []).append(row)
+    for kind, found in written.items():
+        await connection.executemany(_upsert(kind), [_record(row) for row in found])
+    if due := [(wallet.account_id, wallet.last_at) for wallet in wallets if wallet.recharge_due]:
+        await connection.execute(_MARK_DUE, *_parameters(due))
+
+
+def row_of(kind: type[Row], record: Any) -> Any:
+    row = kind(*record)
+    if isinstance(row, CardRefund | Dispute):
+        return row._replace(clawed=clawed_of(row.clawed))  # type: ignore[arg-type]
+    return row
+
+
+def _record(row: Row) -> tuple[Any, ...]:
+    if isinstance(row, CardRefund | Dispute):
+        return tuple(row._replace(clawed=clawed_json(row.clawed)))  # type: ignore[arg-type]
+    return tuple(row)
+
+
+def _upsert(kind: type[Row]) -> str:
+    table, key, changes = _TABLES[kind]
+    names = kind._fields
+    values = ", ".join(f"${place}" for place in range(1, len(names) + 1))
+    settled = "NOTHING"
+    if changes:
+        settled = "UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values}) ON CONFLICT ({', '.join(key)}) DO {settled}"
+
+
+def _parameters(keys: Sequence[Any]) -> list[list[Any]]:
+    return [list(part) for part in zip(*keys, strict=True)]
