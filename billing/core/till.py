@@ -49,7 +49,7 @@ class Topup(NamedTuple):
     @classmethod
     def of(cls, account_id: str, topup_id: str, via: Via, pack: Pack, now: datetime, **more: Any) -> "Topup":
         """A new one, pending."""
-        blank = dict.fromkeys(cls._fields)
+        blank: dict[str, Any] = dict.fromkeys(cls._fields)
         return cls(
             **blank
             | {

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -31,6 +31,7 @@ _HOT_SESSION = _SESSION | {
     "application_name": "billing lane",
 }
 _READ_SESSION = _SESSION | {"application_name": "billing reads"}
+_WORK_SESSION = _SESSION | {"application_name": "billing work"}
 
 # What asyncpg raises when a connection could not be made or was lost: the outcome of its last statement is unknown.
 CONNECTION_LOST = (
@@ -131,9 +132,19 @@ async def replan(connection: asyncpg.Connection) -> None:
 
 def read_engine(dsn: str, *, size: int = 8) -> AsyncEngine:
     """A pool of sessions for reading. Every transaction is one snapshot that cannot write."""
+    return _pool(
+        dsn, _READ_SESSION, size, isolation_level="REPEATABLE READ", execution_options={"postgresql_readonly": True}
+    )
 
+
+def work_engine(dsn: str, *, size: int = 4) -> AsyncEngine:
+    """A pool of sessions for what happens beside the ledger: inbox, outbox, reference tables."""
+    return _pool(dsn, _WORK_SESSION, size)
+
+
+def _pool(dsn: str, session: dict[str, str], size: int, **more: Any) -> AsyncEngine:
     async def creator() -> asyncpg.Connection:
-        return await connect(dsn, _READ_SESSION)
+        return await connect(dsn, session)
 
     return create_async_engine(
         "postgresql+asyncpg://",
@@ -142,8 +153,7 @@ def read_engine(dsn: str, *, size: int = 8) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=10,
         pool_pre_ping=False,
-        isolation_level="REPEATABLE READ",
-        execution_options={"postgresql_readonly": True},
+        **more,
     )
 
 

@@ -38,6 +38,20 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 @asynccontextmanager
+async def working(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+    """An asyncpg connection inside one transaction of a `work_engine`, committed at the end of the block.
+
+    Raises DatabaseUnavailable, Overloaded.
+    """
+    with reachable():
+        async with engine.connect() as connection:
+            raw = (await connection.get_raw_connection()).driver_connection
+            assert raw is not None
+            async with raw.transaction():
+                yield raw
+
+
+@asynccontextmanager
 async def snapshot(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
     """An asyncpg connection inside one read-only snapshot. Raises DatabaseUnavailable, Overloaded."""
     with reachable():
