@@ -57,8 +57,12 @@ _REFUNDED = """
     UPDATE output o SET refunded_credits = u.refunded
     FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[]) u(account_id, request_id, index, refunded)
     WHERE o.account_id = u.account_id AND o.request_id = u.request_id AND o.index = u.index"""
+# All parts at once: at no time is more revoked than was clawed back.
 _CLAWED = """
-    UPDATE "grant" g SET clawed = u.clawed FROM unnest($1::text[], $2::text[], $3::bigint[]) u(account_id, grant_id, clawed)
+    UPDATE "grant" g SET remaining = u.remaining, used = u.used, expired = u.expired, revoked = u.revoked, moved = u.moved,
+        frozen = u.frozen, open = u.open, clawed = u.clawed
+    FROM unnest($1::grant_parts[], $2::bigint[])
+        u(account_id, grant_id, remaining, used, expired, revoked, moved, frozen, open, clawed)
     WHERE g.account_id = u.account_id AND g.grant_id = u.grant_id"""
 _WATCHED = "UPDATE account SET low_balance = $2, recharge_below = $3 WHERE account_id = $1"
 _DEBTS = """
@@ -95,7 +99,8 @@ async def apply(connection: asyncpg.Connection, wallets: Iterable[Wallet], now: 
             grants += [rows.grant_row(wallet.grants[grant_id]) for grant_id in wallet.new_grants]
         if wallet.changed_grants:
             drawn += [
-                rows.grant_parts(wallet.grants[grant_id]) for grant_id in wallet.changed_grants - wallet.new_grants
+                rows.grant_parts(wallet.grants[grant_id])
+                for grant_id in wallet.changed_grants - wallet.new_grants - wallet.clawed_grants
             ]
     opened = [rows.account_row(wallet) for wallet in changed if wallet.opened]
     standing = [rows.standing(wallet) for wallet in changed if not wallet.opened]
@@ -149,8 +154,10 @@ async def _apply_rare(connection: asyncpg.Connection, wallets: Sequence[Wallet])
     await _copy(connection, "fill", Fill._fields, [fill for wallet in wallets for fill in wallet.fills])
     refunds = [rows.refund_row(refund) for wallet in wallets for refund in wallet.new_refunds]
     await _copy(connection, "refund", RefundRow._fields, refunds)
-    if clawed := [(w.account_id, grant_id, w.grants[grant_id].clawed) for w in wallets for grant_id in w.clawed_grants]:
-        await connection.execute(_CLAWED, *_columns(clawed))
+    clawed = [wallet.grants[grant_id] for wallet in wallets for grant_id in wallet.clawed_grants - wallet.new_grants]
+    if clawed:
+        parts = [rows.grant_parts(grant) for grant in clawed]
+        await connection.execute(_CLAWED, parts, [grant.clawed for grant in clawed])
     if watched := [w for w in wallets if (w.settings_changed or w.watch_changed) and w.settings and not w.opened]:
         levels = [(w.account_id, w.settings and w.settings.low_balance, w.recharge_below) for w in watched]
         await connection.executemany(_WATCHED, levels)

@@ -1,0 +1,31 @@
+"""Clawbacks that went wrong once: each is told as short as it can be, and its books are verified."""
+
+import asyncpg
+
+from billing.core.packs import Pack
+from billing.core.payments import OpenTopup, PayTopup, ReportCardRefund
+from billing.posting import Posting
+
+PAID = 10_000_000
+PACK = Pack.of("ten", "Ten", 100, PAID, "USD", bonus_credits=10)
+
+
+async def topped_up(posting: Posting, account: str, topup: str = "t", pack: Pack = PACK) -> None:
+    await posting.post(OpenTopup(account, topup, pack.pack_id, pack, "https://shop/paid", "https://shop/left"))
+    await posting.post(PayTopup(account, topup, f"pi-{account}-{topup}", pack.price_micros, pack.currency))
+
+
+async def test_unspent_credits_are_revoked_and_restored(
+    posting: Posting, account: str, owner: asyncpg.Connection
+) -> None:
+    """At no time may the tables say that more was revoked than was clawed back."""
+
+    async def parts() -> list[tuple[int, ...]]:
+        query = 'SELECT remaining, revoked, clawed FROM "grant" WHERE account_id = $1 ORDER BY seq'
+        return [tuple(row) for row in await owner.fetch(query, account)]
+
+    await topped_up(posting, account)
+    await posting.post(ReportCardRefund(account, "t", "re", PAID // 2, "USD", "succeeded"))
+    assert await parts() == [(50, 50, 50), (5, 5, 5)]
+    await posting.post(ReportCardRefund(account, "t", "re", PAID // 2, "USD", "failed"))
+    assert await parts() == [(100, 0, 0), (10, 0, 0)]
