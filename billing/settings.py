@@ -28,6 +28,7 @@ class Settings:
     read_connections: int = 8
     expiry_seconds: int = 5
     log_format: str = "console"
+    webhook_allow_private: bool = False
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -43,6 +44,10 @@ class Settings:
                 if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1_000_000:
                     raise SettingsError(f"{name} must be a whole number from 1 to 1000000, not {text!r}")
                 values[field.name] = int(text)
+            elif field.type is bool or field.type == "bool":
+                if text not in ("true", "false"):
+                    raise SettingsError(f"{name} must be true or false, not {text!r}")
+                values[field.name] = text == "true"
             else:
                 values[field.name] = Path(text) if field.name == "data_dir" else text
         settings = cls(**values)  # type: ignore[arg-type]
