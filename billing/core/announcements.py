@@ -24,6 +24,7 @@ TYPES: Final = (
 )
 SETTLED: Final = "charge.settled"
 BY_DEFAULT: Final = tuple(kind for kind in TYPES if kind != SETTLED)  # one for each charge: who wants it says so
+EVERY: Final = "*"  # an endpoint that listens to it hears all types, also those that are still to come
 LOW_BALANCES_MAX: Final = 10
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from billing.core.announcements import SETTLED
+from billing.core.announcements import EVERY, SETTLED
 from billing.core.charges import Charge
 from billing.core.commands import Authorize, Command, IssueGrant, Refund, Settle, Void
 from billing.core.grants import Debt, Draw, EarlyHolds, Grant
@@ -39,7 +39,7 @@ _LOCK = f"""
     WITH locked AS MATERIALIZED (
         SELECT {rows.ACCOUNT} FROM account a WHERE a.account_id = ANY($1::text[])
         ORDER BY a.account_id FOR NO KEY UPDATE)
-    SELECT *, (SELECT EXISTS (SELECT FROM webhook_endpoint e WHERE e.enabled AND '{SETTLED}' = ANY(e.events))),
+    SELECT *, (SELECT EXISTS (SELECT FROM webhook_endpoint e WHERE e.enabled AND e.events && '{{{SETTLED},{EVERY}}}')),
         clock_timestamp()
     FROM locked"""
 _READ = f"SELECT {rows.ACCOUNT}, false, clock_timestamp() FROM account a WHERE a.account_id = ANY($1::text[])"

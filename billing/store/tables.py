@@ -401,6 +401,7 @@ class WebhookEndpointRow(SQLModel, table=True):
     enabled: bool = _column(Boolean)
     created_at: datetime = _column(_TIME)
     deleted_at: datetime | None = _maybe(_TIME)
+    content_digest: bytes = _column(LargeBinary)
 
 
 class WebhookDeliveryRow(SQLModel, table=True):
