@@ -21,8 +21,6 @@ def report_card_refund(wallet: Wallet, command: ReportCardRefund, now: datetime)
     """Money back to the card, once; or, after all, not. Raises TopupNotFound, TopupNotPaid."""
     topup = _paid_topup(wallet, command.topup_id)
     known = wallet.till.get(CardRefund, command.card_refund_id)
-    if known is None and command.status == "failed":
-        return TopupAnswer(True, topup)  # it never took effect
     if known is not None:
         if command.status == known.status or known.status == "failed":
             return TopupAnswer(True, topup)
@@ -32,15 +30,19 @@ def report_card_refund(wallet: Wallet, command: ReportCardRefund, now: datetime)
     # From here on it must succeed.
     deferred, rest = _split(wallet, topup, command.amount_micros)
     _post_money(wallet, now, topup, command.card_refund_id, card_refund_deferred=deferred, card_refund=rest)
-    topup, clawed = _claw_back(wallet, topup, command.amount_micros, deferred, command.card_refund_id, now)
-    topup = topup._replace(status=_standing(topup), changed_at=now)
-    wallet.put(topup)
+    clawed: Clawed = ()
+    if command.status == "failed":  # it went and came back before we heard of it: no credit was ever touched
+        _post_return(wallet, now, topup, command.card_refund_id, deferred, rest)
+    else:
+        topup, clawed = _claw_back(wallet, topup, command.amount_micros, deferred, command.card_refund_id, now)
+        topup = topup._replace(status=_standing(topup), changed_at=now)
+        wallet.put(topup)
     wallet.put(
         CardRefund(
             wallet.account_id,
             command.card_refund_id,
             topup.topup_id,
-            "succeeded",
+            command.status,
             command.amount_micros,
             deferred,
             clawed,
@@ -170,15 +172,8 @@ def _undo_card_refund(wallet: Wallet, topup: Topup, known: CardRefund, now: date
     Unspent ones return to their grant; those that were owed have been paid for meanwhile, and come back as a grant of
     their own that cost nothing.
     """
-    rest = known.amount_micros - known.deferred_micros
-    _post_money(
-        wallet,
-        now,
-        topup,
-        known.card_refund_id,
-        card_refund_deferred_failed=known.deferred_micros,
-        card_refund_failed=rest,
-    )
+    deferred = known.deferred_micros
+    _post_return(wallet, now, topup, known.card_refund_id, deferred, known.amount_micros - deferred)
     for grant_id, unspent, owed in known.clawed:
         grant = wallet.grants[grant_id]
         grant.clawed -= unspent + owed
@@ -216,6 +211,11 @@ def _undo_card_refund(wallet: Wallet, topup: Topup, known: CardRefund, now: date
     wallet.put(topup)
     wallet.put(known._replace(status="failed", changed_at=now))
     return TopupAnswer(False, topup)
+
+
+def _post_return(wallet: Wallet, now: datetime, topup: Topup, external_id: str, deferred: int, rest: int) -> None:
+    """The money of a card refund that failed is back."""
+    _post_money(wallet, now, topup, external_id, card_refund_deferred_failed=deferred, card_refund_failed=rest)
 
 
 def _pay_from(wallet: Wallet, grant: Grant, brought_by: int) -> None:

@@ -164,9 +164,13 @@ class EndAutoRecharge(Command):
 
 @dataclass(slots=True)
 class Recharge(Command):
-    """Looks whether a recharge is due and opens its top-up. `pack` is what is on sale under the pack's id."""
+    """Looks whether a recharge is due and opens its top-up.
+
+    `pack` is what is on sale under the pack's id, `saved_card` what the customer saved last, where no card was chosen.
+    """
 
     pack: Pack | None
+    saved_card: str | None = None
 
 
 @dataclass(slots=True)

@@ -81,6 +81,8 @@ def recharge(wallet: Wallet, command: Recharge, now: datetime) -> RechargeAnswer
         known = known._replace(due_at=now + LOOK_AGAIN)
     elif command.pack is None or command.pack.pack_id != known.pack_id:
         known = _stop(wallet, known, "pack_withdrawn", now)
+    elif (card := known.payment_method or command.saved_card) is None:
+        known = _stop(wallet, known, "no_payment_method", now)
     else:
         if known.month != _month(now):
             reason = None if known.stopped_reason == AT_LIMIT else known.stopped_reason
@@ -97,7 +99,7 @@ def recharge(wallet: Wallet, command: Recharge, now: datetime) -> RechargeAnswer
                 "recharge",
                 command.pack,
                 now,
-                payment_method=known.payment_method,
+                payment_method=card,
             )
             wallet.put(topup)
             known = known._replace(

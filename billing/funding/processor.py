@@ -1,0 +1,279 @@
+"""The processor: Stripe, behind one door. Nothing else of the service speaks to it.
+
+Every call that makes something carries an idempotency key of ours, so that it may be repeated; no database
+transaction is open while one runs. What comes back is read into plain values here; amounts become micros.
+"""
+
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import stripe
+import structlog
+
+from billing.core.packs import micros, minor_units
+from billing.core.refusals import CheckoutRefused, ProcessorUnavailable
+from billing.core.till import Topup
+
+T = TypeVar("T")
+TIMEOUT_SECONDS: Final = 10.0
+NETWORK_RETRIES: Final = 1
+PAGE: Final = 100
+MARK: Final = "billing_account_id"  # whose an object is, as its metadata says
+MARK_TOPUP: Final = "billing_topup_id"
+log = structlog.get_logger("billing.funding")
+
+# https://docs.stripe.com/declines/codes: cards for which another attempt is of no use.
+_FINAL_DECLINES: Final = frozenset(
+    (
+        "authentication_required",
+        "card_not_supported",
+        "expired_card",
+        "fraudulent",
+        "incorrect_number",
+        "invalid_account",
+    )
+    + ("lost_card", "merchant_blacklist", "new_account_information_available", "pickup_card", "restricted_card")
+    + ("revocation_of_all_authorizations", "revocation_of_authorization", "stolen_card", "stop_payment_order")
+    + ("transaction_not_allowed", "payment_method_unactivated", "payment_method_not_available")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """How an off-session payment stands: `paid`, `pending` or `failed`, and why; `final`: never try this card again."""
+
+    payment_id: str | None
+    state: str
+    amount_micros: int = 0
+    currency: str = ""
+    reason: str = ""
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A balance transaction, signed as Stripe signs it: net = amount - fee. `payment_id`: of the charge behind it."""
+
+    transaction_id: str
+    type: str
+    amount_micros: int
+    fee_micros: int
+    currency: str
+    source_id: str | None
+    source_kind: str | None
+    payment_id: str | None
+    created_at: datetime
+
+
+class NoSuchThing(Exception):
+    """Stripe knows no object of this id."""
+
+
+class Processor:
+    """Stripe's API as this service uses it. Close it in the end.
+
+    Its methods raise ProcessorUnavailable where the outcome is unknown or was not sought, and CheckoutRefused where
+    Stripe understood and said no.
+    """
+
+    def __init__(self, key: str, api_base: str | None = None) -> None:
+        self._http = stripe.HTTPXClient(timeout=TIMEOUT_SECONDS)
+        self._stripe = stripe.StripeClient(
+            key,
+            base_addresses={"api": api_base} if api_base else None,
+            max_network_retries=NETWORK_RETRIES,
+            http_client=self._http,
+        )
+
+    async def close(self) -> None:
+        await self._http.close_async()  # type: ignore[no-untyped-call]
+
+    async def make_customer(self, account_id: str) -> str:
+        """The id of the account's customer; the same for a day, however often it is asked for."""
+        customer = await _asked(
+            self._stripe.v1.customers.create_async(
+                {"description": account_id, "metadata": {MARK: account_id}},  # nothing that may change meanwhile
+                {"idempotency_key": f"customer/{account_id}"},
+            )
+        )
+        return customer.id
+
+    async def make_checkout(self, topup: Topup, pack_name: str, customer_id: str) -> tuple[str, str]:
+        """(id, address) of the page where the customer pays `topup`; one for each top-up, by its idempotency key."""
+        marks = {MARK: topup.account_id, MARK_TOPUP: topup.topup_id}
+        assert topup.success_url is not None
+        assert topup.cancel_url is not None
+        session = await _asked(
+            self._stripe.v1.checkout.sessions.create_async(
+                {
+                    "mode": "payment",
+                    "customer": customer_id,
+                    "client_reference_id": topup.account_id,
+                    "success_url": topup.success_url,
+                    "cancel_url": topup.cancel_url,
+                    "metadata": marks,
+                    # The card is saved, so that auto-recharge can be set up afterwards.
+                    "payment_intent_data": {"metadata": marks, "setup_future_usage": "off_session"},
+                    "line_items": [
+                        {
+                            "quantity": 1,
+                            "price_data": {
+                                "currency": topup.currency.lower(),
+                                "unit_amount": minor_units(topup.price_micros, topup.currency),
+                                "product_data": {"name": pack_name},
+                            },
+                        }
+                    ],
+                },
+                {"idempotency_key": f"{topup.account_id}/{topup.topup_id}"},
+            )
+        )
+        return session.id, session.url or ""
+
+    async def pay(self, topup: Topup, customer_id: str, payment_method: str, attempt: int) -> Payment:
+        """Charges a saved card while its holder is away. The same `attempt` again is the same payment."""
+        key = f"{topup.account_id}/{topup.topup_id}" + (f"/{attempt}" if attempt else "")
+        try:
+            intent = await _asked(
+                self._stripe.v1.payment_intents.create_async(
+                    {
+                        "amount": minor_units(topup.price_micros, topup.currency),
+                        "currency": topup.currency.lower(),
+                        "customer": customer_id,
+                        "payment_method": payment_method,
+                        "off_session": True,
+                        "confirm": True,
+                        "metadata": {MARK: topup.account_id, MARK_TOPUP: topup.topup_id},
+                    },
+                    {"idempotency_key": key},
+                )
+            )
+        except stripe.CardError as declined:
+            return _declined(declined)
+        except CheckoutRefused as refused:
+            return Payment(None, "failed", reason=f"refused: {refused.reason}"[:200], final=True)
+        return _payment(intent)
+
+    async def find_payment(self, topup: Topup, customer_id: str) -> Payment | None:
+        """The payment of `topup`, if Stripe has one: for when nobody wrote down what came of it."""
+        since = int(topup.created_at.timestamp()) - 60
+        found = None
+        async for intent in self._all(
+            self._stripe.v1.payment_intents.list_async(
+                {"customer": customer_id, "created": {"gte": since}, "limit": PAGE}
+            )
+        ):
+            if dict(intent.metadata or {}).get(MARK_TOPUP) == topup.topup_id:
+                payment = _payment(intent)
+                if payment.state == "paid":
+                    return payment
+                found = found or payment
+        return found
+
+    async def saved_card(self, customer_id: str) -> str | None:
+        """The card that the customer saved last, if any."""
+        cards = await _asked(
+            self._stripe.v1.payment_methods.list_async({"customer": customer_id, "type": "card", "limit": 1})
+        )
+        return cards.data[0].id if cards.data else None
+
+    async def movement(self, transaction_id: str) -> Movement:
+        """Raises NoSuchThing."""
+        return _movement(
+            await _asked(self._stripe.v1.balance_transactions.retrieve_async(transaction_id, {"expand": ["source"]}))
+        )
+
+    async def movements_of_payout(self, payout_id: str) -> AsyncIterator[Movement]:
+        """What an automatic payout consists of, itself included; nothing for a manual one."""
+        async for transaction in self._all(
+            self._stripe.v1.balance_transactions.list_async(
+                {"payout": payout_id, "limit": PAGE, "expand": ["data.source"]}
+            )
+        ):
+            yield _movement(transaction)
+
+    async def events_since(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
+        """Events from `since` on, newest first, as plain objects. Stripe keeps them for thirty days."""
+        async for event in self._all(
+            self._stripe.v1.events.list_async({"created": {"gte": int(since.timestamp())}, "limit": PAGE})
+        ):
+            yield event.to_dict()
+
+    async def _all(self, first: Awaitable[Any]) -> AsyncIterator[Any]:
+        page = await _asked(first)
+        while True:
+            for one in page.data:
+                yield one
+            if not page.has_more:
+                return
+            page = await _asked(page.next_page_async())
+
+
+async def _asked(call: Awaitable[T]) -> T:
+    """What Stripe answers, or what is the matter in our words. A decline (CardError) is for the caller."""
+    try:
+        return await call
+    except stripe.CardError:
+        raise
+    except stripe.InvalidRequestError as error:
+        if error.http_status == 404 or error.code == "resource_missing":
+            raise NoSuchThing(error.param or "object") from error
+        raise CheckoutRefused(str(error.user_message or error.code or "invalid request")) from error
+    except (stripe.AuthenticationError, stripe.PermissionError) as error:
+        log.error("stripe refuses our key: check STRIPE_API_KEY", status=error.http_status)
+        raise ProcessorUnavailable(30) from None
+    except stripe.IdempotencyError as error:
+        raise CheckoutRefused("this id was used with other content.") from error
+    except stripe.StripeError as error:
+        # Never the error's own text: it may quote what was sent.
+        log.warning("stripe did not answer", kind=type(error).__name__, status=error.http_status, code=error.code)
+        raise ProcessorUnavailable(2) from None
+
+
+def _payment(intent: Any) -> Payment:
+    currency = intent.currency.upper()
+    amount = micros(intent.amount, currency)
+    match intent.status:
+        case "succeeded":
+            return Payment(intent.id, "paid", amount, currency)
+        case "processing" | "requires_capture":
+            return Payment(intent.id, "pending", amount, currency)
+        case "requires_action" | "requires_confirmation":
+            return Payment(intent.id, "failed", amount, currency, "authentication_required", True)
+    error = intent.last_payment_error
+    code = (error.decline_code or error.code or "declined") if error else intent.cancellation_reason or intent.status
+    return Payment(intent.id, "failed", amount, currency, code, code in _FINAL_DECLINES)
+
+
+def _declined(error: stripe.CardError) -> Payment:
+    body = error.json_body if isinstance(error.json_body, dict) else {}
+    detail = body.get("error") or {}
+    code = detail.get("decline_code") if error.code == "card_declined" else error.code
+    code = str(code or error.code or "declined")
+    intent = detail.get("payment_intent") or {}
+    return Payment(intent.get("id"), "failed", reason=code, final=code in _FINAL_DECLINES)
+
+
+def _movement(transaction: Any) -> Movement:
+    currency = transaction.currency.upper()
+    source = transaction.source
+    expanded = source is not None and not isinstance(source, str)
+    return Movement(
+        transaction.id,
+        transaction.type,
+        micros(transaction.amount, currency),
+        micros(transaction.fee, currency),
+        currency,
+        source.id if expanded else source,
+        source.object if expanded else None,
+        _payment_of(source) if expanded else None,
+        datetime.fromtimestamp(transaction.created, UTC),
+    )
+
+
+def _payment_of(source: Any) -> str | None:
+    """The PaymentIntent behind a charge, a refund or a dispute."""
+    intent = getattr(source, "payment_intent", None)
+    return intent if intent is None or isinstance(intent, str) else str(intent.id)
