@@ -327,12 +327,31 @@ def test_settlement_transfers_carry_the_digest_of_what_was_settled() -> None:
 
 
 def test_every_event_has_its_debit_and_its_credit() -> None:
+    """The ledger's table in the domain, event by event; what the other way round is the same row mirrored."""
     assert ROUTES == {
         "grant": ("wallet", "issued", "wallet"),
         "settle": ("wallet", "wallet", "consumed"),
         "refund": ("wallet", "consumed", "wallet"),
         "expire": ("wallet", "wallet", "expired"),
+        # Clawback, for a card refund or a lost dispute; and where the card did not take the money after all.
         "revoke": ("wallet", "wallet", "revoked"),
+        "restore": ("wallet", "revoked", "wallet"),
+        # A purchase by its funding: by wire, or by Stripe.
         "purchase_bank": ("money", "bank", "deferred_revenue"),
         "purchase_stripe_clearing": ("money", "stripe_clearing", "deferred_revenue"),
+        # A card refund: basis not yet recognised, then the rest; and both back.
+        "card_refund_deferred": ("money", "deferred_revenue", "stripe_clearing"),
+        "card_refund": ("money", "refunds", "stripe_clearing"),
+        "card_refund_deferred_failed": ("money", "stripe_clearing", "deferred_revenue"),
+        "card_refund_failed": ("money", "stripe_clearing", "refunds"),
+        # A dispute is opened; won it is the reverse; lost it is a card refund out of what is disputed.
+        "dispute_opened": ("money", "disputed", "stripe_clearing"),
+        "dispute_won": ("money", "stripe_clearing", "disputed"),
+        "dispute_lost_deferred": ("money", "deferred_revenue", "disputed"),
+        "dispute_lost": ("money", "dispute_losses", "disputed"),
+        # What the processor keeps, and what it pays out; and either back.
+        "fee": ("money", "processor_fees", "stripe_clearing"),
+        "fee_returned": ("money", "stripe_clearing", "processor_fees"),
+        "payout": ("money", "bank", "stripe_clearing"),
+        "payout_failed": ("money", "stripe_clearing", "bank"),
     }

@@ -37,6 +37,22 @@ TABLE = [
     (refusals.GrantNotFound("g"), "grant_not_found", {"grant_id": "g"}, "No such grant"),
     (refusals.PriceBookNotFound(3), "price_book_not_found", {"version": 3}, "No such price book"),
     (refusals.KeyNotFound(), "key_not_found", {}, "No such key"),
+    (
+        refusals.PackNotFound("p"),
+        "pack_not_found",
+        {"pack_id": "p"},
+        "GET /v1/packs lists the packs that can be bought.",
+    ),
+    (refusals.TopupNotFound("t"), "topup_not_found", {"topup_id": "t"}, "No such top-up"),
+    (refusals.AutoRechargeNotFound(), "auto_recharge_not_found", {}, "The account has no auto-recharge"),
+    (refusals.StripeEventNotFound("e"), "stripe_event_not_found", {"event_id": "e"}, "No such event in the inbox"),
+    (
+        refusals.WebhookEndpointNotFound("w"),
+        "webhook_endpoint_not_found",
+        {"endpoint_id": "w"},
+        "No such webhook endpoint",
+    ),
+    (refusals.WebhookEventNotFound("e"), "webhook_event_not_found", {"event_id": "e"}, "No such event"),
     (refusals.RouteNotFound(), "route_not_found", {}, "No such route; see /docs"),
     (
         refusals.MethodNotAllowed(),
@@ -104,6 +120,25 @@ TABLE = [
         {"charge_status": "voided"},
         "The charge is voided.",
     ),
+    (refusals.TopupNotPaid("t"), "topup_not_paid", {"topup_id": "t"}, "The top-up is not paid"),
+    (
+        refusals.SignatureInvalid(),
+        "signature_invalid",
+        {},
+        "Send the body as it came, with its Stripe-Signature header; check STRIPE_WEBHOOK_SECRET and the clock.",
+    ),
+    (
+        refusals.CheckoutRefused("No such price."),
+        "checkout_refused",
+        {"reason": "No such price."},
+        "It says: No such price. Nothing was charged.",
+    ),
+    (
+        refusals.PaymentsNotConfigured(),
+        "payments_not_configured",
+        {},
+        "The operator has not set STRIPE_API_KEY; credits can be granted by an admin.",
+    ),
     (
         refusals.RefundExceedsBill(5),
         "refund_exceeds_bill",
@@ -128,6 +163,12 @@ TABLE = [
         "overloaded",
         {"retry_after_seconds": 2},
         "The posting queue is full: repeat the call with the same id; it takes effect at most once.",
+    ),
+    (
+        refusals.ProcessorUnavailable(3),
+        "processor_unavailable",
+        {"retry_after_seconds": 3},
+        "The payment processor cannot be reached: repeat the call with the same id; it takes effect at most once.",
     ),
     (
         refusals.DatabaseUnavailable(5),
