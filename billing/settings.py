@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 QUEUE_MIN = 1_000
@@ -18,7 +18,7 @@ class Settings:
 
     database_url: str | None = None
     data_dir: Path | None = None
-    admin_key: str | None = None
+    admin_key: str | None = field(default=None, repr=False)
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 1
@@ -29,27 +29,33 @@ class Settings:
     expiry_seconds: int = 5
     log_format: str = "console"
     webhook_allow_private: bool = False
+    grant_expiring_days: int = 7
+    stripe_api_key: str | None = field(default=None, repr=False)
+    stripe_webhook_secret: str | None = field(default=None, repr=False)
+    stripe_api_base: str | None = None
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """From `DATABASE_URL` and `BILLING_…`. Raises SettingsError."""
+        """From `DATABASE_URL`, `BILLING_…` and `STRIPE_…`. Raises SettingsError."""
         values: dict[str, object] = {}
         if url := environment.get("DATABASE_URL"):
             values["database_url"] = url
-        for field in fields(cls):
-            name = f"BILLING_{field.name.upper()}"
-            if field.name == "database_url" or not (text := environment.get(name)):
+        for one in fields(cls):
+            name = one.name.upper()
+            if not name.startswith("STRIPE_"):
+                name = f"BILLING_{name}"
+            if one.name == "database_url" or not (text := environment.get(name)):
                 continue
-            if field.type is int or field.type == "int":
+            if one.type is int or one.type == "int":
                 if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1_000_000:
                     raise SettingsError(f"{name} must be a whole number from 1 to 1000000, not {text!r}")
-                values[field.name] = int(text)
-            elif field.type is bool or field.type == "bool":
+                values[one.name] = int(text)
+            elif one.type is bool or one.type == "bool":
                 if text not in ("true", "false"):
                     raise SettingsError(f"{name} must be true or false, not {text!r}")
-                values[field.name] = text == "true"
+                values[one.name] = text == "true"
             else:
-                values[field.name] = Path(text) if field.name == "data_dir" else text
+                values[one.name] = Path(text) if one.name == "data_dir" else text
         settings = cls(**values)  # type: ignore[arg-type]
         if settings.log_format not in ("console", "json"):
             raise SettingsError("BILLING_LOG_FORMAT must be console or json")
@@ -57,11 +63,22 @@ class Settings:
             raise SettingsError(
                 "BILLING_ADMIN_KEY must have at least 16 characters, all of them printable ASCII, no spaces"
             )
+        for secret, name in (
+            (settings.stripe_api_key, "STRIPE_API_KEY"),
+            (settings.stripe_webhook_secret, "STRIPE_WEBHOOK_SECRET"),
+        ):
+            if secret is not None and not _is_a_token(secret):
+                raise SettingsError(f"{name} must be printable ASCII without spaces")
         if settings.port > 65_535:
             raise SettingsError("BILLING_PORT must be at most 65535")
         if settings.queue < QUEUE_MIN:
             raise SettingsError(f"BILLING_QUEUE must be at least {QUEUE_MIN}: a batch's slices must find room")
         return settings
+
+    @property
+    def stripe_webhook_secrets(self) -> tuple[str, ...]:
+        """Of every endpoint at Stripe, or an old and a new one: separated by commas."""
+        return tuple(secret for secret in (self.stripe_webhook_secret or "").split(",") if secret)
 
 
 def _is_a_token(text: str) -> bool:

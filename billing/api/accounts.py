@@ -69,7 +69,7 @@ async def amend_account(account_id: AccountId, body: AccountPatch, caller: Admin
     """Changes the settings that are sent. Those that decide money leave a record: see `/changes`."""
     sent = {
         name: getattr(body, name) if name in body.model_fields_set else UNCHANGED
-        for name in ("name", "status", "credit_limit", "overage", "hold", "metadata")
+        for name in ("name", "status", "credit_limit", "overage", "hold", "metadata", "low_balance")
     }
     answer = await caller.service.posting.post(AmendAccount(account_id, **sent, actor=caller.key.key_id))
     assert isinstance(answer, AccountAnswer)

@@ -12,7 +12,20 @@ from fastapi.responses import Response
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
-from billing.api import accounts, batch, charges, health, keys, metrics, prices, problems, transfers
+from billing.api import (
+    accounts,
+    batch,
+    charges,
+    health,
+    keys,
+    metrics,
+    packs,
+    prices,
+    problems,
+    stripe_events,
+    topups,
+    transfers,
+)
 from billing.api.auth import Allow
 from billing.api.front import Front, Requests
 from billing.api.models.common import Problem
@@ -37,6 +50,10 @@ TAGS = [
     },
     {"name": "accounts", "description": "Customers, their settings, grants and balances."},
     {
+        "name": "funding",
+        "description": "Packs, top-ups and auto-recharge: credits that customers pay for, and what Stripe reports.",
+    },
+    {
         "name": "prices",
         "description": "Price books are immutable versions; a charge keeps its own to the end.",
     },
@@ -44,6 +61,9 @@ TAGS = [
     {"name": "keys", "description": "Who may call."},
     {"name": "service", "description": "For operators."},
 ]
+
+
+OPEN_PATHS = ("/healthz", "/readyz", "/metrics", "/v1/stripe/webhook")  # no key; events carry a signature
 
 
 def create_app(settings: Settings | None = None, dsn: str | None = None) -> FastAPI:
@@ -66,7 +86,7 @@ def create_app(settings: Settings | None = None, dsn: str | None = None) -> Fast
         redirect_slashes=False,
     )
     app.state.requests = Requests()
-    for room in (charges, batch, accounts, prices, transfers, keys, health, metrics):
+    for room in (charges, batch, accounts, topups, packs, stripe_events, prices, transfers, keys, health, metrics):
         # Not include_router, which keeps a router within the router: one more search for every request.
         app.router.routes.extend(room.router.routes)
     app.add_exception_handler(Invalid, _on_invalid)
@@ -135,6 +155,6 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             for operation in operations.values():
                 if "requestBody" in operation:
                     operation["responses"] |= {"413": problems.responses(PayloadTooLarge)[413]}
-                operation["security"] = [] if path in ("/healthz", "/readyz", "/metrics") else [{"key": []}]
+                operation["security"] = [] if path in OPEN_PATHS else [{"key": []}]
         app.openapi_schema = schema
     return app.openapi_schema

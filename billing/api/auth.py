@@ -41,6 +41,8 @@ class Allow:
 ADMIN, GATEWAY, FINANCE, ACCOUNT = "admin", "gateway", "finance", "account"
 Admin = Annotated[Caller, Depends(Allow(ADMIN))]
 Charging = Annotated[Caller, Depends(Allow(ADMIN, GATEWAY))]
+Ordering = Annotated[Caller, Depends(Allow(ADMIN, GATEWAY, ACCOUNT))]  # a checkout, which somebody else pays
+Buying = Annotated[Caller, Depends(Allow(ADMIN, ACCOUNT))]  # with a saved card
 Refunding = Annotated[Caller, Depends(Allow(ADMIN, FINANCE))]
 Overseeing = Annotated[Caller, Depends(Allow(ADMIN, FINANCE))]
 Browsing = Annotated[Caller, Depends(Allow(ADMIN, GATEWAY, FINANCE))]

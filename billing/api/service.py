@@ -10,10 +10,11 @@ from fastapi import Request
 
 from billing.api.key_ring import KeyRing
 from billing.core.prices import PriceBooks
-from billing.posting import Expiry, Posting
+from billing.funding import Funding, Keys, funding
+from billing.posting import Expiry, ExpiryNotices, Posting
 from billing.posting.collector import tame_collector
 from billing.settings import Settings
-from billing.store.engine import Engine, read_engine
+from billing.store.engine import Engine, read_engine, work_engine
 from billing.store.price_books import price_books
 
 PRICE_BOOKS_SECONDS = 10.0  # well below the minute that a book is published ahead
@@ -28,6 +29,8 @@ class Service:
     posting: Posting
     keys: KeyRing
     books: PriceBooks
+    work: Engine
+    funding: Funding
 
     async def refresh_books(self) -> None:
         self.books = await price_books(self.engine)
@@ -43,15 +46,20 @@ async def service_of(request: Request) -> Service:
 async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
     """A service on the database at `dsn`, which is migrated. Leaving it finishes what is in flight."""
     engine = read_engine(dsn, size=settings.read_connections)
+    work = work_engine(dsn)
     books = await price_books(engine)
     service: Service
     posting = Posting(dsn, lambda: service.books, lanes=settings.lanes, batch=settings.batch, queue=settings.queue)
-    service = Service(settings, dsn, engine, posting, KeyRing(engine, settings.admin_key), books)
-    async with posting:
-        chores = [
-            asyncio.create_task(_refresh(service), name="price books"),
-            asyncio.create_task(Expiry(engine, posting, interval_seconds=settings.expiry_seconds).run(), name="expiry"),
-        ]
+    keys = Keys(settings.stripe_api_key, settings.stripe_webhook_secrets, settings.stripe_api_base)
+    async with funding(keys, posting, engine, work) as payments, posting:
+        service = Service(settings, dsn, engine, posting, KeyRing(engine, settings.admin_key), books, work, payments)
+        running_chores = (
+            _refresh(service),
+            Expiry(engine, posting, interval_seconds=settings.expiry_seconds).run(),
+            ExpiryNotices(engine, posting, days=settings.grant_expiring_days).run(),
+            *payments.chores(),
+        )
+        chores = [asyncio.create_task(chore) for chore in running_chores]
         tame_collector()
         try:
             yield service
@@ -59,6 +67,7 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
             for chore in chores:
                 chore.cancel()
             await asyncio.gather(*chores, return_exceptions=True)
+    await work.dispose()
     await engine.dispose()
 
 

@@ -26,17 +26,26 @@ log = structlog.get_logger("billing.funding")
 
 # https://docs.stripe.com/declines/codes: cards for which another attempt is of no use.
 _FINAL_DECLINES: Final = frozenset(
-    (
+    [
         "authentication_required",
         "card_not_supported",
         "expired_card",
         "fraudulent",
         "incorrect_number",
         "invalid_account",
-    )
-    + ("lost_card", "merchant_blacklist", "new_account_information_available", "pickup_card", "restricted_card")
-    + ("revocation_of_all_authorizations", "revocation_of_authorization", "stolen_card", "stop_payment_order")
-    + ("transaction_not_allowed", "payment_method_unactivated", "payment_method_not_available")
+        "lost_card",
+        "merchant_blacklist",
+        "new_account_information_available",
+        "payment_method_not_available",
+        "payment_method_unactivated",
+        "pickup_card",
+        "restricted_card",
+        "revocation_of_all_authorizations",
+        "revocation_of_authorization",
+        "stolen_card",
+        "stop_payment_order",
+        "transaction_not_allowed",
+    ]
 )
 
 

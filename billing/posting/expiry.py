@@ -5,9 +5,10 @@ import asyncio
 import structlog
 
 from billing.core.commands import Lapse
+from billing.core.payments import AnnounceExpiry
 from billing.core.refusals import Refusal
 from billing.posting.posting import SLICE, Posting
-from billing.store.due import due_accounts
+from billing.store.due import due_accounts, expiring_grants
 from billing.store.engine import Engine
 
 ACCOUNTS_AT_ONCE = 1_000
@@ -40,4 +41,33 @@ class Expiry:
             for start in range(0, len(accounts), SLICE):
                 await self._posting.post_many([Lapse(account) for account in accounts[start : start + SLICE]])
             found, after = found + len(accounts), accounts[-1]
+        return found
+
+
+class ExpiryNotices:
+    """Has grants announced, each once, that expire within `days`."""
+
+    def __init__(self, engine: Engine, posting: Posting, *, days: int, interval_seconds: float = 60.0) -> None:
+        self._engine = engine
+        self._posting = posting
+        self._days = days
+        self._interval = interval_seconds
+
+    async def run(self) -> None:
+        """Until cancelled. What fails is tried again the next time."""
+        while True:
+            try:
+                await self.once()
+            except Refusal as refusal:
+                log.warning("expiry notices put off", reason=refusal.code)
+            except Exception:
+                log.exception("expiry notices failed")
+            await asyncio.sleep(self._interval)
+
+    async def once(self) -> int:
+        """One round over all grants that are to be announced; how many they were."""
+        found, after = 0, ("", "")
+        while grants := await expiring_grants(self._engine, days=self._days, after=after, limit=SLICE):
+            await self._posting.post_many([AnnounceExpiry(account, grant) for account, grant in grants])
+            found, after = found + len(grants), grants[-1]
         return found

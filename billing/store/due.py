@@ -1,4 +1,4 @@
-"""Accounts on which something is due: holds past their time, grants past their expiry."""
+"""What is due: holds past their time, grants past their expiry, and grants whose expiry is to be announced."""
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -12,7 +12,24 @@ _DUE = """
     ORDER BY account_id LIMIT $2"""
 
 
+_EXPIRING = """
+    SELECT g.account_id, g.grant_id FROM "grant" g
+    WHERE g.open AND NOT g.frozen AND g.expires_at > clock_timestamp()
+        AND g.expires_at <= clock_timestamp() + make_interval(days => $1) AND (g.account_id, g.grant_id) > ($2, $3)
+        AND NOT EXISTS (SELECT FROM expiry_notice n WHERE n.account_id = g.account_id AND n.grant_id = g.grant_id)
+    ORDER BY g.account_id, g.grant_id LIMIT $4"""
+
+
 async def due_accounts(engine: AsyncEngine, *, after: str, limit: int) -> list[str]:
     """Up to `limit` of them in order, beyond `after`. Those with a lapsed grant that is kept for open holds stay due."""
     async with reading(engine) as connection:
         return [row[0] for row in await connection.exec_driver_sql(_DUE, (after, limit))]
+
+
+async def expiring_grants(
+    engine: AsyncEngine, *, days: int, after: tuple[str, str], limit: int
+) -> list[tuple[str, str]]:
+    """Up to `limit` (account, grant) in order, beyond `after`, that expire within `days` and were not announced."""
+    async with reading(engine) as connection:
+        rows = await connection.exec_driver_sql(_EXPIRING, (days, *after, limit))
+        return [(str(row[0]), str(row[1])) for row in rows]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from billing.api.models.common import Amount, Body, Credits, Identifier, Labels, Shown, Text, Time
+from billing.core.announcements import LOW_BALANCES_MAX
 from billing.core.grants import Grant
 from billing.core.wallet import AccountChange, Settings
 from billing.store.balances import BalanceSheet, Figures
@@ -35,6 +36,10 @@ class AccountPatch(Body):
     overage: Overage = "bill"
     hold: HoldPolicy = "quote"
     metadata: Labels | None = None
+    low_balance: Annotated[
+        list[Credits],
+        Field(max_length=LOW_BALANCES_MAX, description="levels: `balance.low` tells of a fall below each"),
+    ] = []
 
 
 class Account(Shown):
@@ -46,6 +51,7 @@ class Account(Shown):
     overage: Overage
     hold: HoldPolicy
     metadata: dict[str, Any]
+    low_balance: list[int]
     created_at: datetime
 
     @classmethod
@@ -59,6 +65,7 @@ class Account(Shown):
             overage=s.overage,  # type: ignore[arg-type]
             hold=s.hold,  # type: ignore[arg-type]
             metadata=json.loads(s.metadata or "{}"),
+            low_balance=list(s.low_balance or ()),
             created_at=s.created_at,
         )
 

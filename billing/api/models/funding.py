@@ -1,0 +1,255 @@
+"""Packs, top-ups, auto-recharge and Stripe's events, over HTTP."""
+
+import json
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from billing.api.models.accounts import Money
+from billing.api.models.common import Amount, Body, Credits, Identifier, Shown, Text
+from billing.core.packs import EXPIRES_IN_DAYS_MAX, Pack
+from billing.core.payments import URL_LENGTH
+from billing.core.till import AutoRecharge, CardRefund, Dispute
+from billing.store.inbox import StoredEvent
+from billing.store.packs import PublishedPack
+from billing.store.topups import TopupStory
+
+TopupStatus = Literal["pending", "paid", "failed", "expired", "refunded", "disputed"]
+Address = Annotated[str, Field(max_length=URL_LENGTH, description="http or https")]
+
+
+class NewPack(Body):
+    pack_id: Identifier
+    name: Annotated[Text, Field(max_length=200, description="what customers see; by default the id")] | None = None
+    credits: Credits
+    bonus_credits: Amount = 0
+    bonus: Annotated[
+        Literal["own_grant", "dilutes"],
+        Field(description="`own_grant`: bonus credits cost nothing; `dilutes`: they make every credit cheaper"),
+    ] = "own_grant"
+    price: Money
+    expires_in_days: Annotated[int, Field(ge=1, le=EXPIRES_IN_DAYS_MAX)] | None = None
+
+    def pack(self) -> Pack:
+        """Raises Invalid."""
+        return Pack.of(
+            self.pack_id,
+            self.pack_id if self.name is None else self.name,
+            self.credits,
+            self.price.micros,
+            self.price.currency,
+            bonus_credits=self.bonus_credits,
+            bonus=self.bonus,
+            expires_in_days=self.expires_in_days,
+        )
+
+
+class PackShown(Shown):
+    pack_id: str
+    name: str
+    credits: int
+    bonus_credits: int
+    bonus: Literal["own_grant", "dilutes"]
+    price: dict[str, Any]
+    expires_in_days: int | None
+    published_at: datetime
+    withdrawn_at: datetime | None
+
+    @classmethod
+    def of(cls, published: PublishedPack) -> "PackShown":
+        p = published.pack
+        return cls(
+            pack_id=p.pack_id,
+            name=p.name,
+            credits=p.credits,
+            bonus_credits=p.bonus_credits,
+            bonus=p.bonus,  # type: ignore[arg-type]
+            price=_money(p.price_micros, p.currency),
+            expires_in_days=p.expires_in_days,
+            published_at=published.published_at,
+            withdrawn_at=published.withdrawn_at,
+        )
+
+
+class NewTopup(Body):
+    topup_id: Identifier
+    pack_id: Identifier
+    success_url: Address
+    cancel_url: Address
+
+
+class CardRefundShown(Shown):
+    """Money that went back to the card, and the credits that went with it."""
+
+    card_refund_id: str
+    status: Literal["succeeded", "failed"]
+    amount_micros: int
+    clawed_credits: int
+    created_at: datetime
+
+    @classmethod
+    def of(cls, r: CardRefund) -> "CardRefundShown":
+        return cls(
+            card_refund_id=r.card_refund_id,
+            status=r.status,  # type: ignore[arg-type]
+            amount_micros=r.amount_micros,
+            clawed_credits=_clawed(r),
+            created_at=r.created_at,
+        )
+
+
+class DisputeShown(Shown):
+    dispute_id: str
+    status: Literal["open", "won", "lost"]
+    reason: str | None
+    amount_micros: int
+    clawed_credits: int
+    opened_at: datetime
+    closed_at: datetime | None
+
+    @classmethod
+    def of(cls, d: Dispute) -> "DisputeShown":
+        return cls(
+            dispute_id=d.dispute_id,
+            status=d.status,  # type: ignore[arg-type]
+            reason=d.reason,
+            amount_micros=d.amount_micros,
+            clawed_credits=_clawed(d),
+            opened_at=d.opened_at,
+            closed_at=d.closed_at,
+        )
+
+
+class TopupShown(Shown):
+    """A purchase of a pack. `url`: where it is paid, while it is pending. `failure`: why the payment failed.
+
+    `problem`: what the processor reported does not fit what was ordered; nothing was posted, somebody has to look.
+    """
+
+    account_id: str
+    topup_id: str
+    via: Literal["checkout", "recharge"]
+    status: TopupStatus
+    pack_id: str
+    credits: int
+    bonus_credits: int
+    price: dict[str, Any]
+    url: str | None
+    failure: str | None
+    problem: str | None
+    refunded_micros: int
+    disputed_micros: int
+    grants: list[str]
+    card_refunds: list[CardRefundShown]
+    disputes: list[DisputeShown]
+    created_at: datetime
+    paid_at: datetime | None
+
+    @classmethod
+    def of(cls, story: TopupStory) -> "TopupShown":
+        t = story.topup
+        return cls(
+            account_id=t.account_id,
+            topup_id=t.topup_id,
+            via=t.via,  # type: ignore[arg-type]
+            status=t.status,  # type: ignore[arg-type]
+            pack_id=t.pack_id,
+            credits=t.credits,
+            bonus_credits=t.bonus_credits,
+            price=_money(t.price_micros, t.currency),
+            url=t.checkout_url if t.status == "pending" else None,
+            failure=t.failure,
+            problem=t.problem,
+            refunded_micros=t.returned_micros,
+            disputed_micros=t.disputed_micros,
+            grants=[t.grant_id(k) for k in range(1, t.bought + 1)] if t.paid else [],
+            card_refunds=[CardRefundShown.of(one) for one in story.card_refunds],
+            disputes=[DisputeShown.of(one) for one in story.disputes],
+            created_at=t.created_at,
+            paid_at=t.paid_at,
+        )
+
+
+class NewAutoRecharge(Body):
+    threshold: Annotated[Amount, Field(description="credits: recharge when fewer are available")]
+    pack_id: Identifier
+    monthly_limit: Annotated[Credits, Field(description="credits that may be bought so in a month (UTC), bonus aside")]
+    payment_method: (
+        Annotated[str, Field(max_length=255, description="pm_…; by default the card that was saved last")] | None
+    ) = None
+
+
+class AutoRechargeShown(Shown):
+    """`stopped`: by us, because of `stopped_reason`; PUT it again to start anew. `due_at`: when it is looked at next."""
+
+    account_id: str
+    status: Literal["active", "stopped", "off"]
+    threshold: int
+    pack_id: str
+    monthly_limit: int
+    month_credits: int
+    payment_method: str | None
+    stopped_reason: str | None
+    topup_id: Annotated[str | None, Field(description="of the payment in flight")]
+    declines: int
+    due_at: datetime | None
+    changed_at: datetime
+
+    @classmethod
+    def of(cls, r: AutoRecharge) -> "AutoRechargeShown":
+        return cls(
+            account_id=r.account_id,
+            status=r.status,  # type: ignore[arg-type]
+            threshold=r.threshold,
+            pack_id=r.pack_id,
+            monthly_limit=r.monthly_limit,
+            month_credits=r.month_credits,
+            payment_method=r.payment_method,
+            stopped_reason=r.stopped_reason,
+            topup_id=r.topup_id,
+            declines=r.declines,
+            due_at=r.due_at,
+            changed_at=r.changed_at,
+        )
+
+
+class Received(Shown):
+    received: bool = True
+
+
+class StripeEventShown(Shown):
+    """`dead`: somebody has to look, `problem` says at what; POST …/retry has it dealt with again."""
+
+    event_id: str
+    type: str
+    state: Literal["pending", "done", "ignored", "dead"]
+    problem: str | None
+    account_id: str | None
+    attempts: int
+    next_attempt_at: datetime | None
+    created_at: datetime
+    received_at: datetime
+    received_by: str
+    done_at: datetime | None
+
+    @classmethod
+    def of(cls, e: StoredEvent) -> "StripeEventShown":
+        return cls(**{name: getattr(e, name) for name in cls.model_fields})
+
+
+class StripeEventInFull(StripeEventShown):
+    payload: dict[str, Any]
+
+    @classmethod
+    def of(cls, e: StoredEvent) -> "StripeEventInFull":
+        shown = StripeEventShown.of(e)
+        return cls(**shown.model_dump(), payload=json.loads(e.payload))
+
+
+def _money(micros: int, currency: str) -> dict[str, Any]:
+    return {"micros": micros, "currency": currency}
+
+
+def _clawed(one: CardRefund | Dispute) -> int:
+    return sum(revoked + owed for _, revoked, owed in one.clawed)

@@ -1,0 +1,44 @@
+"""Packs: what can be bought."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+
+from billing.api.auth import Admin, Reading
+from billing.api.models.common import Page
+from billing.api.models.funding import NewPack, PackShown
+from billing.api.parameters import answered
+from billing.api.problems import responses
+from billing.core.refusals import IdReused, PackNotFound
+from billing.core.text import IDENTIFIER
+from billing.store import packs as store
+
+router = APIRouter(prefix="/v1/packs", tags=["funding"])
+PackId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64)]
+
+
+@router.get("", response_model=Page[PackShown], responses=responses())
+async def list_packs(caller: Reading, withdrawn: Annotated[bool, Query()] = False) -> Any:
+    """What is on sale; with `withdrawn`, also what was. All of it: one page."""
+    found = await store.packs(caller.service.engine, withdrawn=withdrawn)
+    return {"data": [PackShown.of(one) for one in found], "has_more": False, "next_cursor": None}
+
+
+@router.get("/{pack_id}", response_model=PackShown, responses=responses(PackNotFound))
+async def get_pack(pack_id: PackId, caller: Reading) -> PackShown:
+    """One pack, on sale or not; a pack never changes."""
+    return PackShown.of(await store.pack(caller.service.engine, pack_id))
+
+
+@router.post("", status_code=201, response_model=PackShown, responses=responses(IdReused, again=PackShown))
+async def publish_pack(body: NewPack, response: Response, caller: Admin) -> PackShown:
+    """Puts a pack on sale, at once. Another offer needs another id."""
+    found, new = await store.publish_pack(caller.service.work, body.pack(), caller.key.key_id)
+    answered(response, not new)
+    return PackShown.of(found)
+
+
+@router.delete("/{pack_id}", response_model=PackShown, responses=responses(PackNotFound))
+async def withdraw_pack(pack_id: PackId, caller: Admin) -> PackShown:
+    """Takes a pack off sale. What was ordered can still be paid; auto-recharge with it stops."""
+    return PackShown.of(await store.withdraw_pack(caller.service.work, pack_id))

@@ -1,0 +1,307 @@
+"""Effects: what an event of Stripe's means to the ledger. One function for each kind of object, named by it.
+
+Events come twice, late and in any order. So each is read as a report of how its object stood, and the core brings the
+ledger there, once; what is older than what is known has no effect.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from billing.core.answers import TopupAnswer
+from billing.core.commands import HOUSE, Command
+from billing.core.packs import micros
+from billing.core.payments import BookTransaction, FailTopup, PayTopup, ReportCardRefund, ReportDispute
+from billing.core.refusals import AccountNotFound, TopupNotFound
+from billing.funding.processor import MARK, MARK_TOPUP, Movement, NoSuchThing, Processor
+from billing.posting import Posting
+from billing.store.engine import Engine
+from billing.store.topups import booked, keep_payout_items, owner_of, topup
+
+Object = Mapping[str, Any]
+
+
+class NotOurs(Exception):
+    """The object was made by something else that uses the same Stripe account."""
+
+
+class TooEarly(Exception):
+    """What the event builds on has not come yet; its message says what."""
+
+
+class Stopped(Exception):
+    """What Stripe reports cannot be: nothing was posted, and somebody has to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    account_id: str
+    topup_id: str
+
+
+class Effects:
+    """Acts on events. `work` is a pool for writing beside the ledger."""
+
+    def __init__(self, processor: Processor, posting: Posting, engine: Engine, work: Engine) -> None:
+        self._processor = processor
+        self._posting = posting
+        self._engine = engine
+        self._work = work
+
+    async def act(self, kind: str, thing: Object) -> str | None:
+        """Brings the ledger to where an event of `kind` says that `thing` stands; returns whose it is.
+
+        Raises NotOurs, TooEarly, Stopped; refusals of the posting path; ProcessorUnavailable.
+        """
+        return await HANDLERS[kind](self, thing)
+
+    async def checkout(self, session: Object) -> str:
+        """A checkout that was completed, has been paid since, or will not be."""
+        owner = await self._owner(session, session.get("id"))
+        match session.get("payment_status"), session.get("status"):
+            case "paid", _:
+                await self._report(self._payment(owner, session, "amount_total", _id(session["payment_intent"])))
+            case _, "expired":
+                await self._report(FailTopup(owner.account_id, owner.topup_id, "expired", "the checkout expired"))
+        return owner.account_id  # completed and unpaid: a delayed payment method, of which we shall hear
+
+    async def failed_checkout(self, session: Object) -> str:
+        """A delayed payment that failed after its checkout was completed."""
+        owner = await self._owner(session, session.get("id"))
+        await self._report(FailTopup(owner.account_id, owner.topup_id, "failed", "the payment failed"))
+        return owner.account_id
+
+    async def payment(self, intent: Object) -> str:
+        """A PaymentIntent: where it is paid the money is there, whichever event says so first."""
+        owner = await self._owner(intent, intent.get("id"))
+        if intent["status"] == "succeeded":
+            await self._report(self._payment(owner, intent, "amount_received", str(intent["id"])))
+        elif owner.topup_id.startswith("recharge:") and intent["status"] in ("requires_payment_method", "canceled"):
+            # In a checkout the customer may try another card; nobody is there to do so here.
+            error = intent.get("last_payment_error") or {}
+            reason = error.get("decline_code") or error.get("code") or intent["status"]
+            await self._report(FailTopup(owner.account_id, owner.topup_id, "failed", str(reason)[:200]))
+        return owner.account_id
+
+    async def charge(self, charge: Object) -> str:
+        """A charge's balance transaction may come with it or later: it says what Stripe keeps of the payment."""
+        owner = await self._owner(charge, charge.get("payment_intent"))
+        if charge.get("status") == "succeeded" and charge.get("balance_transaction"):
+            await self._book(await self._movement(charge["balance_transaction"]))
+        return owner.account_id
+
+    async def refund(self, refund: Object) -> str:
+        """Money back to the card, in full or in part; or, after all, not."""
+        owner = await self._owner(refund, refund.get("payment_intent"))
+        status: dict[str, Literal["succeeded", "failed"]] = {
+            "succeeded": "succeeded",
+            "failed": "failed",
+            "canceled": "failed",
+        }
+        stands = status.get(str(refund.get("status")))
+        if stands is None:
+            return owner.account_id  # pending: another event will say what came of it
+        amount, currency = _money(refund, "amount")
+        await self._report(
+            ReportCardRefund(owner.account_id, owner.topup_id, str(refund["id"]), amount, currency, stands)
+        )
+        for name, event in (("balance_transaction", "refund"), ("failure_balance_transaction", "refund_failed")):
+            if refund.get(name) and (event == "refund" or stands == "failed"):
+                await self._book(await self._movement(refund[name]))
+        return owner.account_id
+
+    async def dispute(self, dispute: Object) -> str:
+        """A cardholder complains. An inquiry moves no money, and neither do we."""
+        owner = await self._owner(dispute, dispute.get("payment_intent"))
+        status: dict[str, Literal["open", "won", "lost"]] = {
+            "needs_response": "open",
+            "under_review": "open",
+            "won": "won",
+            "lost": "lost",
+        }
+        stands = status.get(str(dispute.get("status")))
+        if stands is None:
+            return owner.account_id
+        amount, currency = _money(dispute, "amount")
+        dispute_id = str(dispute["id"])
+        reason = dispute.get("reason")
+        await self._report(
+            ReportDispute(
+                owner.account_id,
+                owner.topup_id,
+                dispute_id,
+                amount,
+                currency,
+                stands,
+                None if reason is None else str(reason)[:200],
+            )
+        )
+        for transaction in dispute.get("balance_transactions") or ():
+            if transaction["amount"] < 0 or stands == "won":
+                await self._book(await self._movement(transaction["id"]))
+        return owner.account_id
+
+    async def payout(self, payout: Object) -> str:
+        """Money to the bank, and every balance transaction that it consists of; a payout that failed comes back."""
+        payout_id = str(payout["id"])
+        if payout.get("failure_balance_transaction"):
+            await self._book(await self._movement(payout["failure_balance_transaction"]))
+            return HOUSE
+        own = payout.get("balance_transaction")
+        if own:
+            await self._book(await self._movement(own))
+        items = [movement async for movement in self._processor.movements_of_payout(payout_id)]
+        await keep_payout_items(
+            self._work,
+            payout_id,
+            [(m.transaction_id, m.type, m.amount_micros, m.fee_micros, m.currency) for m in items],
+        )
+        known = await booked(self._engine, [movement.transaction_id for movement in items])
+        missing = []
+        for movement in items:
+            if movement.transaction_id not in known:
+                try:
+                    await self._book(movement)
+                except (NotOurs, TooEarly, AccountNotFound, TopupNotFound):
+                    missing.append(movement.transaction_id)
+        if missing:
+            raise TooEarly(f"the payout contains {', '.join(missing[:5])}, of which the ledger knows nothing")
+        return HOUSE
+
+    async def _report(self, command: Command) -> None:
+        answer = await self._posting.post(command)
+        if isinstance(answer, TopupAnswer) and answer.problem is not None:
+            raise Stopped(answer.problem)
+
+    def _payment(self, owner: Owner, thing: Object, field: str, payment_id: str | None) -> PayTopup:
+        amount, currency = _money(thing, field)
+        if payment_id is None or amount <= 0:
+            raise Stopped(f"{thing.get('id')} is paid without a payment")
+        return PayTopup(owner.account_id, owner.topup_id, payment_id, amount, currency)
+
+    async def _book(self, movement: Movement) -> None:
+        """Books a balance transaction by what is behind it. Raises NotOurs, TooEarly, Stopped."""
+        event = _EVENTS.get(movement.type)
+        if movement.type == "adjustment" and movement.source_kind == "dispute":
+            event = "dispute_opened" if movement.amount_micros < 0 else "dispute_won"
+        if event is None:
+            raise Stopped(f"{movement.transaction_id} is a {movement.type}, which the ledger does not book")
+        if event == "fee":  # charged to us, not to a payment: all of it is a fee
+            fee = movement.fee_micros - movement.amount_micros
+            command = BookTransaction(
+                HOUSE, movement.transaction_id, event, movement.transaction_id, 0, fee, movement.currency
+            )
+            await self._posting.post(command)
+            return
+        if event in ("payout", "payout_failed"):
+            await self._enter(HOUSE, movement, event, movement.source_id or movement.transaction_id)
+            return
+        found = await owner_of(self._engine, movement.payment_id)
+        if found is None:
+            raise TooEarly(f"{movement.transaction_id} belongs to {movement.payment_id}, which is not paid yet")
+        carried = movement.payment_id if event == "payment" else movement.source_id
+        story = await topup(self._engine, *found)
+        effective = {
+            "payment": story.topup.payment_id == movement.payment_id,
+            "refund": any(one.card_refund_id == carried for one in story.card_refunds),
+            "refund_failed": any(
+                one.card_refund_id == carried and one.status == "failed" for one in story.card_refunds
+            ),
+            "dispute_opened": any(one.dispute_id == carried for one in story.disputes),
+            "dispute_won": any(one.dispute_id == carried and one.status == "won" for one in story.disputes),
+        }
+        if not effective[event]:
+            raise TooEarly(f"{movement.transaction_id} belongs to {carried}, of which the ledger has not heard")
+        if movement.currency != story.topup.currency:
+            raise Stopped(
+                f"{movement.transaction_id} settles in {movement.currency}, the payment was in {story.topup.currency}"
+            )
+        await self._enter(found[0], movement, event, str(carried))
+
+    async def _enter(self, account_id: str, movement: Movement, event: str, booked_as: str) -> None:
+        await self._posting.post(
+            BookTransaction(
+                account_id,
+                movement.transaction_id,
+                event,
+                booked_as,
+                movement.amount_micros,
+                movement.fee_micros,
+                movement.currency,
+            )
+        )
+
+    async def _movement(self, transaction: Any) -> Movement:
+        try:
+            return await self._processor.movement(str(_id(transaction)))
+        except NoSuchThing as error:
+            raise TooEarly(f"Stripe does not know {_id(transaction)} yet") from error
+
+    async def _owner(self, thing: Object, *object_ids: Any) -> Owner:
+        """Whose `thing` is: by an object that we know, or else by the marks that we gave it. Raises NotOurs, TooEarly."""
+        known = await owner_of(self._engine, *(_id(object_id) for object_id in object_ids))
+        if known is not None:
+            return Owner(*known)
+        marks = thing.get("metadata") or {}
+        account_id, topup_id = marks.get(MARK), marks.get(MARK_TOPUP)
+        if isinstance(account_id, str) and isinstance(topup_id, str):
+            return Owner(account_id, topup_id)
+        if thing.get("object") in ("refund", "dispute"):  # they carry no marks: their payment may be known soon
+            raise TooEarly(f"nothing is known of {_id(thing.get('payment_intent')) or 'its payment'}")
+        raise NotOurs()
+
+
+Handler = Callable[[Effects, Object], Awaitable[str | None]]
+HANDLERS: Final[dict[str, Handler]] = {
+    "checkout.session.completed": Effects.checkout,
+    "checkout.session.async_payment_succeeded": Effects.checkout,
+    "checkout.session.async_payment_failed": Effects.failed_checkout,
+    "checkout.session.expired": Effects.checkout,
+    "payment_intent.succeeded": Effects.payment,
+    "payment_intent.payment_failed": Effects.payment,
+    "payment_intent.canceled": Effects.payment,
+    "charge.succeeded": Effects.charge,
+    "charge.updated": Effects.charge,
+    "refund.created": Effects.refund,
+    "refund.updated": Effects.refund,
+    "refund.failed": Effects.refund,
+    "charge.dispute.created": Effects.dispute,
+    "charge.dispute.updated": Effects.dispute,
+    "charge.dispute.closed": Effects.dispute,
+    "charge.dispute.funds_withdrawn": Effects.dispute,
+    "charge.dispute.funds_reinstated": Effects.dispute,
+    "payout.paid": Effects.payout,
+    "payout.failed": Effects.payout,
+}
+"""What the webhook endpoint at Stripe should be subscribed to."""
+
+# https://docs.stripe.com/reports/balance-transaction-types
+_EVENTS: Final = {
+    "charge": "payment",
+    "payment": "payment",
+    "refund": "refund",
+    "payment_refund": "refund",
+    "refund_failure": "refund_failed",
+    "payment_failure_refund": "refund_failed",
+    "stripe_fee": "fee",
+    "stripe_fx_fee": "fee",
+    "tax_fee": "fee",
+    "payout": "payout",
+    "payout_failure": "payout_failed",
+    "payout_cancel": "payout_failed",
+}
+
+
+def _id(reference: Any) -> str | None:
+    """The id of a field that holds one, or the whole object."""
+    if isinstance(reference, Mapping):
+        reference = reference.get("id")
+    return reference if isinstance(reference, str) else None
+
+
+def _money(thing: Object, field: str) -> tuple[int, str]:
+    """(micros, currency). Raises KeyError, TypeError where Stripe's object is none."""
+    currency = str(thing["currency"]).upper()
+    if type(thing[field]) is not int:
+        raise TypeError(f"{field} must be an integer")
+    return micros(thing[field], currency), currency

@@ -1,0 +1,86 @@
+"""Funding: what one process holds to take payments, or to say that it takes none."""
+
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from billing.core.refusals import PaymentsNotConfigured
+from billing.funding.effects import Effects
+from billing.funding.inbox import Inbox
+from billing.funding.orders import Orders
+from billing.funding.processor import Processor
+from billing.funding.recharges import Recharges
+from billing.funding.sync import Sync
+from billing.posting import Posting
+from billing.store.engine import Engine
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """How Stripe is reached. Secrets of several endpoints, or an old and a new one, are all accepted."""
+
+    api_key: str | None
+    webhook_secrets: tuple[str, ...] = ()
+    api_base: str | None = None
+
+
+@dataclass(slots=True)
+class Funding:
+    """The parts that answer callers; `chores` run as long as the process does."""
+
+    _orders: Orders | None
+    _inbox: Inbox | None
+    _recharges: Recharges | None
+    _sync: Sync | None
+
+    @property
+    def orders(self) -> Orders:
+        """Raises PaymentsNotConfigured."""
+        return _configured(self._orders)
+
+    @property
+    def inbox(self) -> Inbox:
+        """Raises PaymentsNotConfigured."""
+        return _configured(self._inbox)
+
+    @property
+    def recharges(self) -> Recharges:
+        """Raises PaymentsNotConfigured."""
+        return _configured(self._recharges)
+
+    @property
+    def sync(self) -> Sync:
+        """Raises PaymentsNotConfigured."""
+        return _configured(self._sync)
+
+    def chores(self) -> list[Coroutine[Any, Any, None]]:
+        parts = (self._inbox, self._recharges, self._sync)
+        return [part.run() for part in parts if part is not None]
+
+
+@asynccontextmanager
+async def funding(keys: Keys, posting: Posting, engine: Engine, work: Engine) -> AsyncIterator[Funding]:
+    """Funding on the given pools; without a key nothing of it is there."""
+    if keys.api_key is None:
+        yield Funding(None, None, None, None)
+        return
+    processor = Processor(keys.api_key, keys.api_base)
+    try:
+        inbox = Inbox(Effects(processor, posting, engine, work), work, keys.webhook_secrets)
+        yield Funding(
+            Orders(processor, posting, engine, work),
+            inbox,
+            Recharges(processor, posting, engine, work),
+            Sync(processor, inbox, engine),
+        )
+    finally:
+        await processor.close()
+
+
+def _configured(part: T | None) -> T:
+    if part is None:
+        raise PaymentsNotConfigured()
+    return part

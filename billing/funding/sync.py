@@ -1,0 +1,57 @@
+"""Catching up: Stripe's own list of events, for those that never arrived."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+
+from billing.core.refusals import Refusal
+from billing.funding.effects import HANDLERS
+from billing.funding.inbox import Inbox
+from billing.funding.processor import Processor
+from billing.store.clock import database_time
+from billing.store.engine import Engine
+from billing.store.inbox import last_event_at
+
+OVERLAP: Final = timedelta(hours=1)  # events are not listed in the order in which they become visible
+KEPT_BY_STRIPE: Final = timedelta(days=30)
+AT_ONCE: Final = 100
+log = structlog.get_logger("billing.funding")
+
+
+class Sync:
+    """Lists events since the last one seen, every `interval_seconds`, and puts the unknown ones into the inbox."""
+
+    def __init__(self, processor: Processor, inbox: Inbox, engine: Engine, *, interval_seconds: float = 900.0) -> None:
+        self._processor = processor
+        self._inbox = inbox
+        self._engine = engine
+        self._interval = interval_seconds
+
+    async def run(self) -> None:
+        """Until cancelled; the first look is at the start."""
+        while True:
+            try:
+                await self.once()
+            except Refusal as refusal:
+                log.warning("sync put off", reason=refusal.code)
+            except Exception:
+                log.exception("sync failed")
+            await asyncio.sleep(self._interval)
+
+    async def once(self, since: datetime | None = None) -> tuple[int, int]:
+        """(listed, new) events since `since`, or else since the last one seen. Raises ProcessorUnavailable."""
+        if since is None:
+            last = await last_event_at(self._engine)
+            since = last - OVERLAP if last else await database_time(self._engine) - KEPT_BY_STRIPE
+        listed = new = 0
+        events: list[dict[str, Any]] = []
+        async for event in self._processor.events_since(since):
+            listed += 1
+            if event.get("type") in HANDLERS:
+                events.append(event)
+            if len(events) == AT_ONCE:
+                new += await self._inbox.keep(events)
+                events = []
+        return listed, new + await self._inbox.keep(events)
