@@ -89,7 +89,7 @@ async def get_auto_recharge(account_id: AccountId, caller: Reading) -> AutoRecha
 async def set_auto_recharge(account_id: AccountId, body: NewAutoRecharge, caller: Buying) -> AutoRechargeShown:
     """Buys the pack whenever available credits fall below the threshold; also starts anew what was stopped."""
     service = caller.service
-    assert service.funding.orders  # or refuses: payments are not configured
+    service.funding.check()
     pack = await pack_on_sale(service.engine, body.pack_id)
     answer = await service.posting.post(
         SetAutoRecharge(account_id, body.threshold, body.pack_id, pack, body.monthly_limit, body.payment_method)

@@ -36,6 +36,10 @@ class Funding:
     _recharges: Recharges | None
     _sync: Sync | None
 
+    def check(self) -> None:
+        """Raises PaymentsNotConfigured."""
+        _configured(self._orders)
+
     @property
     def orders(self) -> Orders:
         """Raises PaymentsNotConfigured."""

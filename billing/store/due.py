@@ -1,5 +1,7 @@
 """What is due: holds past their time, grants past their expiry, and grants whose expiry is to be announced."""
 
+from typing import Any
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.store.snapshot import reading
@@ -31,5 +33,5 @@ async def expiring_grants(
 ) -> list[tuple[str, str]]:
     """Up to `limit` (account, grant) in order, beyond `after`, that expire within `days` and were not announced."""
     async with reading(engine) as connection:
-        rows = await connection.exec_driver_sql(_EXPIRING, (days, *after, limit))
+        rows: Any = await connection.exec_driver_sql(_EXPIRING, (days, *after, limit))
         return [(str(row[0]), str(row[1])) for row in rows]

@@ -23,6 +23,9 @@ class Route(NamedTuple):
         return f"{self.method} {self.path}"
 
 
+PACK = {"credits": 1, "price": {"micros": 10_000, "currency": "USD"}}
+TOPUP = {"pack_id": "p", "success_url": "https://a.example", "cancel_url": "https://a.example"}
+RECHARGE = {"threshold": 1, "pack_id": "p", "monthly_limit": 1}
 A = "/v1/accounts/{account_id}"
 C = f"{A}/charges/{{request_id}}"
 ROUTES = [
@@ -50,11 +53,24 @@ ROUTES = [
     Route("GET", "/v1/price-books/{version}", READERS),
     Route("POST", "/v1/price-books", ADMIN, {"effective_from": "2090-01-01T00:00:00Z", "models": "{models}"}, 201),
     Route("POST", "/v1/quotes", READERS, {"model": MODEL}),
+    Route("GET", "/v1/packs", READERS),
+    Route("POST", "/v1/packs", ADMIN, PACK | {"pack_id": "{new}"}, 201),
+    Route("GET", "/v1/packs/{pack_id}", READERS),
+    Route("DELETE", "/v1/packs/{pack_id}", ADMIN),
+    Route("POST", f"{A}/topups", ("admin", "gateway", "account"), TOPUP | {"topup_id": "{new}"}, 409),
+    Route("GET", f"{A}/topups", READERS),
+    Route("GET", f"{A}/topups/{{topup_id}}", READERS, status=404),
+    Route("PUT", f"{A}/auto-recharge", ("admin", "account"), RECHARGE, 409),
+    Route("GET", f"{A}/auto-recharge", READERS, status=404),
+    Route("DELETE", f"{A}/auto-recharge", ("admin", "account"), status=404),
+    Route("GET", "/v1/stripe/events", OVERSEEING),
+    Route("GET", "/v1/stripe/events/{event_id}", OVERSEEING, status=404),
+    Route("POST", "/v1/stripe/events/{event_id}/retry", ADMIN, status=404),
     Route("POST", "/v1/keys", ADMIN, {"role": "gateway", "name": "n"}, 201),
     Route("GET", "/v1/keys", ADMIN),
     Route("DELETE", "/v1/keys/{key_id}", ADMIN),
 ]
-OPEN_TO_ALL = {"GET /healthz", "GET /readyz", "GET /metrics"}
+OPEN_TO_ALL = {"GET /healthz", "GET /readyz", "GET /metrics", "POST /v1/stripe/webhook"}
 each_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 OF_AN_ACCOUNT = [route for route in ROUTES if "{account_id}" in route.path]
 

@@ -36,10 +36,9 @@ class AccountPatch(Body):
     overage: Overage = "bill"
     hold: HoldPolicy = "quote"
     metadata: Labels | None = None
-    low_balance: Annotated[
-        list[Credits],
-        Field(max_length=LOW_BALANCES_MAX, description="levels: `balance.low` tells of a fall below each"),
-    ] = []
+    low_balance: list[Credits] = Field(
+        [], max_length=LOW_BALANCES_MAX, description="levels: `balance.low` tells of a fall below each"
+    )
 
 
 class Account(Shown):

@@ -4,10 +4,11 @@ import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from billing.api.models.accounts import Money
 from billing.api.models.common import Amount, Body, Credits, Identifier, Shown, Text
+from billing.api.problems import invalid
 from billing.core.packs import EXPIRES_IN_DAYS_MAX, Pack
 from billing.core.payments import URL_LENGTH
 from billing.core.till import AutoRecharge, CardRefund, Dispute
@@ -43,6 +44,14 @@ class NewPack(Body):
             bonus=self.bonus,
             expires_in_days=self.expires_in_days,
         )
+
+
+def packs_of(document: Any) -> list[Pack]:
+    """The packs of a file: one, or a list. Raises Invalid."""
+    try:
+        return [NewPack.model_validate(one).pack() for one in (document if isinstance(document, list) else [document])]
+    except ValidationError as error:
+        raise invalid(error) from None
 
 
 class PackShown(Shown):

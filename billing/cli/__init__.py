@@ -1,0 +1,123 @@
+"""The `billing` command."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from billing.cli import keys, packs, prices, stripe_events
+from billing.cli.demo import service
+from billing.cli.session import AsJson, console, errors, fail, run, settings_of
+from billing.core.refusals import Refusal
+from billing.database import database
+from billing.embedded import EmbeddedPostgresError
+from billing.settings import SettingsError
+from billing.store.engine import NotMigrated, refused_login, unreachable
+from billing.store.schema import migrate as migrate_database
+
+app = typer.Typer(
+    help="Credits for image generation, charged exactly once, by the pixels that were delivered.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(keys.app, name="keys")
+app.add_typer(prices.app, name="price-book")
+app.add_typer(packs.app, name="packs")
+app.add_typer(stripe_events.app, name="stripe")
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="address to listen on  [BILLING_HOST]")] = None,
+    port: Annotated[int | None, typer.Option(help="port to listen on  [BILLING_PORT]")] = None,
+    workers: Annotated[int | None, typer.Option(help="processes that answer  [BILLING_WORKERS]")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="of the embedded PostgreSQL  [BILLING_DATA_DIR]")] = None,
+) -> None:
+    """Start the service: on DATABASE_URL, or else on an embedded PostgreSQL under the data directory."""
+    from billing.serve import serve as run
+
+    run(settings_of(host=host, port=port, workers=workers, data_dir=data_dir))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database up to date. `serve` does it by itself."""
+    settings = settings_of()
+    for attempt in range(3):
+        try:
+            with database(settings) as dsn:
+                run(lambda: migrate_database(dsn))
+            break
+        except Exception as problem:
+            # A command that owned the embedded server may have finished and taken it along.
+            if attempt == 2 or settings.database_url is not None or not unreachable(problem):
+                raise
+    console.print("The database is up to date.")
+
+
+@app.command()
+def demo() -> None:
+    """Run the whole main job on real image files; exit 0 only if the books tie out."""
+    from billing.demo.story import run as play
+
+    with tempfile.TemporaryDirectory(prefix="billing-demo-") as place:
+        Path(place).chmod(0o755)  # the server's own user must reach its data inside
+        with service(Path(place) / "data") as (url, key, environment):
+            agrees = uvloop.run(play(url, key, console))
+            console.rule("billing verify")
+            verified = subprocess.run([sys.executable, "-m", "billing", "verify"], env=environment, check=False)
+    sys.exit(0 if agrees and verified.returncode == 0 else 1)
+
+
+@app.command()
+def verify(
+    account: Annotated[str | None, typer.Option(help="check this account only")] = None, as_json: AsJson = False
+) -> None:
+    """Check the invariants of the books, row by row; exit 1 and name the first row where one fails."""
+    from billing.books import progress_of, show
+    from billing.books import verify as check
+
+    with database(settings_of()) as dsn, progress_of(errors) as progress:
+        report = run(lambda: check(dsn, account, progress))
+    if as_json:
+        print(json.dumps(report.document(), indent=2))
+    else:
+        show(report, console)
+    sys.exit(0 if report.ok else 1)
+
+
+@app.command()
+def bench(
+    quick: Annotated[bool, typer.Option(help="an empty database and a few seconds each")] = False,
+    stored: Annotated[int, typer.Option(help="charges stored for the second half")] = 2_000_000,
+    seconds: Annotated[float | None, typer.Option(help="for each side of each measurement")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the figures to this file")] = None,
+) -> None:
+    """Measure rates beside their floors, in the same run, on a PostgreSQL of its own."""
+    from billing.bench import Options
+    from billing.bench import run as measure
+
+    sys.exit(measure(Options(quick=quick, stored=stored, seconds=seconds, json=json_file)))
+
+
+def main() -> None:
+    """Runs a command; what cannot be done is one sentence and exit 1, never a traceback."""
+    try:
+        app()
+    except (EmbeddedPostgresError, NotMigrated, SettingsError, Refusal, ValueError) as problem:
+        fail(str(problem))
+    except Exception as problem:
+        if isinstance(problem, OSError) and problem.filename is not None:
+            fail(f"{problem.filename}: {problem.strerror}")
+        if reason := refused_login(problem):
+            fail(f"The database refuses us: {reason}. Is DATABASE_URL right?")
+        if unreachable(problem):
+            fail(f"The database cannot be reached: {problem}. Is DATABASE_URL right, and does it run?")
+        raise

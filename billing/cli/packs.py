@@ -1,0 +1,90 @@
+"""`billing packs`: what can be bought."""
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from billing.api.models.funding import PackShown, packs_of
+from billing.cli.session import AsJson, console, ledger, run
+from billing.store import packs as store
+from billing.store.engine import Engine, read_engine, work_engine
+
+T = TypeVar("T")
+app = typer.Typer(
+    help="Packs: credits for sale. A pack never changes; a new offer is a new pack.", no_args_is_help=True
+)
+
+
+@app.command("show")
+def show_packs(
+    withdrawn: Annotated[bool, typer.Option(help="also those that are not on sale any more")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is on sale."""
+
+    async def read(dsn: str) -> list[store.PublishedPack]:
+        engine = read_engine(dsn, size=1)
+        try:
+            return await store.packs(engine, withdrawn=withdrawn)
+        finally:
+            await engine.dispose()
+
+    with ledger() as dsn:
+        found = run(lambda: read(dsn))
+    if as_json:
+        print(json.dumps([PackShown.of(one).model_dump(mode="json") for one in found], indent=2))
+        return
+    table = Table("id", "name")
+    for heading in ("credits", "bonus", "price", "per credit", "expires after"):
+        table.add_column(heading, justify="right")
+    for published in found:
+        p = published.pack
+        table.add_row(
+            p.pack_id,
+            escape(p.name) + ("" if published.withdrawn_at is None else "  (withdrawn)"),
+            f"{p.credits:,}",
+            f"{p.bonus_credits:,}" + (" diluting" if p.diluted and p.bonus_credits else ""),
+            _money(p.price_micros, p.currency),
+            _money(p.price_micros // (p.credits + p.bonus_credits), p.currency),
+            "never" if p.expires_in_days is None else f"{p.expires_in_days} days",
+        )
+    console.print(table)
+
+
+@app.command("publish")
+def publish_packs(
+    file: Annotated[
+        Path, typer.Argument(help='JSON: {"pack_id", "credits", "price": {"micros", "currency"}, …} or a list')
+    ],
+) -> None:
+    """Put packs on sale, at once."""
+    wanted = packs_of(json.loads(file.read_text()))
+    with ledger() as dsn:
+        for pack in wanted:
+            _, new = run(lambda pack=pack: _working(dsn, lambda work: store.publish_pack(work, pack, "command line")))  # type: ignore[misc]
+            console.print(f"Pack {pack.pack_id} {'is on sale' if new else 'was published before'}.")
+
+
+@app.command("withdraw")
+def withdraw_pack(pack_id: str) -> None:
+    """Take a pack off sale; what was ordered can still be paid."""
+    with ledger() as dsn:
+        run(lambda: _working(dsn, lambda work: store.withdraw_pack(work, pack_id)))
+    console.print(f"Pack {pack_id} is withdrawn.")
+
+
+async def _working(dsn: str, work: Callable[[Engine], Awaitable[T]]) -> T:
+    engine = work_engine(dsn, size=1)
+    try:
+        return await work(engine)
+    finally:
+        await engine.dispose()
+
+
+def _money(micros: int, currency: str) -> str:
+    return f"{micros // 1_000_000:,}.{micros % 1_000_000:06d}".rstrip("0").rstrip(".") + f" {currency}"

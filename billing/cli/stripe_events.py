@@ -1,0 +1,105 @@
+"""`billing stripe`: the events that came in, and those that did not."""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from billing.api.models.common import parse_time
+from billing.api.models.funding import StripeEventShown
+from billing.cli.session import AsJson, console, errors, ledger, run, settings_of
+from billing.core.prices import PriceBooks
+from billing.funding import Funding, Keys, funding
+from billing.posting import Posting
+from billing.store import inbox
+from billing.store.engine import Engine, read_engine, work_engine
+
+T = TypeVar("T")
+app = typer.Typer(help="Stripe: what it told us, and what became of that.", no_args_is_help=True)
+
+
+@app.command("sync")
+def sync(
+    since: Annotated[str | None, typer.Option(help="RFC 3339; default: an hour before the last event seen")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch the events that never arrived from Stripe's own list, and act on them."""
+    start: datetime | None = None if since is None else parse_time(since)
+
+    async def catch_up(parts: Funding) -> tuple[int, int, int]:
+        listed, new = await parts.sync.once(start)
+        acted = 0
+        while found := await parts.inbox.once():
+            acted += found
+        return listed, new, acted
+
+    with ledger() as dsn, errors.status("asking Stripe for its events"):
+        listed, new, acted = run(lambda: _with_funding(dsn, catch_up))
+    if as_json:
+        print(json.dumps({"listed": listed, "new": new, "acted_on": acted}))
+    else:
+        console.print(f"{listed} events listed, {new} of them new; {acted} acted on.")
+
+
+@app.command("events")
+def list_events(
+    state: Annotated[str | None, typer.Option(help="pending, done, ignored or dead")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List what came in, newest first. `--state dead` is what somebody has to look at."""
+    if state not in (None, "pending", "done", "ignored", "dead"):
+        raise ValueError("--state must be pending, done, ignored or dead")
+
+    async def read(engine: Engine) -> list[inbox.StoredEvent]:
+        return await inbox.stripe_events(engine, state=state, kind=None, before=None, limit=limit)
+
+    with ledger() as dsn:
+        found = run(lambda: _on(read_engine(dsn, size=1), read))
+    if as_json:
+        print(json.dumps([StripeEventShown.of(event).model_dump(mode="json") for event in found], indent=2))
+        return
+    table = Table("received", "id", "type", "state", "attempts", "account", "problem")
+    for event in found:
+        row = (
+            event.event_id,
+            event.type,
+            event.state,
+            str(event.attempts),
+            event.account_id or "",
+            event.problem or "",
+        )
+        table.add_row(f"{event.received_at:%Y-%m-%d %H:%M:%S}", *(escape(cell) for cell in row))
+    console.print(table)
+
+
+@app.command("retry")
+def retry(event_id: str) -> None:
+    """Have an event dealt with again; it takes effect at most once."""
+    with ledger() as dsn:
+        event = run(lambda: _on(work_engine(dsn, size=1), lambda work: inbox.reopen_event(work, event_id)))
+    console.print(f"{event.event_id} ({event.type}) is pending.")
+
+
+async def _with_funding(dsn: str, work: Callable[[Funding], Awaitable[T]]) -> T:
+    settings = settings_of()
+    keys = Keys(settings.stripe_api_key, settings.stripe_webhook_secrets, settings.stripe_api_base)
+    engine, working = read_engine(dsn, size=2), work_engine(dsn, size=2)
+    posting = Posting(dsn, lambda: PriceBooks([]), lanes=1)  # nothing that Stripe reports has a price of ours
+    try:
+        async with funding(keys, posting, engine, working) as parts, posting:
+            return await work(parts)
+    finally:
+        await working.dispose()
+        await engine.dispose()
+
+
+async def _on(engine: Engine, work: Callable[[Engine], Awaitable[T]]) -> T:
+    try:
+        return await work(engine)
+    finally:
+        await engine.dispose()
