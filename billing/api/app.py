@@ -25,6 +25,7 @@ from billing.api import (
     stripe_events,
     topups,
     transfers,
+    webhook_endpoints,
 )
 from billing.api.auth import Allow
 from billing.api.front import Front, Requests
@@ -58,6 +59,10 @@ TAGS = [
         "description": "Price books are immutable versions; a charge keeps its own to the end.",
     },
     {"name": "ledger", "description": "The double-entry journal, hash-chained for each account."},
+    {
+        "name": "webhooks",
+        "description": "Events out: announcements of the ledger, signed as Standard Webhooks, told at least once.",
+    },
     {"name": "keys", "description": "Who may call."},
     {"name": "service", "description": "For operators."},
 ]
@@ -86,7 +91,20 @@ def create_app(settings: Settings | None = None, dsn: str | None = None) -> Fast
         redirect_slashes=False,
     )
     app.state.requests = Requests()
-    for room in (charges, batch, accounts, topups, packs, stripe_events, prices, transfers, keys, health, metrics):
+    for room in (
+        charges,
+        batch,
+        accounts,
+        topups,
+        packs,
+        stripe_events,
+        prices,
+        transfers,
+        webhook_endpoints,
+        keys,
+        health,
+        metrics,
+    ):
         # Not include_router, which keeps a router within the router: one more search for every request.
         app.router.routes.extend(room.router.routes)
     app.add_exception_handler(Invalid, _on_invalid)

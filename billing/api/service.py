@@ -11,6 +11,7 @@ from fastapi import Request
 from billing.api.key_ring import KeyRing
 from billing.core.prices import PriceBooks
 from billing.funding import Funding, Keys, funding
+from billing.outbox import Destinations, Outbox, Sender
 from billing.posting import Expiry, ExpiryNotices, Posting
 from billing.posting.collector import tame_collector
 from billing.settings import Settings
@@ -31,6 +32,7 @@ class Service:
     books: PriceBooks
     work: Engine
     funding: Funding
+    destinations: Destinations
 
     async def refresh_books(self) -> None:
         self.books = await price_books(self.engine)
@@ -51,13 +53,17 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
     service: Service
     posting = Posting(dsn, lambda: service.books, lanes=settings.lanes, batch=settings.batch, queue=settings.queue)
     keys = Keys(settings.stripe_api_key, settings.stripe_webhook_secrets, settings.stripe_api_base)
+    destinations = Destinations(allow_private=settings.webhook_allow_private)
     async with funding(keys, posting, engine, work) as payments, posting:
-        service = Service(settings, dsn, engine, posting, KeyRing(engine, settings.admin_key), books, work, payments)
+        service = Service(
+            settings, dsn, engine, posting, KeyRing(engine, settings.admin_key), books, work, payments, destinations
+        )
         running_chores = (
             _refresh(service),
             Expiry(engine, posting, interval_seconds=settings.expiry_seconds).run(),
             ExpiryNotices(engine, posting, days=settings.grant_expiring_days).run(),
             *payments.chores(),
+            Outbox(work, Sender(destinations)).run(),
         )
         chores = [asyncio.create_task(chore) for chore in running_chores]
         tame_collector()

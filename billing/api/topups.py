@@ -10,6 +10,7 @@ from billing.api.models.common import Page, decode_cursor, decode_moment, page
 from billing.api.models.funding import AutoRechargeShown, NewAutoRecharge, NewTopup, TopupShown
 from billing.api.parameters import AccountId, Cursor, Limit, answered
 from billing.api.problems import responses
+from billing.api.service import Service
 from billing.core.answers import RechargeAnswer
 from billing.core.payments import EndAutoRecharge, OpenTopup, SetAutoRecharge
 from billing.core.refusals import (
@@ -23,6 +24,7 @@ from billing.core.refusals import (
     TopupNotFound,
 )
 from billing.store import topups as store
+from billing.store.accounts import account
 from billing.store.packs import pack_on_sale
 
 router = APIRouter(prefix="/v1/accounts/{account_id}", tags=["funding"])
@@ -45,9 +47,9 @@ router = APIRouter(prefix="/v1/accounts/{account_id}", tags=["funding"])
 async def open_topup(account_id: AccountId, body: NewTopup, response: Response, caller: Ordering) -> TopupShown:
     """Orders a pack. Send the customer to `url`; credits come with the money, not with the visit of `success_url`."""
     service = caller.service
-    orders = service.funding.orders
+    await _takes_payments(service, account_id)
     pack = await pack_on_sale(service.engine, body.pack_id)
-    answer = await orders.order(
+    answer = await service.funding.orders.order(
         OpenTopup(account_id, body.topup_id, body.pack_id, pack, body.success_url, body.cancel_url)
     )
     answered(response, answer.replayed)
@@ -89,7 +91,7 @@ async def get_auto_recharge(account_id: AccountId, caller: Reading) -> AutoRecha
 async def set_auto_recharge(account_id: AccountId, body: NewAutoRecharge, caller: Buying) -> AutoRechargeShown:
     """Buys the pack whenever available credits fall below the threshold; also starts anew what was stopped."""
     service = caller.service
-    service.funding.check()
+    await _takes_payments(service, account_id)
     pack = await pack_on_sale(service.engine, body.pack_id)
     answer = await service.posting.post(
         SetAutoRecharge(account_id, body.threshold, body.pack_id, pack, body.monthly_limit, body.payment_method)
@@ -106,3 +108,12 @@ async def end_auto_recharge(account_id: AccountId, caller: Buying) -> AutoRechar
     answer = await caller.service.posting.post(EndAutoRecharge(account_id))
     assert isinstance(answer, RechargeAnswer)
     return AutoRechargeShown.of(answer.recharge)
+
+
+async def _takes_payments(service: Service, account_id: str) -> None:
+    """Raises PaymentsNotConfigured, but AccountNotFound first."""
+    try:
+        service.funding.check()
+    except PaymentsNotConfigured:
+        await account(service.engine, account_id)
+        raise

@@ -9,7 +9,9 @@ import pytest
 from .service import CLOCK_STARTS_AT as START
 from .service import Api, ask, created, image, path_of, problem, replayed, set_clock, time_of
 
-ACCOUNT = {"account_id", "name", "asset", "status", "credit_limit", "overage", "hold", "metadata", "created_at"}
+ACCOUNT = {
+    "account_id", "name", "asset", "status", "credit_limit", "overage", "hold", "metadata", "low_balance", "created_at",
+}  # fmt: skip
 BALANCE = {
     "account_id", "asset", "posted", "held", "frozen", "lapsed", "available", "credit_limit", "debt", "grants",
     "has_more_grants", "next_expiry", "seq", "as_of",
@@ -37,7 +39,7 @@ class TestAccounts:
         account = created(api.post("/v1/accounts", body))
         assert set(account) == ACCOUNT
         time_of(account["created_at"])
-        assert account == body | {"status": "active", "created_at": account["created_at"]}
+        assert account == body | {"status": "active", "low_balance": [], "created_at": account["created_at"]}
         assert api.get(f"/v1/accounts/{body['account_id']}", "gateway").json() == account
 
     def test_defaults(self, api: Api) -> None:
