@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from billing.api.parameters import The
 from billing.posting import Posting
+from billing.store.deliveries import Backlog, backlog
 from billing.store.totals import Totals, totals
 
 router = APIRouter(tags=["service"])
@@ -53,6 +54,21 @@ class LedgerMetrics(Collector):
             yield GaugeMetricFamily(f"billing_ledger_{name}", text, getattr(self._totals, name))
 
 
+class OutboxMetrics(Collector):
+    """What the outside has not been told."""
+
+    def __init__(self, backlog: Backlog) -> None:
+        self._backlog = backlog
+
+    def collect(self) -> Iterable[Metric]:
+        for name, text in (
+            ("undispatched", "Events whose endpoints have not been looked for"),
+            ("waiting", "Deliveries that wait, also for their next attempt"),
+            ("dead", "Deliveries that were given up"),
+        ):
+            yield GaugeMetricFamily(f"billing_webhooks_{name}", text, getattr(self._backlog, name))
+
+
 @router.get("/metrics", response_class=Response)
 async def metrics(request: Request, service: The) -> Response:
     """Prometheus text format. Protect it at the network: it needs no key."""
@@ -60,4 +76,5 @@ async def metrics(request: Request, service: The) -> Response:
     now.register(request.app.state.requests)
     now.register(PostingMetrics(service.posting))
     now.register(LedgerMetrics(await totals(service.engine)))
+    now.register(OutboxMetrics(await backlog(service.engine)))
     return Response(generate_latest(now), media_type="text/plain; version=0.0.4")
