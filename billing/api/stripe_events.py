@@ -53,4 +53,6 @@ async def get_event(event_id: EventId, caller: Overseeing) -> StripeEventInFull:
 @router.post("/events/{event_id}/retry", response_model=StripeEventShown, responses=responses(StripeEventNotFound))
 async def retry_event(event_id: EventId, caller: Admin) -> StripeEventShown:
     """Has an event dealt with again, whatever became of it: it takes effect at most once."""
-    return StripeEventShown.of(await store.reopen_event(caller.service.work, event_id))
+    event = await store.reopen_event(caller.service.work, event_id)
+    caller.service.funding.wake()
+    return StripeEventShown.of(event)

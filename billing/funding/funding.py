@@ -60,6 +60,11 @@ class Funding:
         """Raises PaymentsNotConfigured."""
         return _configured(self._sync)
 
+    def wake(self) -> None:
+        """Something is to be done: whoever waits need not wait longer. Nothing where payments are not configured."""
+        if self._inbox is not None:
+            self._inbox.wake()
+
     def chores(self) -> list[Coroutine[Any, Any, None]]:
         parts = (self._inbox, self._recharges, self._sync)
         return [part.run() for part in parts if part is not None]

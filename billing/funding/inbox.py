@@ -47,14 +47,18 @@ class Inbox:
         """
         text, endpoint = _verified(body, signature, self._secrets)
         await store.keep_events(self._work, [_event(text)], f"endpoint {endpoint}")
-        self._arrived.set()
+        self.wake()
 
     async def keep(self, events: Sequence[dict[str, Any]]) -> int:
         """Stores events that were listed, not sent; how many were new."""
         new = await store.keep_events(self._work, [_event(json.dumps(event)) for event in events], "sync")
         if new:
-            self._arrived.set()
+            self.wake()
         return new
+
+    def wake(self) -> None:
+        """There is something to act on."""
+        self._arrived.set()
 
     async def run(self) -> None:
         """Until cancelled. What fails is tried again the next time."""

@@ -96,7 +96,8 @@ async def reopen_event(engine: Engine, event_id: str) -> StoredEvent:
     """Has a closed event dealt with again: it takes effect at most once all the same. Raises StripeEventNotFound."""
     async with working(engine) as connection:
         row = await connection.fetchrow(
-            f"""UPDATE stripe_event SET state = 'pending', attempts = 0, next_attempt_at = clock_timestamp(), done_at = NULL
+            f"""UPDATE stripe_event SET state = 'pending', attempts = 0, next_attempt_at = clock_timestamp(), done_at = NULL,
+                    problem = NULL
                 WHERE event_id = $1 RETURNING {_COLUMNS}""",
             event_id,
         )
