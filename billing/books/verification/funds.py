@@ -6,15 +6,16 @@ from billing.books.verification.reading import Check
 
 _PARTS = """
     SELECT account_id, concat_ws('/', account_id, grant_id) AS key, seq AS place,
-        format('granted is %s, but %s remaining, %s used, %s expired, %s revoked and %s moved make %s%s', granted, remaining,
-            used, expired, revoked, moved, remaining::numeric + used + expired + revoked + moved,
-            CASE WHEN open THEN ', open' ELSE ', closed' END) AS problem
+        format('granted is %s, but %s remaining, %s used, %s expired, %s revoked and %s moved make %s%s; clawed is %s', granted,
+            remaining, used, expired, revoked, moved, remaining::numeric + used + expired + revoked + moved,
+            CASE WHEN open THEN ', open' ELSE ', closed' END, clawed) AS problem
     FROM {grant} g
     WHERE remaining::numeric + used + expired + revoked + moved <> granted
-        OR least(remaining, used, expired, revoked, moved) < 0 OR open <> (remaining > 0)"""
+        OR least(remaining, used, expired, revoked, moved) < 0 OR open <> (remaining > 0) OR clawed NOT BETWEEN revoked AND granted"""
 
 # What became of each grant. Its credits are used by settlements and by the debts it fills. A refund undoes a use:
 # the credits go back to it, or move to a successor, or (nowhere) fill another debt, which makes them used again.
+# A grant with an origin was born by a refund or, where a card refund failed, by a `restore`; else that undoes a `revoke`.
 # Needs refunds whose papers are in order: see `refunds.papers_problem`.
 RECOMPUTED: Final = Check(
     "I6",
@@ -27,7 +28,8 @@ RECOMPUTED: Final = Check(
     FROM {grant} g
     LEFT JOIN (SELECT account_id, grant_id,
                     sum(amount) FILTER (WHERE kind = 'settle') AS settled, sum(amount) FILTER (WHERE kind = 'expire') AS expired,
-                    sum(amount) FILTER (WHERE kind = 'revoke') AS revoked, sum(amount) FILTER (WHERE kind = 'refund') AS refunded
+                    sum(amount) FILTER (WHERE kind = 'revoke') AS revoked, sum(amount) FILTER (WHERE kind = 'refund') AS refunded,
+                    sum(amount) FILTER (WHERE kind = 'restore') AS restored
                FROM {transfer} x WHERE book = 'wallet' AND grant_id IS NOT NULL GROUP BY account_id, grant_id) t
         USING (account_id, grant_id)
     LEFT JOIN (SELECT account_id, grant_id, sum(credits) AS credits FROM {fill} x GROUP BY account_id, grant_id) f
@@ -39,9 +41,11 @@ RECOMPUTED: Final = Check(
         USING (account_id, grant_id)
     CROSS JOIN LATERAL (
         SELECT coalesce(t.settled, 0) + coalesce(f.credits, 0) - coalesce(r.credits, 0) AS used,
-            coalesce(t.expired, 0) AS expired, coalesce(t.revoked, 0) AS revoked, coalesce(r.moved, 0) AS moved,
+            coalesce(t.expired, 0) AS expired, coalesce(r.moved, 0) AS moved,
+            coalesce(t.revoked, 0) - coalesce(t.restored, 0)
+                + CASE WHEN g.origin_grant_id IS NULL OR g.grant_id LIKE 'refund:%' THEN 0 ELSE g.granted END AS revoked,
             g.granted - coalesce(t.settled, 0) - coalesce(f.credits, 0) + coalesce(r.to_debts, 0) - coalesce(t.expired, 0)
-                - coalesce(t.revoked, 0) + coalesce(t.refunded, 0)
+                - coalesce(t.revoked, 0) + coalesce(t.refunded, 0) + coalesce(t.restored, 0)
                 - CASE WHEN g.origin_grant_id IS NULL THEN 0 ELSE g.granted END AS remaining) m
     WHERE ROW(g.remaining, g.used, g.expired, g.revoked, g.moved)
         IS DISTINCT FROM ROW(m.remaining, m.used, m.expired, m.revoked, m.moved)""",
@@ -78,30 +82,36 @@ _STRAY_FILLS = """
     LEFT JOIN {grant} g ON g.account_id = f.account_id AND g.grant_id = f.grant_id
     WHERE d.seq IS NULL OR g.grant_id IS NULL"""
 
-# A grant pays no more than it brought; a refund into debts pays exactly what it returned.
+# The transfer that brought a grant stands for it as long as it lives: what is owed later is paid by it too, when a
+# clawback takes what was used or a dispute ends. What a restoration brings back pays no more than that; a refund into
+# debts pays exactly what it returned.
 _PAYMENTS = """
-    SELECT account_id, concat_ws('/', account_id, f.seq, f.paid_by_seq) AS key, f.seq AS place,
+    SELECT f.account_id, concat_ws('/', f.account_id, f.seq, f.paid_by_seq) AS key, f.seq AS place,
         format('transfer %s pays %s credits of debts by grant %s in all, but it is %s', f.paid_by_seq, f.paid, f.grant_id,
             CASE WHEN t.seq IS NULL THEN 'not there'
                  ELSE format('a %s of %s credits to %s', t.kind, t.amount, coalesce('grant ' || t.grant_id, 'no grant')) END)
         AS problem
     FROM (SELECT *, sum(credits) OVER (PARTITION BY account_id, paid_by_seq) AS paid FROM {fill} x) f
-    LEFT JOIN (SELECT account_id, seq AS paid_by_seq, seq, kind, amount, grant_id FROM {transfer} x WHERE book = 'wallet') t
-        USING (account_id, paid_by_seq)
-    WHERE CASE t.kind WHEN 'grant' THEN t.grant_id IS DISTINCT FROM f.grant_id OR f.paid > t.amount
-                      WHEN 'refund' THEN t.grant_id IS NOT NULL OR f.paid <> t.amount
-                      ELSE true END"""
+    LEFT JOIN {transfer} t ON t.account_id = f.account_id AND t.book = 'wallet' AND t.seq = f.paid_by_seq
+    LEFT JOIN {grant} g ON g.account_id = f.account_id AND g.grant_id = f.grant_id
+    WHERE CASE WHEN t.seq = g.seq THEN t.grant_id IS DISTINCT FROM f.grant_id OR f.credits > t.amount
+               WHEN t.kind = 'restore' THEN t.grant_id IS DISTINCT FROM f.grant_id OR f.paid > t.amount
+               WHEN t.kind = 'refund' THEN t.grant_id IS NOT NULL OR f.paid <> t.amount
+               ELSE true END"""
 
 _DEBTS = """
     SELECT account_id, concat_ws('/', account_id, seq) AS key, seq AS place,
         CASE WHEN d.credits IS NULL
-             THEN format('transfer %s draws %s credits from no grant for %s, but there is no such debt', seq, t.amount, t.request_id)
+             THEN format('transfer %s draws %s credits from no grant for %s, but there is no such debt', seq, t.amount,
+                    coalesce(t.request_id, 'a clawback'))
              WHEN t.amount IS NULL
-             THEN format('it is %s credits for %s, but no transfer %s drew them', d.credits, d.request_id, seq)
-             ELSE format('it is %s credits for %s, but its transfer drew %s for %s', d.credits, d.request_id, t.amount,
-                    t.request_id) END AS problem
+             THEN format('it is %s credits for %s, but no transfer %s drew them', d.credits,
+                    coalesce(d.request_id, 'a clawback'), seq)
+             ELSE format('it is %s credits for %s, but its transfer drew %s for %s', d.credits,
+                    coalesce(d.request_id, 'a clawback'), t.amount, coalesce(t.request_id, 'a clawback')) END AS problem
     FROM {debt} d
-    FULL JOIN (SELECT * FROM {transfer} x WHERE book = 'wallet' AND kind = 'settle' AND grant_id IS NULL AND amount > 0) t
+    FULL JOIN (SELECT * FROM {transfer} x
+               WHERE book = 'wallet' AND kind IN ('settle', 'revoke') AND grant_id IS NULL AND amount > 0) t
         USING (account_id, seq)
     WHERE ROW(d.credits, d.request_id) IS DISTINCT FROM ROW(t.amount, t.request_id)"""
 

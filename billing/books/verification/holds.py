@@ -3,6 +3,7 @@
 from typing import Final
 
 from billing.books.verification.reading import Check
+from billing.core.commands import HOUSE
 
 # A due hold whose expiry nobody has posted yet is still in all three: the account, the hold and the charge.
 _HOLDS = """
@@ -74,16 +75,17 @@ _LIMIT = """
         WHERE l.account_id = c.account_id AND l.new = c.credit_limit::text AND l.changed_at <= c.authorized_at
             AND (l.changed_again_at IS NULL OR l.changed_again_at >= c.authorized_at))"""
 
-_SETTINGS = """
+# Nobody decides about the house: it has the settings that it was opened with, and no record of them.
+_SETTINGS = f"""
     SELECT a.account_id, a.account_id AS key, 0 AS place,
         format('%s is %s, but its last recorded change made it %s', s.setting, s.value, coalesce(l.new, 'nothing')) AS problem
-    FROM {account} a
-    CROSS JOIN LATERAL (VALUES ('status', a.status), ('credit_limit', a.credit_limit::text), ('overage', a.overage),
-        ('hold', a.hold)) s(setting, value)
+    FROM {{account}} a
+    CROSS JOIN LATERAL (VALUES ('status', a.status, 'active'), ('credit_limit', a.credit_limit::text, '0'),
+        ('overage', a.overage, 'bill'), ('hold', a.hold, 'quote')) s(setting, value, house)
     LEFT JOIN (SELECT DISTINCT ON (account_id, setting) account_id, setting, new
-               FROM {account_change} x ORDER BY account_id, setting, changed_at DESC, position DESC) l
+               FROM {{account_change}} x ORDER BY account_id, setting, changed_at DESC, position DESC) l
         ON l.account_id = a.account_id AND l.setting = s.setting
-    WHERE l.new IS DISTINCT FROM s.value"""
+    WHERE CASE a.account_id WHEN '{HOUSE}' THEN s.house ELSE l.new END IS DISTINCT FROM s.value"""
 
 # What was held when a charge was authorized is not on record, so a lower bound of it is made from all charges: at one
 # instant holds end before others start. Commands of one batch have the same instant; those with the same last

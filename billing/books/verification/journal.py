@@ -23,7 +23,8 @@ _ISSUE = """
                  ELSE format('a %s of %s credits to grant %s', t.kind, t.amount, coalesce(t.grant_id, 'none')) END) AS problem
     FROM {grant} g LEFT JOIN {transfer} t ON t.account_id = g.account_id AND t.book = 'wallet' AND t.seq = g.seq
     WHERE ROW(t.grant_id, t.amount, t.kind) IS DISTINCT FROM
-        ROW(g.grant_id, g.granted, CASE WHEN g.origin_grant_id IS NULL THEN 'grant' ELSE 'refund' END)"""
+        ROW(g.grant_id, g.granted, CASE WHEN g.origin_grant_id IS NULL THEN 'grant'
+                                        WHEN g.grant_id LIKE 'refund:%' THEN 'refund' ELSE 'restore' END)"""
 
 _ISSUED = """
     SELECT t.account_id, concat_ws('/', t.account_id, t.book, t.seq) AS key, t.seq AS place,
@@ -64,7 +65,7 @@ _TOTALS = """
         FROM {transfer} t WHERE book = 'wallet' AND credit <> 'wallet' GROUP BY account_id, credit
         UNION ALL SELECT account_id, 'issued', 0, -sum(granted) FROM {grant} g WHERE origin_grant_id IS NULL GROUP BY account_id
         UNION ALL SELECT account_id, 'expired', 0, sum(expired) FROM {grant} g GROUP BY account_id
-        UNION ALL SELECT account_id, 'revoked', 0, sum(revoked) FROM {grant} g GROUP BY account_id
+        UNION ALL SELECT account_id, 'revoked', 0, sum(clawed) FROM {grant} g GROUP BY account_id
         UNION ALL SELECT account_id, 'consumed', 0, sum(settled_credits) FROM {charge} c GROUP BY account_id
         UNION ALL SELECT account_id, 'consumed', 0, -sum(credits) FROM {refund} r GROUP BY account_id
     ) sums GROUP BY account_id, name HAVING sum(journal) <> sum(others)"""

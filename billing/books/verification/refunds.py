@@ -10,7 +10,7 @@ from billing.books.verification.reading import Reading
 from billing.books.verification.report import Finding, Findings
 from billing.core.amounts import amount
 from billing.core.refusals import Invalid
-from billing.core.text import identifier
+from billing.core.text import RESERVED_GRANT_PREFIXES, identifier
 
 _REFUNDS = """
     SELECT r.account_id, r.refund_id, r.credits, r.outputs, r.returns FROM {refund} r ORDER BY r.account_id, r.refund_id"""
@@ -47,7 +47,7 @@ def papers_problem(credits: int, outputs: str, returns: str) -> str | None:
 
 def _outputs(document: str) -> list[Any]:
     parts = []
-    for index, credits in _list(document):
+    for index, credits in listed(document):
         amount(index, "outputs", maximum=2**31 - 1)
         parts.append(credits)
     return parts
@@ -55,25 +55,26 @@ def _outputs(document: str) -> list[Any]:
 
 def _returns(document: str) -> list[Any]:
     parts = []
-    for source, credits, destination in _list(document):
+    for source, credits, destination in listed(document):
         for grant_id in (source, destination):
             if grant_id is not None:
-                _grant_id(grant_id)
+                named_grant(grant_id)
         parts.append(credits)
     return parts
 
 
-def _grant_id(grant_id: Any) -> None:
-    """Raises Invalid. A successor is named by its refund, whose own id may have all of 64 characters."""
-    if isinstance(grant_id, str) and grant_id.startswith("refund:"):
-        refund_id, _, number = grant_id.removeprefix("refund:").rpartition(":")
-        identifier(refund_id, "returns")
-        identifier(number, "returns")
-    else:
-        identifier(grant_id, "returns")
+def named_grant(grant_id: Any) -> str:
+    """Raises Invalid. Names of ours hold the id of a refund or a top-up, which may have all of 64 characters."""
+    prefix = next((one for one in RESERVED_GRANT_PREFIXES if str(grant_id).startswith(one)), None)
+    if not isinstance(grant_id, str) or prefix is None:
+        return identifier(grant_id, "grant_id")
+    named, _, number = grant_id.removeprefix(prefix).rpartition(":")
+    identifier(named, "grant_id")
+    identifier(number, "grant_id")
+    return grant_id
 
 
-def _list(document: str) -> list[list[Any]]:
+def listed(document: str) -> list[list[Any]]:
     """Raises ValueError for anything that is not a list of lists."""
     entries = json.loads(document)
     if not isinstance(entries, list) or not all(isinstance(entry, list) for entry in entries):

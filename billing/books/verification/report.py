@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
 TITLES: Final = {
-    "I1": "Ledger accounts equal grants, settlements and refunds",
+    "I1": "Ledger accounts equal grants, settlements, refunds and clawbacks",
     "I2": "Posted is the sum of its transfers, numbered without gaps",
     "I3": "Held is the sum of the holds of authorized charges",
     "I4": "No authorization above what was available",
@@ -12,6 +12,8 @@ TITLES: Final = {
     "I6": "What is left of grants, less debt, is what is posted",
     "I9": "Failed outputs cost nothing, a bill is the sum of its outputs",
     "I10": "The journal's chains verify and nobody may rewrite them",
+    "I12": "Deferred revenue is what was paid and not returned",
+    "I13": "Transfers carry what Stripe booked, and payouts add up",
 }
 
 

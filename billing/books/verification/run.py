@@ -9,6 +9,8 @@ from typing import Final
 
 from billing.books.verification.chain import check_chains
 from billing.books.verification.charges import CHARGES, REFUNDED_OUTPUTS
+from billing.books.verification.clawbacks import CLAWBACKS, check_clawbacks
+from billing.books.verification.clearing import CLEARING
 from billing.books.verification.funds import FUNDS, OUTSTANDING, RECOMPUTED
 from billing.books.verification.holds import HOLDS
 from billing.books.verification.journal import JOURNAL
@@ -17,21 +19,24 @@ from billing.books.verification.reading import TABLES, Check, Reading
 from billing.books.verification.refunds import check_refunds
 from billing.books.verification.report import TITLES, Checked, Finding, Findings, Report
 from billing.books.verification.settlements import check_settlements
+from billing.books.verification.topups import TOPUPS
 from billing.core.refusals import AccountNotFound
 from billing.store.engine import read_engine
 from billing.store.snapshot import snapshot
 
 Progress = Callable[[str, int, int], None]
 
-_CHECKS: Final = (*JOURNAL, *HOLDS, *CHARGES, *FUNDS)
+_CHECKS: Final = (*JOURNAL, *HOLDS, *CHARGES, *FUNDS, *TOPUPS, *CLEARING)
 _UNFOLDING: Final = (REFUNDED_OUTPUTS, RECOMPUTED, OUTSTANDING)  # of refunds whose papers are in order
 _LOOKED_AT: Final = {
-    "I1": ("account", "grant", "charge", "refund", "transfer"),
+    "I1": ("account", "grant", "charge", "refund", "card_refund", "dispute", "transfer"),
     "I2": ("account", "transfer"),
     "I3": ("account", "hold", "charge"),
     "I4": ("charge", "account_change"),
     "I5": ("charge", "refund"),
-    "I6": ("account", "grant", "debt", "fill", "refund"),
+    "I6": ("account", "grant", "debt", "fill", "refund", "card_refund", "dispute"),
+    "I12": ("account", "grant", "topup", "card_refund", "dispute", "transfer"),
+    "I13": ("stripe_transaction", "payout_item", "transfer"),
 }
 
 
@@ -75,6 +80,10 @@ async def _check_sums(reading: Reading, findings: Findings, tell: Progress) -> N
     checks = list(_CHECKS)
     if await check_refunds(reading, findings):
         checks += _UNFOLDING
+    if await check_clawbacks(reading, findings):
+        checks += CLAWBACKS
+    if not reading.whole:
+        checks = [check for check in checks if not check.whole]
     for name in TITLES:
         mine = [check for check in checks if check.invariant == name]
         for done, check in enumerate(mine):
