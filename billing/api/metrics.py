@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from billing.api.parameters import The
 from billing.posting import Posting
 from billing.store.deliveries import Backlog, backlog
+from billing.store.inbox import Concerns, concerns
 from billing.store.totals import Totals, totals
 
 router = APIRouter(tags=["service"])
@@ -69,6 +70,21 @@ class OutboxMetrics(Collector):
             yield GaugeMetricFamily(f"billing_webhooks_{name}", text, getattr(self._backlog, name))
 
 
+class FundingMetrics(Collector):
+    """What of Stripe's events waits, and what somebody has to look at."""
+
+    def __init__(self, concerns: Concerns) -> None:
+        self._concerns = concerns
+
+    def collect(self) -> Iterable[Metric]:
+        for name, text in (
+            ("events_pending", "Events of Stripe's that have not taken effect yet"),
+            ("events_dead", "Events of Stripe's that were given up: somebody has to look"),
+            ("topups_stopped", "Top-ups about which Stripe reports what cannot be: somebody has to look"),
+        ):
+            yield GaugeMetricFamily(f"billing_stripe_{name}", text, getattr(self._concerns, name))
+
+
 @router.get("/metrics", response_class=Response)
 async def metrics(request: Request, service: The) -> Response:
     """Prometheus text format. Protect it at the network: it needs no key."""
@@ -77,4 +93,5 @@ async def metrics(request: Request, service: The) -> Response:
     now.register(PostingMetrics(service.posting))
     now.register(LedgerMetrics(await totals(service.engine)))
     now.register(OutboxMetrics(await backlog(service.engine)))
+    now.register(FundingMetrics(await concerns(service.engine)))
     return Response(generate_latest(now), media_type="text/plain; version=0.0.4")

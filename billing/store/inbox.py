@@ -26,6 +26,14 @@ class StoredEvent(NamedTuple):
     problem: str | None
 
 
+class Concerns(NamedTuple):
+    """Counts of events, and of top-ups that were stopped."""
+
+    events_pending: int
+    events_dead: int
+    topups_stopped: int
+
+
 class Claimed(NamedTuple):
     event_id: str
     type: str
@@ -132,13 +140,15 @@ async def stripe_events(
         return [StoredEvent._make(row) for row in rows]
 
 
-async def counts(engine: Engine) -> dict[str, int]:
-    """How many events are in each state that somebody may have to look at."""
+async def concerns(engine: Engine) -> Concerns:
+    """How much waits, and how much somebody has to look at."""
     async with reading(engine) as connection:
         rows: Any = await connection.exec_driver_sql(
-            "SELECT state, count(*) FROM stripe_event WHERE state IN ('pending', 'dead') GROUP BY state"
+            """SELECT (SELECT count(*) FROM stripe_event WHERE state = 'pending'),
+                   (SELECT count(*) FROM stripe_event WHERE state = 'dead'),
+                   (SELECT count(*) FROM topup WHERE problem IS NOT NULL)"""
         )
-        return {"pending": 0, "dead": 0} | {row[0]: row[1] for row in rows}
+        return Concerns._make(rows.one())
 
 
 async def last_event_at(engine: Engine) -> datetime | None:

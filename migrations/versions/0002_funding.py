@@ -73,6 +73,7 @@ STATEMENTS = (
         CONSTRAINT topup_returned_within CHECK (returned_micros >= 0 AND disputed_micros >= 0 AND returned_deferred_micros >= 0
             AND returned_deferred_micros <= returned_micros AND returned_micros + disputed_micros <= price_micros)
     )""",
+    "CREATE INDEX topup_stopped ON topup (account_id) WHERE problem IS NOT NULL",
     "CREATE INDEX topup_by_time ON topup (account_id, created_at, topup_id)",
     """
     CREATE TABLE card_refund (
@@ -154,6 +155,7 @@ STATEMENTS = (
         CONSTRAINT stripe_event_state_known CHECK (state IN ('pending', 'done', 'ignored', 'dead')),
         CONSTRAINT stripe_event_waits_while_pending CHECK ((next_attempt_at IS NOT NULL) = (state = 'pending'))
     )""",
+    "CREATE INDEX stripe_event_dead ON stripe_event (received_at) WHERE state = 'dead'",
     "CREATE INDEX stripe_event_waiting ON stripe_event (next_attempt_at) WHERE state = 'pending'",
     "CREATE INDEX stripe_event_by_time ON stripe_event (received_at, event_id)",
     "CREATE INDEX stripe_event_created ON stripe_event (created_at)",
