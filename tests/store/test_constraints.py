@@ -5,6 +5,8 @@ import pytest
 
 from billing.core.charges import Reported
 from billing.core.commands import Authorize, IssueGrant, Refund
+from billing.core.packs import Pack
+from billing.core.payments import OpenTopup, PayTopup, ReportCardRefund, ReportDispute, SetAutoRecharge
 
 ONE_K = (Reported(0, "succeeded", 1024, 1024, None),)
 BROKEN = {
@@ -20,6 +22,7 @@ BROKEN = {
     "grant_parts_make_the_whole": 'UPDATE "grant" SET used = used + 1',
     "grant_open_while_remaining": 'UPDATE "grant" SET open = false',
     "grant_paid_in_a_currency": 'UPDATE "grant" SET paid_micros = 1, currency = NULL',
+    "grant_clawed_within": 'UPDATE "grant" SET clawed = granted + 1',
     "grant_kind_known": "UPDATE \"grant\" SET kind = 'gift'",
     "charge_was_covered": "UPDATE charge SET held_credits = available_credits + 1",
     "charge_refunds_within_bill": "UPDATE charge SET refunded_credits = settled_credits + 1",
@@ -36,7 +39,19 @@ BROKEN = {
     "debt_outstanding_within": "UPDATE debt SET outstanding = credits + 1",
     "fill_positive": "UPDATE fill SET credits = 0",
     "refund_positive": "UPDATE refund SET credits = 0",
+    "topup_via_known": "UPDATE topup SET via = 'cash'",
+    "topup_status_known": "UPDATE topup SET status = 'lost', paid_at = NULL",
+    "topup_paid_when_paid": "UPDATE topup SET paid_at = NULL",
+    "topup_returned_within": "UPDATE topup SET returned_micros = price_micros + 1",
+    "card_refund_status_known": "UPDATE card_refund SET status = 'pending'",
+    "card_refund_parts": "UPDATE card_refund SET deferred_micros = amount_micros + 1",
+    "dispute_status_known": "UPDATE dispute SET status = 'settled'",
+    "dispute_closed_when_closed": "UPDATE dispute SET closed_at = opened_at",
+    "dispute_parts": "UPDATE dispute SET deferred_micros = amount_micros + 1",
+    "auto_recharge_status_known": "UPDATE auto_recharge SET status = 'paused'",
+    "auto_recharge_not_negative": "UPDATE auto_recharge SET declines = -1",
 }
+PACK = Pack.of("p1", "a pack", 100, 1_000_000, "USD")
 
 
 @pytest.fixture
@@ -49,6 +64,11 @@ def lived(posting, account, run):
         await posting.post(IssueGrant(account, "g2", "promotion", 300))
         await posting.post(Authorize(account, "r2", "gpt-image-2"))
         await posting.post(Refund(account, "r1", "f1", "sorry", credits=1))
+        await posting.post(OpenTopup(account, "t1", "p1", PACK, "https://a.example", "https://a.example"))
+        await posting.post(PayTopup(account, "t1", "pi_1", 1_000_000, "USD"))
+        await posting.post(ReportCardRefund(account, "t1", "re_1", 10_000, "USD", "succeeded"))
+        await posting.post(ReportDispute(account, "t1", "du_1", 10_000, "USD", "open"))
+        await posting.post(SetAutoRecharge(account, 1, "p1", PACK, 100))
 
     run(live())
     return account
@@ -66,7 +86,20 @@ async def test_every_check_of_the_ledger_is_tried_here(owner):
     query = """
         SELECT conname FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace
         AND conrelid::regclass::text = ANY($1)"""
-    tables = ["account", '"grant"', "charge", "output", "hold", "transfer", "debt", "fill", "refund"]
+    tables = [
+        "account",
+        '"grant"',
+        "charge",
+        "output",
+        "hold",
+        "transfer",
+        "debt",
+        "fill",
+        "refund",
+        "topup",
+        "card_refund",
+    ]
+    tables += ["dispute", "auto_recharge"]
     assert {row[0] for row in await owner.fetch(query, tables)} == set(BROKEN)
 
 
