@@ -45,7 +45,7 @@ BROKEN = {
     "topup_returned_within": "UPDATE topup SET returned_micros = price_micros + 1",
     "card_refund_status_known": "UPDATE card_refund SET status = 'pending'",
     "card_refund_parts": "UPDATE card_refund SET deferred_micros = amount_micros + 1",
-    "dispute_status_known": "UPDATE dispute SET status = 'settled'",
+    "dispute_status_known": "UPDATE dispute SET status = 'settled', closed_at = opened_at",
     "dispute_closed_when_closed": "UPDATE dispute SET closed_at = opened_at",
     "dispute_parts": "UPDATE dispute SET deferred_micros = amount_micros + 1",
     "auto_recharge_status_known": "UPDATE auto_recharge SET status = 'paused'",
