@@ -25,17 +25,20 @@ def report_card_refund(wallet: Wallet, command: ReportCardRefund, now: datetime)
         if command.status == known.status or known.status == "failed":
             return TopupAnswer(True, topup)
         return _undo_card_refund(wallet, topup, known, now)
-    if problem := _cannot_be(topup, command.amount_micros, command.currency):
+    amount, back = command.amount_micros, command.status == "failed"
+    if problem := _cannot_be(topup, amount, command.currency, undone=back):
         return stop(wallet, topup, f"refund {command.card_refund_id} {problem}", now)
     # From here on it must succeed.
-    deferred, rest = _split(wallet, topup, command.amount_micros)
-    _post_money(wallet, now, topup, command.card_refund_id, card_refund_deferred=deferred, card_refund=rest)
+    deferred = 0
     clawed: Clawed = ()
-    if command.status == "failed":  # it went and came back before we heard of it: no credit was ever touched
+    if not back:
+        topup, deferred, clawed = _claw_back(wallet, topup, amount, command.card_refund_id, now)
+    rest = amount - deferred
+    _post_money(wallet, now, topup, command.card_refund_id, card_refund_deferred=deferred, card_refund=rest)
+    if back:  # it went and came back before we heard of it: no credit was ever touched
         _post_return(wallet, now, topup, command.card_refund_id, deferred, rest)
     else:
-        topup, clawed = _claw_back(wallet, topup, command.amount_micros, deferred, command.card_refund_id, now)
-        topup = topup._replace(status=_standing(topup), changed_at=now)
+        topup = topup._replace(status=_standing(wallet, topup), changed_at=now)
         wallet.put(topup)
     wallet.put(
         CardRefund(
@@ -64,7 +67,7 @@ def report_dispute(wallet: Wallet, command: ReportDispute, now: datetime) -> Top
     if known is not None and (known.status != "open" or command.status == "open"):
         return TopupAnswer(True, topup)
     if known is None:
-        if problem := _cannot_be(topup, command.amount_micros, command.currency):
+        if problem := _cannot_be(topup, command.amount_micros, command.currency, undone=command.status == "won"):
             return stop(wallet, topup, f"dispute {command.dispute_id} {problem}", now)
         topup, known = _open(wallet, topup, command, now)
     if command.status != "open":
@@ -76,9 +79,7 @@ def _open(wallet: Wallet, topup: Topup, command: ReportDispute, now: datetime) -
     _post_money(wallet, now, topup, command.dispute_id, dispute_opened=command.amount_micros)
     for grant in _grants(wallet, topup):
         if not grant.frozen and not grant.lapsed_at(now):
-            grant.frozen = True
-            wallet.frozen += grant.remaining
-            wallet.changed_grants.add(grant.grant_id)
+            _freeze(wallet, grant)
     topup = topup._replace(
         status="disputed", disputed_micros=topup.disputed_micros + command.amount_micros, changed_at=now
     )
@@ -107,19 +108,23 @@ def _close(wallet: Wallet, topup: Topup, dispute: Dispute, *, won: bool, now: da
     if won:
         _post_money(wallet, now, topup, dispute.dispute_id, dispute_won=amount)
     else:
-        deferred, rest = _split(wallet, topup, amount)
+        topup, deferred, clawed = _claw_back(wallet, topup, amount, dispute.dispute_id, now)
+        rest = amount - deferred
         _post_money(wallet, now, topup, dispute.dispute_id, dispute_lost_deferred=deferred, dispute_lost=rest)
-        topup, clawed = _claw_back(wallet, topup, amount, deferred, dispute.dispute_id, now)
     dispute = dispute._replace(status="won" if won else "lost", deferred_micros=deferred, clawed=clawed, closed_at=now)
     wallet.put(dispute)
-    disputes = [one for one in wallet.till.all(Dispute).values() if one.topup_id == topup.topup_id]
-    if not any(one.status == "open" for one in disputes):
+    if not topup.disputed_micros:
         _thaw(wallet, topup, now)
-    lost = any(one.status == "lost" for one in disputes)
-    topup = topup._replace(status="disputed" if topup.disputed_micros or lost else _standing(topup))
+    topup = topup._replace(status=_standing(wallet, topup))
     wallet.put(topup)
     _announce(wallet, "dispute.closed", topup, dispute, now)
     return topup
+
+
+def _freeze(wallet: Wallet, grant: Grant) -> None:
+    grant.frozen = True
+    wallet.frozen += grant.remaining
+    wallet.changed_grants.add(grant.grant_id)
 
 
 def _thaw(wallet: Wallet, topup: Topup, now: datetime) -> None:
@@ -131,22 +136,27 @@ def _thaw(wallet: Wallet, topup: Topup, now: datetime) -> None:
             wallet.changed_grants.add(grant.grant_id)
             wallet.fall_due(grant.expires_at)
             if not grant.lapsed_at(now):
-                _pay_from(wallet, grant, grant.seq)
-    if wallet.early_holds is not None:
-        wallet.expire_lapsed(now, now)
+                _pay_from(wallet, grant, grant.remaining, grant.seq)
+    wallet.expire_lapsed(now, now)
 
 
 def _claw_back(
-    wallet: Wallet, topup: Topup, amount_micros: int, deferred: int, external_id: str, now: datetime
-) -> tuple[Topup, Clawed]:
-    before, after = topup.returned_micros, topup.returned_micros + amount_micros
+    wallet: Wallet, topup: Topup, amount_micros: int, external_id: str, now: datetime
+) -> tuple[Topup, int, Clawed]:
+    """Takes the credits back. The second of the three is how much of the money had not been recognised as revenue:
+    the cost basis of what is revoked in all, as far as earlier returns have not used it up.
+
+    By what the grant has come to at this instant, not by what a recognition run has posted: so that the answer does
+    not depend on when it ran.
+    """
+    after = topup.returned_micros + amount_micros
     taken: list[tuple[Grant, int, int]] = []
     for grant in _grants(wallet, topup)[: topup.bought]:
-        already = _share(grant, before, topup)
-        wanted = _share(grant, after, topup) - already
+        lapsed = _lapsed(grant, topup)
+        wanted = max(_share(grant, after, topup) - lapsed - grant.clawed, 0)
         unspent = min(wanted, grant.remaining)
-        lapsed = min(wanted - unspent, grant.expired - (already - grant.clawed))
-        taken.append((grant, unspent, wanted - unspent - lapsed))
+        owed = wanted - unspent - min(wanted - unspent, grant.expired - lapsed)
+        taken.append((grant, unspent, owed))
     for grant, unspent, _ in taken:
         if unspent:
             grant.revoke(unspent)
@@ -162,33 +172,36 @@ def _claw_back(
             wallet.changed_grants.add(grant.grant_id)
     if wallet.early_holds is not None:
         wallet.expire_lapsed(now, now)
+    deferred = min(amount_micros, taken[0][0].revoked_micros - topup.returned_deferred_micros)
     topup = topup._replace(returned_micros=after, returned_deferred_micros=topup.returned_deferred_micros + deferred)
-    return topup, tuple((grant.grant_id, unspent, owed) for grant, unspent, owed in taken if unspent or owed)
+    clawed = tuple((grant.grant_id, unspent, owed) for grant, unspent, owed in taken if unspent or owed)
+    return topup, deferred, clawed
 
 
 def _undo_card_refund(wallet: Wallet, topup: Topup, known: CardRefund, now: datetime) -> TopupAnswer:
     """The card did not take the money back: it is ours again, and the credits are the customer's.
 
-    Unspent ones return to their grant; those that were owed have been paid for meanwhile, and come back as a grant of
-    their own that cost nothing.
+    What stays clawed back is what the other returns come to. Those that were owed, which may have been paid for
+    meanwhile, come back as a grant of their own that cost nothing; unspent ones go back to their grant.
     """
     deferred = known.deferred_micros
     _post_return(wallet, now, topup, known.card_refund_id, deferred, known.amount_micros - deferred)
-    for grant_id, unspent, owed in known.clawed:
-        grant = wallet.grants[grant_id]
-        grant.clawed -= unspent + owed
-        wallet.clawed_grants.add(grant_id)
-        wallet.changed_grants.add(grant_id)
-        if unspent:
-            grant.restore(unspent)
-            if grant.frozen:
-                wallet.frozen += unspent
-            wallet.fall_due(grant.expires_at)
-            seq = wallet.post("restore", unspent, now, grant_id=grant_id, external_id=known.card_refund_id)
-            if not grant.frozen and not grant.lapsed_at(now):
-                _pay_from(wallet, grant, seq)
+    before = topup
+    topup = topup._replace(
+        returned_micros=topup.returned_micros - known.amount_micros,
+        returned_deferred_micros=topup.returned_deferred_micros - deferred,
+        changed_at=now,
+    )
+    given: list[tuple[Grant, int, int]] = []
+    for grant in _grants(wallet, topup)[: topup.bought]:
+        stays = max(_share(grant, topup.returned_micros, topup) - _lapsed(grant, before), 0)
+        surplus = max(grant.clawed - stays, 0)
+        # As many stay revoked as are needed to be worth what other returns took out of deferred revenue.
+        unspent = min(surplus, max(grant.revoked - _worth(grant, topup.returned_deferred_micros), 0))
+        given.append((grant, unspent, min(surplus - unspent, grant.clawed - grant.revoked)))
+    for grant, unspent, owed in given:
         if owed:
-            add_grant(
+            restored = add_grant(
                 wallet,
                 now,
                 transfer="restore",
@@ -197,20 +210,35 @@ def _undo_card_refund(wallet: Wallet, topup: Topup, known: CardRefund, now: date
                 credits=owed,
                 expires_at=None,
                 priority=DEFAULT_PRIORITY["adjustment"],
-                origin_grant_id=grant_id,
+                origin_grant_id=grant.grant_id,
                 external_id=known.card_refund_id,
             )
-    if wallet.early_holds is not None:
-        wallet.expire_lapsed(now, now)
-    topup = topup._replace(
-        returned_micros=topup.returned_micros - known.amount_micros,
-        returned_deferred_micros=topup.returned_deferred_micros - known.deferred_micros,
-        changed_at=now,
-    )
-    topup = topup._replace(status=_standing(topup))
+            if topup.disputed_micros:
+                _freeze(wallet, restored)
+        if unspent or owed:
+            grant.clawed -= unspent + owed
+            wallet.clawed_grants.add(grant.grant_id)
+            wallet.changed_grants.add(grant.grant_id)
+    for grant, unspent, _ in given:
+        if unspent:
+            _restore(wallet, grant, unspent, known.card_refund_id, now)
+    wallet.expire_lapsed(now, now)
+    topup = topup._replace(status=_standing(wallet, topup))
     wallet.put(topup)
     wallet.put(known._replace(status="failed", changed_at=now))
     return TopupAnswer(False, topup)
+
+
+def _restore(wallet: Wallet, grant: Grant, credits: int, external_id: str, now: datetime) -> None:
+    """Unspent credits back into their grant. What is owed comes first, as with every credit that comes in."""
+    seq = wallet.post("restore", credits, now, grant_id=grant.grant_id, external_id=external_id)
+    grant.restore(credits)
+    if grant.frozen:
+        wallet.frozen += credits - _pay_from(wallet, grant, credits, seq)
+        return
+    wallet.fall_due(grant.expires_at)
+    if not grant.lapsed_at(now):
+        _pay_from(wallet, grant, credits, seq)
 
 
 def _post_return(wallet: Wallet, now: datetime, topup: Topup, external_id: str, deferred: int, rest: int) -> None:
@@ -218,10 +246,12 @@ def _post_return(wallet: Wallet, now: datetime, topup: Topup, external_id: str, 
     _post_money(wallet, now, topup, external_id, card_refund_deferred_failed=deferred, card_refund_failed=rest)
 
 
-def _pay_from(wallet: Wallet, grant: Grant, brought_by: int) -> None:
-    if owed := min(grant.remaining, wallet.debt):
-        pay_debts(wallet, grant.grant_id, owed, brought_by)
-        grant.use(owed)
+def _pay_from(wallet: Wallet, grant: Grant, credits: int, brought_by: int) -> int:
+    """Pays what is owed with up to `credits` of a grant; returns how many that were."""
+    if paid := min(credits, wallet.debt):
+        pay_debts(wallet, grant.grant_id, paid, brought_by)
+        grant.use(paid)
+    return paid
 
 
 def _share(grant: Grant, returned_micros: int, topup: Topup) -> int:
@@ -229,15 +259,14 @@ def _share(grant: Grant, returned_micros: int, topup: Topup) -> int:
     return -(-grant.granted * returned_micros // topup.price_micros)
 
 
-def _split(wallet: Wallet, topup: Topup, amount_micros: int) -> tuple[int, int]:
-    """What of money returned was not yet recognised as revenue, and the rest.
+def _lapsed(grant: Grant, topup: Topup) -> int:
+    """Of what was returned, how many credits have not been taken because they had expired."""
+    return min(max(_share(grant, topup.returned_micros, topup) - grant.clawed, 0), grant.expired)
 
-    By what the grant has come to at this instant, not by what a recognition run has posted: so that the answer does
-    not depend on when it ran.
-    """
-    grant = _grants(wallet, topup)[0]
-    deferred = min(amount_micros, max(grant.unrecognised_micros - topup.returned_deferred_micros, 0))
-    return deferred, amount_micros - deferred
+
+def _worth(grant: Grant, micros: int) -> int:
+    """The fewest credits of the grant whose cost basis, rounded up, comes to `micros`."""
+    return grant.granted * (micros - 1) // grant.paid_micros + 1 if grant.paid_micros and micros else 0
 
 
 def _post_money(wallet: Wallet, now: datetime, topup: Topup, external_id: str, **amounts: int) -> None:
@@ -246,8 +275,9 @@ def _post_money(wallet: Wallet, now: datetime, topup: Topup, external_id: str, *
             wallet.post(kind, amount, now, asset=topup.currency, grant_id=topup.grant_id(1), external_id=external_id)
 
 
-def _cannot_be(topup: Topup, amount_micros: int, currency: str) -> str | None:
-    left = topup.price_micros - topup.returned_micros - topup.disputed_micros
+def _cannot_be(topup: Topup, amount_micros: int, currency: str, *, undone: bool) -> str | None:
+    """What is `undone` in the same report takes nothing of what is left."""
+    left = topup.price_micros - (0 if undone else topup.returned_micros + topup.disputed_micros)
     if currency != topup.currency:
         return f"is in {currency}, the payment was in {topup.currency}"
     if amount_micros > left:
@@ -255,8 +285,10 @@ def _cannot_be(topup: Topup, amount_micros: int, currency: str) -> str | None:
     return None
 
 
-def _standing(topup: Topup) -> str:
-    if topup.disputed_micros:
+def _standing(wallet: Wallet, topup: Topup) -> str:
+    """Disputed for good where a dispute was lost, whatever else is reported and in whatever order."""
+    lost = any(one.status == "lost" and one.topup_id == topup.topup_id for one in wallet.till.all(Dispute).values())
+    if topup.disputed_micros or lost:
         return "disputed"
     return "refunded" if topup.returned_micros == topup.price_micros else "paid"
 

@@ -110,10 +110,9 @@ class Grant:
         return paid * (self.used + self.expired + self.moved) // self.granted - moved_micros
 
     @property
-    def unrecognised_micros(self) -> int:
-        """The cost basis that is neither recognised nor a successor's; money that was returned is not reckoned with."""
-        paid = self.paid_micros or 0
-        return paid - paid * (self.used + self.expired + self.moved) // self.granted
+    def revoked_micros(self) -> int:
+        """The cost basis of what was revoked, rounded up: recognition never comes to it."""
+        return -(-(self.paid_micros or 0) * self.revoked // self.granted)
 
 
 class Draw(NamedTuple):

@@ -281,7 +281,9 @@ def _expiries(wallet: Wallet, now: datetime) -> list[datetime]:
     return [
         grant.expires_at
         for grant in wallet.grants.values()
-        if grant.open and grant.expires_at is not None and grant.expires_at <= now  # frozen ones may be about to thaw
+        if grant.expires_at is not None
+        and grant.expires_at <= now
+        and (grant.open or grant.frozen or grant.clawed)  # it may be about to thaw, or to be restored
     ]
 
 

@@ -90,8 +90,9 @@ async def load_till(
     await load(Dispute, _DISPUTES, paid)
     restored: dict[tuple[str, str], int] = {}
     for refund in refunds:
-        key = (refund.account_id, refund.topup_id)
-        restored[key] = restored.get(key, 0) + sum(owed > 0 for _, _, owed in refund.clawed)
+        if refund.status == "failed":  # at most a grant for each of the two that came with the money
+            key = (refund.account_id, refund.topup_id)
+            restored[key] = restored.get(key, 0) + 2
     return {
         (topup.account_id, topup.grant_id(k))
         for topup in found

@@ -11,7 +11,15 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from billing.core.answers import Answer, ChargeAnswer, GrantAnswer, RefundAnswer
+from billing.core.announcements import Announcement
+from billing.core.answers import (
+    Answer,
+    ChargeAnswer,
+    GrantAnswer,
+    RechargeAnswer,
+    RefundAnswer,
+    TopupAnswer,
+)
 from billing.core.charges import Charge, Reported
 from billing.core.commands import (
     AmendAccount,
@@ -27,13 +35,27 @@ from billing.core.commands import (
 from billing.core.decide import decide
 from billing.core.grants import Debt, EarlyHolds, Fill, Grant
 from billing.core.ledger import Transfer
+from billing.core.packs import Pack
+from billing.core.payments import (
+    EndAutoRecharge,
+    FailTopup,
+    OpenTopup,
+    PayTopup,
+    Recharge,
+    ReportCardRefund,
+    ReportDispute,
+    SetAutoRecharge,
+)
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
+from billing.core.till import AutoRecharge, CardRefund, Dispute, Topup
 from billing.core.wallet import RefundRow, Wallet
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 HOLD = timedelta(seconds=900)
 ME = "acc-1"
+CENT = 10_000  # in micros
+DOLLAR = 100 * CENT
 
 # Quality `10` costs 10 credits an image up to 1,000 px and twice that up to 2,000 px.
 PLAIN = {
@@ -98,6 +120,11 @@ def grant_of(grant_id: str, credits: int, **changes: Any) -> Grant:
     return replace(grant, **changes)
 
 
+def pack_of(credits: int = 100, price_micros: int = 10 * DOLLAR, bonus_credits: int = 0, **more: Any) -> Pack:
+    """For sale in dollars, by default 100 credits for $10.00."""
+    return Pack.of("pack", "A pack", credits, price_micros, "USD", bonus_credits=bonus_credits, **more)
+
+
 def state(wallet: Wallet) -> dict[str, Any]:
     """Everything a wallet holds, copied, so that two moments can be compared."""
     kept = {
@@ -105,6 +132,8 @@ def state(wallet: Wallet) -> dict[str, Any]:
         for field in fields(wallet)
         if field.name not in ("early_holds", "_burn_order")
     }
+    if not wallet.till.rows:  # who looked and found nothing has changed nothing
+        kept["_till"] = None
     kept["early_holds"] = None if wallet.early_holds is None else list(wallet.early_holds)
     return kept
 
@@ -119,6 +148,7 @@ class Account:
         self.journal: list[Transfer] = []
         self.debts: dict[int, Debt] = {}
         self.fill_rows: list[Fill] = []
+        self.announced: list[Announcement] = []
         self.do(OpenAccount(ME, **opening))
 
     @property
@@ -131,8 +161,12 @@ class Account:
 
     # What the store does.
 
-    def load(self) -> Wallet:
-        """The wallet as gather hands it to decide: the rows as they are, and what is due lapsed."""
+    def load(self, *commands: Command) -> Wallet:
+        """The wallet as gather hands it to decide: the rows as they are, and what is due lapsed.
+
+        Where a payment's refund or dispute is among the commands, grants that have expired may come back to life.
+        """
+        thawing = any(isinstance(command, ReportCardRefund | ReportDispute) for command in commands)
         old = self.wallet
         wallet = Wallet(
             ME,
@@ -147,7 +181,12 @@ class Account:
             old.money_seq,
             old.money_head,
             due_at=old.due_at,
+            recharge_below=old.recharge_below,
+            tells_settled=old.tells_settled,
         )
+        for rows in old.till.rows.values() if old._till else ():
+            for row in rows.values():
+                wallet.till.load(row)
         wallet.charges = dict(old.charges)
         wallet.outputs = {request_id: list(outputs) for request_id, outputs in old.outputs.items()}
         wallet.draws = {request_id: list(draws) for request_id, draws in old.draws.items()}
@@ -167,7 +206,14 @@ class Account:
         if wallet.due_at is None or wallet.due_at > self.now:
             assert not due
             assert not expiries, "due_at must be a lower bound of what falls due"
-            return wallet
+            if not thawing:
+                return wallet
+        if thawing:
+            expiries += [
+                grant.expires_at
+                for grant in wallet.grants.values()
+                if (grant.frozen or grant.clawed) and grant.expires_at and grant.expires_at <= self.now
+            ]
         wallet.next_hold_at = min(
             (charge.expires_at for charge in open_charges if charge.expires_at > self.now), default=None
         )
@@ -185,14 +231,20 @@ class Account:
         """Keeps what was decided, each row once."""
         self.wallet = wallet
         self.journal += wallet.transfers
+        self.announced += wallet.announcements
         for debt in wallet.debts:
             if debt.seq in wallet.new_debts | wallet.changed_debts:
                 self.debts[debt.seq] = debt
         self.fill_rows += wallet.fills
+        names = [(fill.seq, fill.paid_by_seq) for fill in self.fill_rows]
+        assert len(names) == len(set(names)), "a transfer pays a debt once: that is the row's key"
+        recharge = self.auto_recharge
+        if wallet.recharge_due and recharge and recharge.status == "active" and recharge.due_at is None:
+            wallet.till.load(recharge._replace(due_at=self.now))
 
     def do(self, command: Command) -> Answer:
         """Carries `command` out by itself. What lapsed before it stays lapsed also when it is refused."""
-        wallet = self.load()
+        wallet = self.load(command)
         try:
             return decide(wallet, command, self.books, self.now)
         finally:
@@ -216,6 +268,13 @@ class Account:
     def charge(self, request_id: str, *outputs: Reported, quality: int = 10, n: int = 1) -> ChargeAnswer:
         return self.authorize(request_id, quality, n, outputs=outputs or (small(),))
 
+    def spend(self, credits: int) -> None:
+        """Bills of `credits` in all."""
+        while credits:
+            part = next(price for price in (20, 10, 5, 1) if price <= credits)
+            self.charge(f"spent-{len(self.wallet.charges)}", small(), quality=part)
+            credits -= part
+
     def settle(self, request_id: str, *outputs: Reported, force: bool = False) -> ChargeAnswer:
         answer = self.do(Settle(ME, request_id, outputs, force))
         assert isinstance(answer, ChargeAnswer)
@@ -237,7 +296,60 @@ class Account:
     def lapse(self) -> None:
         self.do(Lapse(ME))
 
-    # What funding does to a grant whose payment is disputed; the core only has to live with it.
+    # Money.
+
+    def order(self, pack: Pack | None = None, topup_id: str = "t1") -> TopupAnswer:
+        pack = pack or pack_of()
+        return self._topup(OpenTopup(ME, topup_id, pack.pack_id, pack, "https://shop/paid", "https://shop/left"))
+
+    def pay(self, topup_id: str = "t1", amount_micros: int | None = None, payment_id: str | None = None) -> TopupAnswer:
+        amount = self.topup(topup_id).price_micros if amount_micros is None else amount_micros
+        return self._topup(PayTopup(ME, topup_id, payment_id or f"pi_{topup_id}", amount, "USD"))
+
+    def buy(self, pack: Pack | None = None, topup_id: str = "t1") -> Grant:
+        """A top-up ordered and paid; its grant."""
+        self.order(pack, topup_id)
+        self.pay(topup_id)
+        return self.of_grant(self.topup(topup_id).grant_id(1))
+
+    def fail(self, topup_id: str = "t1", reason: str = "card_declined", *, final: bool = False) -> TopupAnswer:
+        return self._topup(FailTopup(ME, topup_id, "failed", reason, final))
+
+    def card_refund(
+        self, amount_micros: int, refund_id: str = "re_1", status: Any = "succeeded", topup_id: str = "t1"
+    ) -> TopupAnswer:
+        return self._topup(ReportCardRefund(ME, topup_id, refund_id, amount_micros, "USD", status))
+
+    def dispute(
+        self, amount_micros: int, status: Any = "open", dispute_id: str = "dp_1", topup_id: str = "t1"
+    ) -> TopupAnswer:
+        return self._topup(ReportDispute(ME, topup_id, dispute_id, amount_micros, "USD", status, "fraudulent"))
+
+    def recharge_at(
+        self, threshold: int, monthly_limit: int = 1_000, pack: Pack | None = None, card: str | None = "pm_1"
+    ) -> RechargeAnswer:
+        pack = pack or pack_of()
+        answer = self.do(SetAutoRecharge(ME, threshold, pack.pack_id, pack, monthly_limit, card))
+        assert isinstance(answer, RechargeAnswer)
+        return answer
+
+    def recharge_off(self, reason: str | None = None) -> RechargeAnswer:
+        answer = self.do(EndAutoRecharge(ME, reason))
+        assert isinstance(answer, RechargeAnswer)
+        return answer
+
+    def look(self, pack: Pack | None = None, saved_card: str | None = None) -> RechargeAnswer:
+        """Whoever recharges looks at the account."""
+        answer = self.do(Recharge(ME, pack or pack_of(), saved_card))
+        assert isinstance(answer, RechargeAnswer)
+        return answer
+
+    def _topup(self, command: Command) -> TopupAnswer:
+        answer = self.do(command)
+        assert isinstance(answer, TopupAnswer)
+        return answer
+
+    # What a dispute does to a grant, for grants that came by another way.
 
     def freeze(self, grant_id: str) -> None:
         wallet = self.load()
@@ -245,15 +357,6 @@ class Account:
         assert not grant.frozen
         grant.frozen = True
         wallet.frozen += grant.remaining
-        self.keep(wallet)
-
-    def revoke(self, grant_id: str) -> None:
-        wallet = self.load()
-        grant = wallet.grants[grant_id]
-        assert not grant.frozen
-        wallet.post("revoke", grant.remaining, self.now, grant_id=grant_id)
-        grant.revoked, grant.remaining, grant.open = grant.remaining, 0, False
-        grant.clawed = grant.granted
         self.keep(wallet)
 
     # Reading.
@@ -270,6 +373,32 @@ class Account:
 
     def returns(self, refund_id: str) -> RefundRow:
         return self.wallet.refunds[refund_id]
+
+    def topup(self, topup_id: str = "t1") -> Topup:
+        return self.wallet.till.all(Topup)[topup_id]
+
+    def card_refund_row(self, refund_id: str = "re_1") -> CardRefund:
+        return self.wallet.till.all(CardRefund)[refund_id]
+
+    def dispute_row(self, dispute_id: str = "dp_1") -> Dispute:
+        return self.wallet.till.all(Dispute)[dispute_id]
+
+    @property
+    def auto_recharge(self) -> AutoRecharge | None:
+        return self.wallet.till.get(AutoRecharge, "")
+
+    def money(self, currency: str = "USD") -> dict[str, int]:
+        """Each account of the money book that is not at zero: debits less credits, in micros."""
+        sums: dict[str, int] = {}
+        for row in self.journal:
+            if row.book == "money" and row.asset == currency:
+                sums[row.debit] = sums.get(row.debit, 0) + row.amount
+                sums[row.credit] = sums.get(row.credit, 0) - row.amount
+        return {name: amount for name, amount in sums.items() if amount}
+
+    def told(self, *kinds: str) -> list[str]:
+        """The types of what was announced, in order; only `kinds` where any are named."""
+        return [one.type for one in self.announced if one.type in kinds or not kinds]
 
     def posted(self, kind: str) -> list[tuple[str | None, int]]:
         """Grant and amount of the transfers of one kind, in the journal's order."""

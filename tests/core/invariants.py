@@ -4,6 +4,7 @@ from collections import Counter
 
 from billing.core.ledger import GENESIS, ROUTES, chained
 from billing.core.refunds import outstanding_draws
+from billing.core.till import CardRefund, Dispute, Topup
 
 from .examples import Account
 
@@ -14,6 +15,7 @@ def check(account: Account) -> None:
     grants_hold_every_credit_once(account)
     charges_are_billed_and_refunded_rightly(account)
     every_bill_is_drawn_from_somewhere(account)
+    money_follows_its_topups(account)
 
 
 def journal_balances(account: Account) -> None:
@@ -48,7 +50,8 @@ def journal_balances(account: Account) -> None:
     assert total["settle"] == sum(charge.settled_credits for charge in wallet.charges.values())
     assert total["refund"] == sum(refund.credits for refund in wallet.refunds.values())
     assert total["expire"] == sum(grant.expired for grant in grants)
-    assert total["revoke"] == sum(grant.revoked for grant in grants)
+    # What was clawed back, with what was owed for it, less what failed refunds brought back.
+    assert total["revoke"] - total["restore"] == sum(grant.clawed for grant in grants)
     assert total["purchase_bank"] + total["purchase_stripe_clearing"] == sum(
         grant.paid_micros or 0 for grant in grants if grant.origin_grant_id is None
     )
@@ -84,7 +87,9 @@ def grants_hold_every_credit_once(account: Account) -> None:
         assert min(places) >= 0
         assert sum(places) == grant.granted
         assert grant.open == (grant.remaining > 0)
-        moved_to = [one for one in account.wallet.grants.values() if one.origin_grant_id == grant.grant_id]
+        successors = [one for one in account.wallet.grants.values() if one.grant_id.startswith("refund:")]
+        moved_to = [one for one in successors if one.origin_grant_id == grant.grant_id]
+        assert grant.revoked <= grant.clawed <= grant.granted
         assert sum(one.granted for one in moved_to) == grant.moved
 
 
@@ -127,5 +132,62 @@ def every_bill_is_drawn_from_somewhere(account: Account) -> None:
         assert sum(draw.credits for draw in left) == charge.settled_credits - charge.refunded_credits
         for draw in left:
             drawn[draw.grant_id] += draw.credits
+    for debt in account.debts.values():
+        if debt.request_id is None:  # a clawback's: nothing gives it back
+            fills = paid.get(debt.seq, [])
+            assert sum(credits for _, credits in fills) == debt.credits - debt.outstanding
+            drawn[None] += debt.outstanding
+            for grant_id, credits in fills:
+                drawn[grant_id] += credits
     assert drawn.pop(None, 0) == wallet.debt
     assert +drawn == +Counter({grant.grant_id: grant.used for grant in wallet.grants.values()})
+
+
+def money_follows_its_topups(account: Account) -> None:
+    """I12 and the clawback rule: what was returned took its credits, and deferred revenue covers what is left."""
+    wallet = account.wallet
+    deferred = 0
+    for grant in wallet.grants.values():
+        if grant.origin_grant_id is None:
+            deferred += grant.paid_micros or 0
+    clearing = Counter({row.kind: 0 for row in account.journal})
+    for row in account.journal:
+        clearing[row.kind] += row.amount
+    for topup in wallet.till.all(Topup).values():
+        refunds = [one for one in wallet.till.all(CardRefund).values() if one.topup_id == topup.topup_id]
+        disputes = [one for one in wallet.till.all(Dispute).values() if one.topup_id == topup.topup_id]
+        returns = [one for one in refunds if one.status == "succeeded"] + [
+            one for one in disputes if one.status == "lost"
+        ]
+        assert topup.returned_micros == sum(one.amount_micros for one in returns)
+        assert topup.returned_deferred_micros == sum(one.deferred_micros for one in returns)
+        assert topup.disputed_micros == sum(one.amount_micros for one in disputes if one.status == "open")
+        assert topup.returned_micros + topup.disputed_micros <= topup.price_micros
+        if not topup.paid:
+            assert topup.grant_id(1) not in wallet.grants
+            assert not refunds
+            assert not disputes
+            continue
+        grant = wallet.grants[topup.grant_id(1)]
+        # Whatever is used or expires from now on can be recognised, and deferred revenue is there for it.
+        ahead = topup.price_micros * (grant.granted - grant.revoked) // grant.granted
+        assert 0 <= topup.returned_deferred_micros <= topup.price_micros - ahead
+        for one in (grant, wallet.grants.get(topup.grant_id(2))):
+            if one is None or (one is not grant and topup.bought == 1):
+                continue
+            share = -(-one.granted * topup.returned_micros // topup.price_micros)
+            assert one.clawed <= share <= one.clawed + one.expired
+            if topup.disputed_micros:
+                assert one.frozen or one.expires_at is not None
+            else:
+                assert not one.frozen
+    returned = sum(topup.returned_deferred_micros for topup in wallet.till.all(Topup).values())
+    assert (
+        clearing["card_refund_deferred"] - clearing["card_refund_deferred_failed"] + clearing["dispute_lost_deferred"]
+        == returned
+    )
+    balances = account.money()
+    assert -balances.get("deferred_revenue", 0) <= deferred
+    assert balances.get("disputed", 0) == sum(topup.disputed_micros for topup in wallet.till.all(Topup).values())
+    assert balances.get("refunds", 0) >= 0
+    assert balances.get("dispute_losses", 0) >= 0

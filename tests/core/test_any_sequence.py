@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.core.answers import AccountAnswer, LapseAnswer
+from billing.core.answers import ChargeAnswer, GrantAnswer, LapseAnswer, RefundAnswer, TopupAnswer
 from billing.core.charges import Reported
 from billing.core.commands import (
     AmendAccount,
@@ -26,10 +26,23 @@ from billing.core.commands import (
 )
 from billing.core.decide import decide
 from billing.core.grants import Fill
+from billing.core.payments import (
+    AnnounceExpiry,
+    EndAutoRecharge,
+    FailTopup,
+    OpenTopup,
+    PayTopup,
+    Recharge,
+    RecordCheckout,
+    ReportCardRefund,
+    ReportDispute,
+    SetAutoRecharge,
+)
 from billing.core.refusals import Refusal
+from billing.core.till import Topup
 from billing.core.wallet import Wallet
 
-from .examples import BOOKS, DAY, HOUR, ME, T0, Account, grant_of, small, state
+from .examples import BOOKS, CENT, DAY, HOUR, ME, T0, Account, grant_of, pack_of, small, state
 from .invariants import check
 
 requests = st.sampled_from(["r1", "r2", "r3", "r4"])
@@ -87,22 +100,80 @@ def granting() -> st.SearchStrategy[Callable[[Account], Command | None]]:
     )
 
 
-def disputing(freezing: bool) -> st.SearchStrategy[Callable[[Account], Command | None]]:
-    """A payment is disputed, or charged back; then nothing else is commanded."""
+def disputing() -> st.SearchStrategy[Callable[[Account], Command | None]]:
+    """A grant that came by another way than a top-up is disputed; nothing is commanded."""
 
     def asked(grant_id: str) -> Any:
         def act(account: Account) -> None:
             account.lapse()
             grant = account.wallet.grants.get(grant_id)
             if grant is not None and grant.open and not grant.frozen and not grant.lapsed_at(account.now):
-                (account.freeze if freezing else account.revoke)(grant_id)
+                account.freeze(grant_id)
 
         return act
 
     return st.builds(asked, st.sampled_from(["g0", "g1", "g2"]))
 
 
-commands: st.SearchStrategy[Any] = st.one_of(  # as callers send them
+# Two packs whose credits cost no whole number of micros, and one whose credits are dear; each may be refunded or
+# disputed in parts, down to a single micro, that do not fall on whole credits.
+PACKS = [
+    pack_of(7, 2 * CENT, 3),
+    pack_of(9, 4 * CENT, 5, bonus="dilutes"),
+    pack_of(3, 7 * CENT, 2, expires_in_days=1),
+]
+topups = st.sampled_from(["t0", "t1", "t2", "recharge:1", "recharge:2"])
+money = st.sampled_from([1, 9_999, CENT, CENT + 1, 2 * CENT, 4 * CENT, 7 * CENT])
+
+
+def ordering(topup_id: str) -> Command:
+    pack = PACKS[int(topup_id[-1])]._replace(pack_id=f"pack-{topup_id}")
+    return OpenTopup(ME, topup_id, pack.pack_id, pack, "https://shop/paid", "https://shop/left")
+
+
+def paying(topup_id: str, wrong: int) -> Callable[[Account], Command]:
+    def asked(account: Account) -> Command:
+        topup = account.wallet.till.get(Topup, topup_id)
+        return PayTopup(ME, topup_id, f"pi_{topup_id}", (topup.price_micros if topup else CENT) + wrong, "USD")
+
+    return asked
+
+
+ids = st.sampled_from(["1", "2", "3"])
+ordered = st.builds(ordering, st.sampled_from(["t0", "t1", "t2"]))
+paid = st.builds(paying, topups, st.sampled_from([0, 0, 0, 1]))
+refunded = st.builds(
+    lambda topup_id, k, amount, status: ReportCardRefund(ME, topup_id, f"re_{topup_id}_{k}", amount, "USD", status),
+    topups, ids, money, st.sampled_from(["succeeded", "succeeded", "failed"]),
+)  # fmt: skip
+disputed = st.builds(
+    lambda topup_id, k, amount, status: ReportDispute(ME, topup_id, f"dp_{topup_id}_{k}", amount, "USD", status),
+    topups, ids, money, st.sampled_from(["open", "open", "won", "lost"]),
+)  # fmt: skip
+funding: st.SearchStrategy[Any] = st.one_of(
+    ordered,
+    paid,
+    paid,
+    refunded,
+    refunded,
+    disputed,
+    disputed,
+    st.builds(FailTopup, st.just(ME), topups, st.just("failed"), st.just("card_declined"), st.booleans()),
+    st.builds(RecordCheckout, st.just(ME), topups, st.just("cs_1"), st.just("https://pay/1")),
+    st.builds(
+        lambda threshold, limit, card: SetAutoRecharge(ME, threshold, "pack", PACKS[2], limit, card),
+        st.integers(0, 30),
+        st.sampled_from([3, 5, 6]),
+        st.sampled_from(["pm_1", None]),
+    ),
+    st.builds(EndAutoRecharge, st.just(ME), st.sampled_from([None, "card_gone"])),
+    st.builds(Recharge, st.just(ME), st.just(PACKS[2]), st.sampled_from(["pm_2", None])),
+    st.builds(AnnounceExpiry, st.just(ME), st.sampled_from(["g0", "g1", "g2", "pack:t2:1"])),
+    st.builds(AmendAccount, st.just(ME), low_balance=st.sampled_from([(), (20, 5)])),
+)
+
+
+charging: st.SearchStrategy[Any] = st.one_of(  # as callers send them
     granting(),
     granting(),
     authorizing(st.none()),
@@ -134,13 +205,35 @@ commands: st.SearchStrategy[Any] = st.one_of(  # as callers send them
     st.builds(OpenAccount, st.just(ME), credit_limit=st.sampled_from([0, 20])),
     st.builds(Lapse, st.just(ME)),
 )
-events = st.one_of(commands, commands, commands, commands, disputing(freezing=True), disputing(freezing=False))
+commands = st.one_of(charging, funding)
+events = st.one_of(charging, charging, charging, charging, disputing())
+all_events = st.one_of(charging, funding, funding)
+FUNDED: list[Step] = [
+    (timedelta(0), step)
+    for topup_id in ("t0", "t1", "t2")
+    for step in (ordering(topup_id), paying(topup_id, 0), paying(topup_id, 0))
+]
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.sampled_from([0, 20]),
+    st.lists(st.tuples(durations, all_events), max_size=30),
+    st.sampled_from([[], FUNDED[:2], FUNDED]),
+)
+def test_every_invariant_holds_after_every_step_with_money(
+    credit_limit: int, steps: list[Step], begun: list[Step]
+) -> None:
+    live(Account(credit_limit=credit_limit), begun + steps)
 
 
 @settings(deadline=None, max_examples=150)
 @given(st.sampled_from([0, 20]), st.lists(st.tuples(durations, events), max_size=30))
 def test_every_invariant_holds_after_every_step(credit_limit: int, steps: list[Step]) -> None:
-    account = Account(credit_limit=credit_limit)
+    live(Account(credit_limit=credit_limit), steps)
+
+
+def live(account: Account, steps: list[Step]) -> None:
     for duration, step in steps:
         account.wait(duration)
         command = step if isinstance(step, Command) else step(account)
@@ -153,7 +246,7 @@ def test_every_invariant_holds_after_every_step(credit_limit: int, steps: list[S
 
 def obey(account: Account, command: Command) -> None:
     """Carries `command` out, and then again."""
-    wallet = account.load()
+    wallet = account.load(command)
     before = state(wallet)
     try:
         answer = decide(wallet, command, BOOKS, account.now)
@@ -161,18 +254,18 @@ def obey(account: Account, command: Command) -> None:
         assert state(wallet) == before
         return
     account.keep(wallet)
-    if isinstance(answer, LapseAnswer):
+    if isinstance(answer, LapseAnswer) or isinstance(command, Recharge):
         return
-    if answer.replayed:
+    if answer.replayed and not (isinstance(answer, TopupAnswer) and answer.problem):
         assert state(wallet) == before
-    after = account.load()
+    after = account.load(command)
     before = state(after)
     again = decide(after, command, BOOKS, account.now)
     assert isinstance(again, type(answer))
     assert again.replayed or isinstance(command, AmendAccount)
     assert again[1:] == answer[1:]
     assert state(after) == before
-    if not isinstance(answer, AccountAnswer):
+    if isinstance(answer, ChargeAnswer | RefundAnswer | GrantAnswer):
         assert answer.balance == (wallet.posted, wallet.held, wallet.available)
 
 
@@ -185,18 +278,18 @@ def outcome(decided: Callable[[Command], Any], command: Command) -> Any:
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(commands, max_size=20))
-def test_a_batch_decides_what_its_commands_decide_one_by_one(steps: list[Any]) -> None:
+@given(st.lists(commands, max_size=20), st.booleans())
+def test_a_batch_decides_what_its_commands_decide_one_by_one(steps: list[Any], funded: bool) -> None:
     """One wallet for a whole batch, and one for each command: the same answers, the same journal."""
     one_by_one, batch = Account(), Account()
     for account in (one_by_one, batch):
         account.grant("g9", 20, "promotion", expires_at=T0 + HOUR)
         account.authorize("r9", 1, 9, hold_seconds=86_400)
         account.wait(HOUR)
-    wallet = batch.load()
+    wallet = batch.load(ReportDispute(ME, "t0", "dp", 1, "USD", "open"))
     one_by_one.lapse()
-    for step in steps:
-        command = step if isinstance(step, Command) else step(batch)
+    for step in [*(step for _, step in FUNDED if funded), *steps]:
+        command = step if isinstance(step, Command) else step(one_by_one)
         apart = outcome(one_by_one.do, command)
         together = outcome(lambda command: decide(wallet, command, BOOKS, batch.now), command)
         assert apart == together
@@ -204,6 +297,7 @@ def test_a_batch_decides_what_its_commands_decide_one_by_one(steps: list[Any]) -
     check(batch)
     assert batch.journal == one_by_one.journal
     assert batch.wallet.grants == one_by_one.wallet.grants
+    assert batch.wallet.till.rows == one_by_one.wallet.till.rows
     # Each row is written once: new ones are not changed ones, and a hold that came and went leaves no trace.
     assert not wallet.new_charges & wallet.changed_charges
     assert set(wallet.new_holds) == {

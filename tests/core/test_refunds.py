@@ -21,7 +21,7 @@ from billing.core.refusals import (
     Refusal,
 )
 
-from .examples import DAY, HOUR, ME, T0, Account, failed, grant_of, large, small, state
+from .examples import DAY, DOLLAR, HOUR, ME, T0, Account, failed, grant_of, large, pack_of, small, state
 from .invariants import check
 
 THREE = (small(0), failed(1), large(2), small(3))  # 10, 0, 20 and 10 credits
@@ -331,11 +331,12 @@ def test_a_successor_of_credits_that_were_never_paid_for_has_no_basis() -> None:
 
 def test_a_successor_of_a_revoked_grant_is_worth_nothing() -> None:
     account = Account()
-    account.grant("g1", 30, paid_micros=300, currency="USD")
+    account.buy(pack_of(30, 3 * DOLLAR))
     account.charge("r1", small(0), small(1), n=2)
-    account.revoke("g1")
+    account.grant("g1", 20)
+    account.dispute(3 * DOLLAR, "lost")  # the other grant makes good what was used
     account.refund("r1", credits=5)
-    assert destinations(account) == [("g1", 5, "refund:f1:1")]
+    assert destinations(account) == [("pack:t1:1", 5, "refund:f1:1")]
     new = account.of_grant("refund:f1:1")
     assert (new.paid_micros, new.currency, new.remaining) == (0, "USD", 5)
     check(account)
