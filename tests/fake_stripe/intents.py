@@ -27,6 +27,7 @@ def create(world: World, values: dict[str, Any]) -> Object:
     if "payment_method" in values:
         method = payment_methods.given(world, values["payment_method"])
         payment_methods.used(world, method, customer)
+        payment_methods.refuse_unless_allowed(method, values.get("allowed_payment_method_types"))
     confirm = values.get("confirm", False)
     if "off_session" in values and not confirm:
         raise InvalidRequest("off_session can only be set when confirming a PaymentIntent", param="off_session")
@@ -39,9 +40,7 @@ def create(world: World, values: dict[str, Any]) -> Object:
     return intent
 
 
-def _automatic(values: dict[str, Any]) -> Object | None:
-    if "payment_method_types" in values:
-        return None
+def _automatic(values: dict[str, Any]) -> Object:
     asked = values.get("automatic_payment_methods", {})
     return {"allow_redirects": asked.get("allow_redirects", "always"), "enabled": asked.get("enabled", True)}
 
@@ -69,6 +68,7 @@ def make(
     intent = world.new(
         "payment_intent",
         {
+            "allowed_payment_method_types": values.get("allowed_payment_method_types"),
             "amount": values["amount"],
             "amount_capturable": 0,
             "amount_details": {"tip": {}},
@@ -91,7 +91,7 @@ def make(
             "payment_method": method["id"] if method else None,
             "payment_method_configuration_details": None,
             "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
-            "payment_method_types": values.get("payment_method_types", ["card"]),
+            "payment_method_types": values.get("allowed_payment_method_types", payment_methods.TYPES),
             "processing": None,
             "receipt_email": values.get("receipt_email"),
             "review": None,

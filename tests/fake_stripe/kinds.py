@@ -137,13 +137,20 @@ def url(value: Any, param: str) -> str:
     return value
 
 
-def one_of(*allowed: str) -> Callable[[Any, str], str]:
-    def member(value: Any, param: str) -> str:
-        if value not in allowed:
-            raise InvalidRequest(f"Invalid {param}: must be one of {', '.join(allowed)}", param=param)
-        return value
+@dataclass(frozen=True)
+class OneOf:
+    """Raises InvalidRequest for what is not allowed."""
 
-    return member
+    allowed: tuple[str, ...]
+
+    def __call__(self, value: Any, param: str) -> str:
+        if value not in self.allowed:
+            raise InvalidRequest(f"Invalid {param}: must be one of {', '.join(self.allowed)}", param=param)
+        return str(value)
+
+
+def one_of(*allowed: str) -> OneOf:
+    return OneOf(allowed)
 
 
 def metadata(value: Any, param: str) -> dict[str, str]:

@@ -50,6 +50,7 @@ _FUTURE_USAGE = one_of("off_session", "on_session")
 
 SESSION_CREATE: Specification = {
     "allow_promotion_codes": boolean,
+    "allowed_payment_method_types": [_METHOD_TYPE],
     "billing_address_collection": one_of("auto", "required"),
     "cancel_url": url,
     "client_reference_id": at_most(200),
@@ -84,7 +85,6 @@ SESSION_CREATE: Specification = {
         "statement_descriptor": at_most(22),
         "statement_descriptor_suffix": at_most(22),
     },
-    "payment_method_types": [_METHOD_TYPE],
     "saved_payment_method_options": {
         "allow_redisplay_filters": [one_of("always", "limited", "unspecified")],
         "payment_method_remove": one_of("disabled", "enabled"),
@@ -104,6 +104,7 @@ SESSION_LIST: Specification = {
 SESSION_EXPIRE = EXPAND
 
 PAYMENT_INTENT_CREATE: Specification = {
+    "allowed_payment_method_types": [_METHOD_TYPE],
     "amount": Required(amount),
     "automatic_payment_methods": {"allow_redirects": one_of("always", "never"), "enabled": Required(boolean)},
     "capture_method": _CAPTURE,
@@ -114,7 +115,6 @@ PAYMENT_INTENT_CREATE: Specification = {
     "metadata": metadata,
     "off_session": boolean,
     "payment_method": text,
-    "payment_method_types": [_METHOD_TYPE],
     "receipt_email": text,
     "return_url": url,
     "setup_future_usage": _FUTURE_USAGE,
@@ -163,7 +163,7 @@ PAYOUT_CREATE: Specification = {
 PAYOUT_LIST: Specification = {
     "arrival_date": period,
     "created": period,
-    "status": one_of("canceled", "failed", "in_transit", "paid", "pending"),
+    "status": text,
     **_PAGE,
 }
 

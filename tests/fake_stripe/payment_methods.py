@@ -4,6 +4,7 @@ from .cards import CARDS, Card, card_named
 from .refusals import InvalidRequest, Missing
 from .world import Object, World
 
+TYPES = ["card", "us_bank_account"]
 _NO_ADDRESS = {"city": None, "country": None, "line1": None, "line2": None, "postal_code": None, "state": None}
 BILLING_DETAILS: Object = {"address": _NO_ADDRESS, "email": None, "name": None, "phone": None, "tax_id": None}
 CHECKS = {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"}
@@ -115,6 +116,15 @@ def one_of_customer(world: World, customer_id: str, method_id: str) -> Object:
     if method["customer"] != customer_id:
         raise Missing("PaymentMethod", method_id, "payment_method")
     return method
+
+
+def refuse_unless_allowed(method: Object, types: list[str] | None) -> None:
+    """Raises InvalidRequest if only other types may pay."""
+    if types is not None and method["type"] not in types:
+        raise InvalidRequest(
+            f"The PaymentMethod provided ({method['type']}) is not allowed for this payment: {', '.join(types)}.",
+            param="payment_method",
+        )
 
 
 def used(world: World, method: Object, customer_id: str | None) -> None:

@@ -34,6 +34,7 @@ def create(world: World, values: dict[str, Any]) -> Object:
             "adaptive_pricing": {"enabled": False},
             "after_expiration": None,
             "allow_promotion_codes": values.get("allow_promotion_codes"),
+            "allowed_payment_method_types": values.get("allowed_payment_method_types"),
             "amount_subtotal": total,
             "amount_total": total,
             "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
@@ -70,7 +71,7 @@ def create(world: World, values: dict[str, Any]) -> Object:
             "payment_method_collection": "if_required",
             "payment_method_configuration_details": None,
             "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
-            "payment_method_types": values.get("payment_method_types", ["card", "us_bank_account"]),
+            "payment_method_types": values.get("allowed_payment_method_types", payment_methods.TYPES),
             "payment_status": "unpaid",
             "permissions": None,
             "phone_number_collection": {"enabled": False},
@@ -182,6 +183,7 @@ def pay(
         total = session["amount_total"] if amount is None else amount
         session.update(amount_total=total, amount_subtotal=total, currency=currency or session["currency"])
     method = payment_methods.make(world, card)
+    payment_methods.refuse_unless_allowed(method, session["payment_method_types"])
     intent = _intent(world, session, save)
     if decline := intents.attempt(world, intent, method, off_session=False):
         return decline
@@ -202,7 +204,7 @@ def _intent(world: World, session: Object, save: bool | None) -> Object:
         "amount": session["amount_total"],
         "currency": session["currency"],
         "customer": session["customer"],
-        "payment_method_types": session["payment_method_types"],
+        "allowed_payment_method_types": session["payment_method_types"],
     }
     intent = world.find("payment_intent", session["payment_intent"])
     if intent is None:
