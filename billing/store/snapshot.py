@@ -44,19 +44,25 @@ async def working(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
     Raises DatabaseUnavailable, Overloaded.
     """
     with reachable():
-        async with engine.connect() as connection:
-            raw = (await connection.get_raw_connection()).driver_connection
-            assert raw is not None
-            async with raw.transaction():
-                yield raw
+        async with _driven(engine) as raw, raw.transaction():
+            yield raw
 
 
 @asynccontextmanager
 async def snapshot(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
     """An asyncpg connection inside one read-only snapshot. Raises DatabaseUnavailable, Overloaded."""
     with reachable():
-        async with engine.connect() as connection:
-            raw = (await connection.get_raw_connection()).driver_connection
-            assert raw is not None
-            async with raw.transaction(isolation="repeatable_read", readonly=True):
-                yield raw
+        async with _driven(engine) as raw, raw.transaction(isolation="repeatable_read", readonly=True):
+            yield raw
+
+
+@asynccontextmanager
+async def _driven(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+    async with engine.connect() as connection:
+        raw = (await connection.get_raw_connection()).driver_connection
+        assert raw is not None
+        try:
+            yield raw
+        finally:
+            if raw.is_closed():  # the pool does not see what happens to it here, and would hand it out for ever
+                await connection.invalidate()
