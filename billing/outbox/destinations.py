@@ -60,8 +60,10 @@ class Destinations:
         if url.userinfo:
             raise Invalid.of("url", "must not carry a user or a password")
         host = url.raw_host.decode("ascii")
-        if url.port == 0 or not (_name(host) or ":" in host) or len(host) > 253:
+        if not (_name(host) or ":" in host) or len(host) > 253:
             raise Invalid.of("url", "must name a host")
+        if url.port is not None and not 1 <= url.port <= 65_535:
+            raise Invalid.of("url", "must have a port from 1 to 65535")
         if not self._allow_private and _is_localhost(host):
             raise Invalid.of("url", "leads to this machine")
         return url
