@@ -33,6 +33,7 @@ class Settings:
     stripe_api_key: str | None = field(default=None, repr=False)
     stripe_webhook_secret: str | None = field(default=None, repr=False)
     stripe_api_base: str | None = None
+    stripe_timeout_seconds: int = 10
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":

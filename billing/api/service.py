@@ -52,7 +52,12 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
     books = await price_books(engine)
     service: Service
     posting = Posting(dsn, lambda: service.books, lanes=settings.lanes, batch=settings.batch, queue=settings.queue)
-    keys = Keys(settings.stripe_api_key, settings.stripe_webhook_secrets, settings.stripe_api_base)
+    keys = Keys(
+        settings.stripe_api_key,
+        settings.stripe_webhook_secrets,
+        settings.stripe_api_base,
+        settings.stripe_timeout_seconds,
+    )
     destinations = Destinations(allow_private=settings.webhook_allow_private)
     async with funding(keys, posting, engine, work) as payments, posting:
         service = Service(

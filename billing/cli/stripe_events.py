@@ -87,7 +87,12 @@ def retry(event_id: str) -> None:
 
 async def _with_funding(dsn: str, work: Callable[[Funding], Awaitable[T]]) -> T:
     settings = settings_of()
-    keys = Keys(settings.stripe_api_key, settings.stripe_webhook_secrets, settings.stripe_api_base)
+    keys = Keys(
+        settings.stripe_api_key,
+        settings.stripe_webhook_secrets,
+        settings.stripe_api_base,
+        settings.stripe_timeout_seconds,
+    )
     engine, working = read_engine(dsn, size=2), work_engine(dsn, size=2)
     posting = Posting(dsn, lambda: PriceBooks([]), lanes=1)  # nothing that Stripe reports has a price of ours
     try:

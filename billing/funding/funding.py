@@ -9,7 +9,7 @@ from billing.core.refusals import PaymentsNotConfigured
 from billing.funding.effects import Effects
 from billing.funding.inbox import Inbox
 from billing.funding.orders import Orders
-from billing.funding.processor import Processor
+from billing.funding.processor import TIMEOUT_SECONDS, Processor
 from billing.funding.recharges import Recharges
 from billing.funding.sync import Sync
 from billing.posting import Posting
@@ -25,6 +25,7 @@ class Keys:
     api_key: str | None
     webhook_secrets: tuple[str, ...] = ()
     api_base: str | None = None
+    timeout_seconds: float = TIMEOUT_SECONDS
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ async def funding(keys: Keys, posting: Posting, engine: Engine, work: Engine) ->
     if keys.api_key is None:
         yield Funding(None, None, None, None)
         return
-    processor = Processor(keys.api_key, keys.api_base)
+    processor = Processor(keys.api_key, keys.api_base, timeout_seconds=keys.timeout_seconds)
     try:
         inbox = Inbox(Effects(processor, posting, engine, work), work, keys.webhook_secrets)
         yield Funding(

@@ -17,7 +17,7 @@ from billing.core.refusals import CheckoutRefused, ProcessorUnavailable
 from billing.core.till import Topup
 
 T = TypeVar("T")
-TIMEOUT_SECONDS: Final = 10.0
+TIMEOUT_SECONDS: Final = 10
 NETWORK_RETRIES: Final = 1
 PAGE: Final = 100
 MARK: Final = "billing_account_id"  # whose an object is, as its metadata says
@@ -87,8 +87,8 @@ class Processor:
     Stripe understood and said no.
     """
 
-    def __init__(self, key: str, api_base: str | None = None) -> None:
-        self._http = stripe.HTTPXClient(timeout=TIMEOUT_SECONDS)
+    def __init__(self, key: str, api_base: str | None = None, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self._http = stripe.HTTPXClient(timeout=timeout_seconds)
         self._stripe = stripe.StripeClient(
             key,
             base_addresses={"api": api_base} if api_base else None,
