@@ -13,7 +13,7 @@ from billing.core.commands import HOUSE, Command
 from billing.core.packs import micros
 from billing.core.payments import BookTransaction, FailTopup, PayTopup, ReportCardRefund, ReportDispute
 from billing.core.refusals import AccountNotFound, TopupNotFound
-from billing.funding.processor import MARK, MARK_TOPUP, Movement, NoSuchThing, Processor
+from billing.funding.processor import FINAL_DECLINES, MARK, MARK_TOPUP, Movement, NoSuchThing, Processor
 from billing.posting import Posting
 from billing.store.engine import Engine
 from billing.store.topups import booked, keep_payout_items, owner_of, topup
@@ -79,8 +79,11 @@ class Effects:
         elif owner.topup_id.startswith("recharge:") and intent["status"] in ("requires_payment_method", "canceled"):
             # In a checkout the customer may try another card; nobody is there to do so here.
             error = intent.get("last_payment_error") or {}
-            reason = error.get("decline_code") or error.get("code") or intent["status"]
-            await self._report(FailTopup(owner.account_id, owner.topup_id, "failed", str(reason)[:200]))
+            reason = str(error.get("decline_code") or error.get("code") or intent["status"])
+            # The event may be here before the answer to the payment: whoever reports first decides about the next.
+            await self._report(
+                FailTopup(owner.account_id, owner.topup_id, "failed", reason[:200], reason in FINAL_DECLINES)
+            )
         return owner.account_id
 
     async def charge(self, charge: Object) -> str:

@@ -25,7 +25,7 @@ MARK_TOPUP: Final = "billing_topup_id"
 log = structlog.get_logger("billing.funding")
 
 # https://docs.stripe.com/declines/codes: cards for which another attempt is of no use.
-_FINAL_DECLINES: Final = frozenset(
+FINAL_DECLINES: Final = frozenset(
     [
         "authentication_required",
         "card_not_supported",
@@ -253,7 +253,7 @@ def _payment(intent: Any) -> Payment:
             return Payment(intent.id, "failed", amount, currency, "authentication_required", True)
     error = intent.last_payment_error
     code = (error.decline_code or error.code or "declined") if error else intent.cancellation_reason or intent.status
-    return Payment(intent.id, "failed", amount, currency, code, code in _FINAL_DECLINES)
+    return Payment(intent.id, "failed", amount, currency, code, code in FINAL_DECLINES)
 
 
 def _declined(error: stripe.CardError) -> Payment:
@@ -262,7 +262,7 @@ def _declined(error: stripe.CardError) -> Payment:
     code = detail.get("decline_code") if error.code == "card_declined" else error.code
     code = str(code or error.code or "declined")
     intent = detail.get("payment_intent") or {}
-    return Payment(intent.get("id"), "failed", reason=code, final=code in _FINAL_DECLINES)
+    return Payment(intent.get("id"), "failed", reason=code, final=code in FINAL_DECLINES)
 
 
 def _movement(transaction: Any) -> Movement:
