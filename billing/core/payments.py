@@ -12,6 +12,7 @@ from billing.core.commands import Command, currency
 from billing.core.packs import Pack
 from billing.core.refusals import Invalid
 from billing.core.text import RESERVED_GRANT_PREFIXES, free_text, identifier
+from billing.core.till import AutoRecharge
 
 URL_LENGTH = 2_000
 _HTTP = ("https://", "http://")
@@ -166,11 +167,13 @@ class EndAutoRecharge(Command):
 class Recharge(Command):
     """Looks whether a recharge is due and opens its top-up.
 
-    `pack` is what is on sale under the pack's id, `saved_card` what the customer saved last, where no card was chosen.
+    `pack` is what is on sale under the pack's id, `saved_card` what the customer saved last, where no card was chosen;
+    both were looked up for what stood in `seen`.
     """
 
     pack: Pack | None
     saved_card: str | None = None
+    seen: AutoRecharge | None = None
 
 
 @dataclass(slots=True)

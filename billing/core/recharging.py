@@ -77,6 +77,8 @@ def recharge(wallet: Wallet, command: Recharge, now: datetime) -> RechargeAnswer
     topup = None
     if known.status != "active" or wallet.available >= known.threshold:
         known = known._replace(due_at=None)
+    elif command.seen is not None and _sought(command.seen) != _sought(known):
+        known = known._replace(due_at=now)  # another pack, or a card that nobody needed then: no reason to stop
     elif wallet.settings is None or wallet.settings.status != "active":
         known = known._replace(due_at=now + LOOK_AGAIN)
     elif command.pack is None or command.pack.pack_id != known.pack_id:
@@ -152,6 +154,11 @@ def _put(wallet: Wallet, known: AutoRecharge) -> None:
     if wallet.recharge_below != watched:
         wallet.recharge_below = watched
         wallet.watch_changed = True
+
+
+def _sought(recharge: AutoRecharge) -> tuple[str, str | None, bool]:
+    """What decides which pack and card are looked up."""
+    return recharge.pack_id, recharge.payment_method, recharge.topup_id is None
 
 
 def _month(moment: datetime) -> str:

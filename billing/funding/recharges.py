@@ -74,8 +74,8 @@ class Recharges:
         card = wanted.payment_method
         if card is None and customer_id is not None and wanted.topup_id is None:
             card = await self._saved_card(customer_id)
-        command = Recharge(account_id, await pack_on_sale(self._engine, wanted.pack_id), card if customer_id else None)
-        answer = await self._posting.post(command)
+        pack = await pack_on_sale(self._engine, wanted.pack_id)
+        answer = await self._posting.post(Recharge(account_id, pack, card if customer_id else None, wanted))
         assert isinstance(answer, RechargeAnswer)
         topup = answer.topup
         if topup is None or topup.status != "pending":
