@@ -6,7 +6,7 @@ from typing import Final
 from billing.core.answers import ClearingAnswer
 from billing.core.commands import HOUSE
 from billing.core.payments import BookTransaction
-from billing.core.refusals import IdReused, Invalid
+from billing.core.refusals import AccountNotFound, IdReused, Invalid
 from billing.core.till import BookedTransaction
 from billing.core.wallet import Settings, Wallet
 
@@ -22,7 +22,12 @@ BOOKED_HERE: Final = ("fee", "payout", "payout_failed")
 
 
 def book_transaction(wallet: Wallet, command: BookTransaction, now: datetime) -> ClearingAnswer:
-    """Books a transaction's fee and, on the house, payouts. Raises IdReused (Stripe never says two things), Invalid."""
+    """Books a transaction's fee and, on the house, payouts.
+
+    Raises AccountNotFound, IdReused (Stripe never says two things), Invalid.
+    """
+    if wallet.settings is None and wallet.account_id != HOUSE:
+        raise AccountNotFound(wallet.account_id)
     row = BookedTransaction(
         wallet.account_id,
         command.transaction_id,
@@ -41,12 +46,12 @@ def book_transaction(wallet: Wallet, command: BookTransaction, now: datetime) ->
     if command.event not in (*REPORTED, *BOOKED_HERE):
         raise Invalid.of("event", "is not one that the ledger knows")
     # From here on it must succeed.
-    if wallet.settings is None and wallet.account_id == HOUSE:
+    if wallet.settings is None:
         _open_the_house(wallet, now)
     if command.event in ("payout", "payout_failed") and command.amount_micros:
-        wallet.post(
-            command.event, abs(command.amount_micros), now, asset=command.currency, external_id=command.booked_as
-        )
+        # By the sign: where the balance was below zero, a payout takes from the bank.
+        kind = "payout" if command.amount_micros < 0 else "payout_failed"
+        wallet.post(kind, abs(command.amount_micros), now, asset=command.currency, external_id=command.booked_as)
     if command.fee_micros:
         kind = "fee" if command.fee_micros > 0 else "fee_returned"
         wallet.post(kind, abs(command.fee_micros), now, asset=command.currency, external_id=command.transaction_id)
