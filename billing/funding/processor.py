@@ -4,10 +4,10 @@ Every call that makes something carries an idempotency key of ours, so that it m
 transaction is open while one runs. What comes back is read into plain values here; amounts become micros.
 """
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import stripe
 import structlog
@@ -20,6 +20,7 @@ T = TypeVar("T")
 TIMEOUT_SECONDS: Final = 10
 NETWORK_RETRIES: Final = 1
 PAGE: Final = 100
+KEYS: Final = 5  # idempotency keys for one thing, each after Stripe has kept a failure under the one before
 MARK: Final = "billing_account_id"  # whose an object is, as its metadata says
 MARK_TOPUP: Final = "billing_topup_id"
 log = structlog.get_logger("billing.funding")
@@ -80,6 +81,10 @@ class NoSuchThing(Exception):
     """Stripe knows no object of this id."""
 
 
+class _KeptFailure(Exception):
+    """Stripe repeats a 500 that it keeps under an idempotency key, and will for a day."""
+
+
 class Processor:
     """Stripe's API as this service uses it. Close it in the end.
 
@@ -101,27 +106,29 @@ class Processor:
 
     async def make_customer(self, account_id: str) -> str:
         """The id of the account's customer; the same for a day, however often it is asked for."""
-        customer = await _asked(
-            self._stripe.v1.customers.create_async(
+        customer = await _made(
+            lambda key: self._stripe.v1.customers.create_async(
                 {"description": account_id, "metadata": {MARK: account_id}},  # nothing that may change meanwhile
-                {"idempotency_key": f"customer/{account_id}"},
-            )
+                {"idempotency_key": key},
+            ),
+            f"customer/{account_id}",
         )
         return customer.id
 
     async def make_checkout(self, topup: Topup, pack_name: str, customer_id: str) -> tuple[str, str]:
         """(id, address) of the page where the customer pays `topup`; one for each top-up, by its idempotency key."""
         marks = {MARK: topup.account_id, MARK_TOPUP: topup.topup_id}
-        assert topup.success_url is not None
-        assert topup.cancel_url is not None
-        session = await _asked(
-            self._stripe.v1.checkout.sessions.create_async(
+        success_url, cancel_url = topup.success_url, topup.cancel_url
+        assert success_url is not None
+        assert cancel_url is not None
+        session = await _made(
+            lambda key: self._stripe.v1.checkout.sessions.create_async(
                 {
                     "mode": "payment",
                     "customer": customer_id,
                     "client_reference_id": topup.account_id,
-                    "success_url": topup.success_url,
-                    "cancel_url": topup.cancel_url,
+                    "success_url": success_url,
+                    "cancel_url": cancel_url,
                     "metadata": marks,
                     # The card is saved, so that auto-recharge can be set up afterwards.
                     "payment_intent_data": {"metadata": marks, "setup_future_usage": "off_session"},
@@ -136,10 +143,23 @@ class Processor:
                         }
                     ],
                 },
-                {"idempotency_key": f"{topup.account_id}/{topup.topup_id}"},
-            )
+                {"idempotency_key": key},
+            ),
+            f"{topup.account_id}/{topup.topup_id}",
+            lambda: self._find_checkout(topup, customer_id),
         )
         return session.id, session.url or ""
+
+    async def _find_checkout(self, topup: Topup, customer_id: str) -> stripe.checkout.Session | None:
+        since = int(topup.created_at.timestamp()) - 60
+        async for session in self._all(
+            self._stripe.v1.checkout.sessions.list_async(
+                {"customer": customer_id, "created": {"gte": since}, "limit": PAGE}
+            )
+        ):
+            if dict(session.metadata or {}).get(MARK_TOPUP) == topup.topup_id:
+                return cast(stripe.checkout.Session, session)
+        return None
 
     async def pay(self, topup: Topup, customer_id: str, payment_method: str, attempt: int) -> Payment:
         """Charges a saved card while its holder is away. The same `attempt` again is the same payment."""
@@ -239,6 +259,33 @@ async def _asked(call: Awaitable[T]) -> T:
         # Never the error's own text: it may quote what was sent.
         log.warning("stripe did not answer", kind=type(error).__name__, status=error.http_status, code=error.code)
         raise ProcessorUnavailable(2) from None
+
+
+async def _made(
+    make: Callable[[str], Awaitable[T]], key: str, find: Callable[[], Awaitable[T | None]] | None = None
+) -> T:
+    """What `make` makes under an idempotency key: `key`, unless Stripe keeps a failure under it.
+
+    Then `find` says whether it was made all the same. Where nobody can say, another does no harm: the first one has
+    been shown to nobody.
+    """
+    for attempt in range(KEYS):
+        try:
+            return await _asked(_unless_kept(make(f"{key}/{attempt}" if attempt else key)))
+        except _KeptFailure:
+            found = None if find is None else await find()
+            if found is not None:
+                return found
+    raise ProcessorUnavailable(30)
+
+
+async def _unless_kept(call: Awaitable[T]) -> T:
+    try:
+        return await call
+    except stripe.APIError as error:
+        if (error.headers or {}).get("idempotent-replayed") == "true":
+            raise _KeptFailure() from None
+        raise
 
 
 def _payment(intent: Any) -> Payment:
