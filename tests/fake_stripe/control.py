@@ -232,7 +232,8 @@ class Control:
 
     def fault(self, kind: str, times: int = 1, method: str | None = None, path: str = "/v1") -> None:
         """The next `times` requests of `method` whose path begins with `path` meet with `kind`: 429, 500, 500_after,
-        timeout, timeout_after, reset, reset_after, hold (see `faults.py`). Ordered ones apply one after the other."""
+        500_kept, timeout, timeout_after, reset, reset_after, hold (see `faults.py`). Ordered ones apply one after the
+        other."""
         self._gate.faults.add(str(kind), times, method, path)
 
     def clear_faults(self) -> None:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 # 429            refused, not executed
 # 500            broken before it was executed; nothing is kept under its key
 # 500_after      executed, yet told as a 500, which is kept under its key
+# 500_kept       broken before it was executed, and the 500 is kept under its key
 # timeout        not executed, never answered
 # timeout_after  executed and kept, never answered
 # reset          not executed, the connection is reset
 # reset_after    executed and kept, the connection is reset
 # hold           waits, with its idempotency key in use, until `release_requests`; then it is executed
-KINDS = ("429", "500", "500_after", "timeout", "timeout_after", "reset", "reset_after", "hold")
+KINDS = ("429", "500", "500_after", "500_kept", "timeout", "timeout_after", "reset", "reset_after", "hold")
 
 
 @dataclass

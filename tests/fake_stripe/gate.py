@@ -95,6 +95,8 @@ class Gate:
             self.held.append(released := asyncio.Event())
             await released.wait()
         values = endpoint.values(received.params)
+        if received.fault == "500_kept":
+            return _told(Broken(), retry=False)
         sessions.expire_overdue(self.world)
         self.world.request = {"id": received.id, "idempotency_key": received.idempotency_key}
         try:
