@@ -25,7 +25,7 @@ class Route(NamedTuple):
 
 PACK = {"credits": 1, "price": {"micros": 10_000, "currency": "USD"}}
 TOPUP = {"pack_id": "p", "success_url": "https://a.example", "cancel_url": "https://a.example"}
-NAMES = {"pack_id": "p", "topup_id": "t", "event_id": "evt_1"}
+NAMES = {"pack_id": "p", "topup_id": "t", "event_id": "evt_1", "endpoint_id": "we_1"}
 RECHARGE = {"threshold": 1, "pack_id": "p", "monthly_limit": 1}
 A = "/v1/accounts/{account_id}"
 C = f"{A}/charges/{{request_id}}"
@@ -67,6 +67,16 @@ ROUTES = [
     Route("GET", "/v1/stripe/events", OVERSEEING),
     Route("GET", "/v1/stripe/events/{event_id}", OVERSEEING, status=404),
     Route("POST", "/v1/stripe/events/{event_id}/retry", ADMIN, status=404),
+    Route("POST", "/v1/webhook-endpoints", ADMIN, {"url": "http://127.0.0.1:9/", "events": ["dispute.closed"]}, 201),
+    Route("GET", "/v1/webhook-endpoints", ADMIN),
+    Route("GET", "/v1/webhook-endpoints/{endpoint_id}", ADMIN, status=404),
+    Route("PATCH", "/v1/webhook-endpoints/{endpoint_id}", ADMIN, {"enabled": False}, 404),
+    Route("DELETE", "/v1/webhook-endpoints/{endpoint_id}", ADMIN, status=404),
+    Route("POST", "/v1/webhook-endpoints/{endpoint_id}/rotate", ADMIN, status=404),
+    Route("POST", "/v1/webhook-endpoints/{endpoint_id}/replay", ADMIN, {"since": "2026-01-01T00:00:00Z"}, 404),
+    Route("GET", "/v1/webhook-endpoints/{endpoint_id}/deliveries", OVERSEEING, status=404),
+    Route("GET", "/v1/webhook-events", OVERSEEING),
+    Route("POST", "/v1/webhook-events/{event_id}/replay", ADMIN, {}, 404),
     Route("POST", "/v1/keys", ADMIN, {"role": "gateway", "name": "n"}, 201),
     Route("GET", "/v1/keys", ADMIN),
     Route("DELETE", "/v1/keys/{key_id}", ADMIN),

@@ -466,12 +466,12 @@ class TestSideBySide:
     async def test_what_one_has_locked_the_other_leaves_alone(self, desk: Desk) -> None:
         await desk.endpoint("https://hooks.example/")
         first, second = await desk.announce(), await desk.announce()
-        async with desk.owner.transaction():
+        async with asyncio.timeout(BOUND_SECONDS), desk.owner.transaction():
             await desk.owner.execute("SELECT 1 FROM outbox WHERE event_id = $1 FOR UPDATE", first)
             assert await dispatch(desk.work, 10) == 1
         assert not (await desk.outbox_row(first))["dispatched"]
         assert await dispatch(desk.work, 10) == 1
-        async with desk.owner.transaction():
+        async with asyncio.timeout(BOUND_SECONDS), desk.owner.transaction():
             await desk.owner.execute("SELECT 1 FROM webhook_delivery WHERE event_id = $1 FOR UPDATE", first)
             assert [errand.event_id for errand in await claimed(desk)] == [second]
         assert [errand.event_id for errand in await claimed(desk)] == [first]
