@@ -8,6 +8,8 @@ import pytest
 from rich.console import Console
 
 from billing.books import progress_of, show, verify
+from billing.core.clearing import BOOKED_HERE, REPORTED
+from billing.core.ledger import ROUTES
 from billing.core.refusals import AccountNotFound
 
 NAMES = ["I1", "I2", "I3", "I4", "I5", "I6", "I9", "I10", "I12", "I13"]
@@ -18,7 +20,7 @@ def test_a_healthy_database_passes(healthy: str) -> None:
     assert [checked.finding for checked in report.invariants if checked.finding] == []
     assert [checked.name for checked in report.invariants] == NAMES
     assert report.ok
-    assert (report.accounts, report.charges, report.transfers) == (3, 16, 24)
+    assert (report.accounts, report.charges, report.transfers) == (6, 20, 95)
     assert all(checked.checked_rows > 0 for checked in report.invariants)
 
 
@@ -29,16 +31,26 @@ async def test_it_is_healthy_because_of_what_happened_and_not_because_nothing_di
         kinds = await connection.fetch("SELECT DISTINCT kind FROM transfer")
         flags = await connection.fetch("SELECT DISTINCT unnest(flags) FROM charge")
         successors = await connection.fetch(
-            'SELECT grant_id FROM "grant" WHERE origin_grant_id IS NOT NULL AND moved = 0'
+            'SELECT grant_id FROM "grant" WHERE origin_grant_id IS NOT NULL AND moved = 0 ORDER BY grant_id'
         )
-        fills = await connection.fetch("SELECT grant_id FROM fill ORDER BY grant_id")
+        fills = await connection.fetch("SELECT grant_id FROM fill WHERE account_id = 'acme' ORDER BY grant_id")
+        debts = await connection.fetch("SELECT DISTINCT request_id FROM debt WHERE outstanding > 0 ORDER BY request_id")
+        topups = await connection.fetch("SELECT DISTINCT status FROM topup")
+        refunds = await connection.fetch("SELECT DISTINCT status FROM card_refund")
+        disputes = await connection.fetch("SELECT DISTINCT status FROM dispute")
+        events = await connection.fetch("SELECT DISTINCT event FROM stripe_transaction")
     finally:
         await connection.close()
     assert {row[0] for row in states} == {"authorized", "settled", "voided", "expired"}
-    assert {row[0] for row in kinds} == {"grant", "settle", "refund", "expire", "purchase_bank"}
+    assert {row[0] for row in kinds} == set(ROUTES)
     assert {row[0] for row in flags} >= {"late", "forced", "overdrawn", "capped", "unrequested"}
-    assert len(successors) == 1
+    assert [row[0] for row in successors] == ["pack:lapsed:2", "pack:own:3", "refund:r-succeeding:1"]
     assert [row[0] for row in fills] == ["paid", "plan", "promo"]
+    assert [row[0] for row in debts] == ["first", None]
+    assert {row[0] for row in topups} == {"paid", "expired", "refunded", "disputed"}
+    assert {row[0] for row in refunds} == {"succeeded", "failed"}
+    assert {row[0] for row in disputes} == {"open", "won", "lost"}
+    assert {row[0] for row in events} == {*REPORTED, *BOOKED_HERE}
 
 
 def test_an_empty_database_passes(fresh_database: str) -> None:
@@ -47,7 +59,10 @@ def test_an_empty_database_passes(fresh_database: str) -> None:
     assert (report.accounts, report.charges, report.transfers) == (0, 0, 0)
 
 
-@pytest.mark.parametrize(("account", "charges", "transfers"), [("acme", 14, 23), ("beta", 2, 1), ("idle", 0, 0)])
+@pytest.mark.parametrize(
+    ("account", "charges", "transfers"),
+    [("acme", 14, 23), ("beta", 2, 1), ("idle", 0, 0), ("payer", 3, 59), ("owing", 1, 7), ("_house", 0, 5)],
+)
 def test_one_account_is_looked_at_alone(healthy: str, account: str, charges: int, transfers: int) -> None:
     report = asyncio.run(verify(healthy, account))
     assert report.ok
@@ -76,7 +91,7 @@ def test_verifying_writes_nothing_and_sees_one_instant(healthy: str) -> None:
         tasks: list[asyncio.Future[str]] = []
         try:
             report = await verify(healthy, progress=progress)
-            assert [await task for task in tasks] == ["UPDATE 3"]
+            assert [await task for task in tasks] == ["UPDATE 6"]
         finally:
             await writer.close()
         return report.ok
@@ -101,7 +116,7 @@ def test_a_report_is_shown_on_a_terminal(healthy: str) -> None:
     show(report, console)
     shown = console.export_text()
     assert "I10  The journal's chains verify and nobody may rewrite them" in shown
-    assert "All 10 invariants hold for 3 accounts, 16 charges and 24 transfers." in shown
+    assert "All 10 invariants hold for 6 accounts, 20 charges and 95 transfers." in shown
     assert "BROKEN" not in shown
 
 

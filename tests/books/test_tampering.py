@@ -31,7 +31,7 @@ TAMPERINGS = {
     "a grant that was never issued": (
         [
             """INSERT INTO "grant" SELECT account_id, 'gift', 'promotion', 9, 9, 0, 0, 0, 0, 10, NULL, false, true, NULL,
-               NULL, NULL, NULL, NULL, 99, created_at FROM account WHERE account_id = 'idle'"""
+               NULL, NULL, NULL, NULL, 99, created_at, 0 FROM account WHERE account_id = 'idle'"""
         ],
         {
             "I1": ("grant", "idle/gift", "granted is 9, but transfer 99 is not there"),
@@ -117,8 +117,9 @@ TAMPERINGS = {
         },
     ),
     "a money transfer deleted": (
-        ["DELETE FROM transfer WHERE book = 'money'"],
+        ["DELETE FROM transfer WHERE account_id = 'acme' AND book = 'money'"],
         {
+            "I12": ("grant", "acme/paid", "9990000 micros USD were paid for it, but no transfer says so"),
             "I2": ("account", "acme", "money_seq is 1, but its last money transfer is 0"),
             "I10": ("account", "acme", "money_head is"),
         },
@@ -239,7 +240,8 @@ TAMPERINGS = {
             "settled_credits = 9223372036854775807, refunded_credits = -9223372036854775808 WHERE request_id = 'first'",
             """UPDATE "grant" SET used = 9223372036854775807, moved = 9223372036854775807 WHERE grant_id = 'plan'""",
             f"UPDATE transfer SET amount = 9223372036854775807, balance_after = -9223372036854775808 WHERE {ACME}",
-            "UPDATE account SET posted = 9223372036854775807, held = 9223372036854775807, debt = 9223372036854775807",
+            "UPDATE account SET posted = 9223372036854775807, held = 9223372036854775807, debt = 9223372036854775807 "
+            "WHERE account_id IN ('acme', 'beta')",
         ],
         {
             "I1": ("grant", "acme/promo", "granted is 20, but transfer 1 is a grant of 9223372036854775807 credits"),
@@ -507,6 +509,401 @@ TAMPERINGS = {
             "I10": ("transfer", "acme/wallet/7", "it settles charge late, which is not there"),
         },
     ),
+    "credits clawed back that no return claims": (
+        ["""UPDATE "grant" SET clawed = 502 WHERE grant_id = 'pack:own:1'"""],
+        {
+            "I1": ("account", "payer", "revoked is 1587 by its transfers, but 1588 by its grants"),
+            "I6": (
+                "grant",
+                "payer/pack:own:1",
+                "clawed is 502, but card refunds and disputes took 601 and refunds that failed restored 100",
+            ),
+            "I12": (
+                "grant",
+                "payer/pack:own:1",
+                "clawed is 502 of 1000 credits and 0 expired, but 5001000 of 10000000 micros were returned, which is 501",
+            ),
+        },
+    ),
+    "credits left to somebody whose money went back": (
+        ["""UPDATE "grant" SET clawed = 79 WHERE grant_id = 'pack:complained:2'"""],
+        {
+            "I6": ("grant", "payer/pack:complained:2", "0 moved make 100, closed; clawed is 79"),
+            "I12": (
+                "grant",
+                "payer/pack:complained:2",
+                "clawed is 79 of 100 credits and 0 expired, but 8000000 of 10000000 micros were returned, which is 80",
+            ),
+        },
+    ),
+    "more revoked than clawed back": (
+        ["""UPDATE "grant" SET clawed = 0 WHERE grant_id = 'pack:complained:1'"""],
+        {"I6": ("grant", "payer/pack:complained:1", "800 revoked and 0 moved make 1000, open; clawed is 0")},
+    ),
+    "a clawback of a grant that is not there": (
+        ["""DELETE FROM "grant" WHERE grant_id = 'pack:spent:1'"""],
+        {"I6": ("transfer", "owing/money/1", "it names grant pack:spent:1, which is not there")},
+    ),
+    "revoked credits turned into used ones": (
+        ["""UPDATE "grant" SET revoked = revoked - 100, used = used + 100 WHERE grant_id = 'pack:complained:1'"""],
+        {
+            "I6": (
+                "grant",
+                "payer/pack:complained:1",
+                "200 remaining, 100 used, 0 expired, 700 revoked and 0 moved, but by transfers, fills and refunds 200, 0, 0, 800",
+            ),
+            "I12": (
+                "grant",
+                "payer/pack:complained:1",
+                "of which 700 are revoked: that is 7000000, but 8000000 were returned out of deferred revenue",
+            ),
+        },
+    ),
+    "a card refund that says less than it revoked": (
+        [
+            """UPDATE card_refund SET clawed = '[["pack:own:1",499,0],["pack:own:2",0,50]]' WHERE card_refund_id = 're-half'"""
+        ],
+        {
+            "I1": (
+                "card_refund",
+                "payer/re-half",
+                "it revokes 499 of pack:own:1, 50 that were used, but its transfers 500 of pack:own:1, 50 that were used",
+            ),
+            "I6": ("grant", "payer/pack:own:1", "clawed is 501, but card refunds and disputes took 600"),
+        },
+    ),
+    "a dispute that says less than it revoked": (
+        ["""UPDATE dispute SET clawed = '[["pack:complained:1",800,0]]' WHERE dispute_id = 'du-lost'"""],
+        {
+            "I1": (
+                "dispute",
+                "payer/du-lost",
+                "it revokes 800 of pack:complained:1, but its transfers 800 of pack:complained:1, 80 of pack:complained:2",
+            )
+        },
+    ),
+    "a card refund whose papers nobody can read": (
+        ["""UPDATE card_refund SET clawed = '[["pack:own:1", 500' WHERE card_refund_id = 're-half'"""],
+        {
+            "I1": (
+                "card_refund",
+                "payer/re-half",
+                "clawed should be a list of a grant, credits revoked and credits owed",
+            ),
+            "I6": ("card_refund", "payer/re-half", "clawed should be"),
+        },
+    ),
+    "an open dispute that took credits": (
+        ["""UPDATE dispute SET clawed = '[["pack:frozen:1",1,0]]' WHERE dispute_id = 'du-open'"""],
+        {"I1": ("dispute", "payer/du-open", 'it was not lost, but took [["pack:frozen:1",1,0]]')},
+    ),
+    "a failed card refund that succeeded after all": (
+        ["UPDATE card_refund SET status = 'succeeded' WHERE card_refund_id = 're-failed'"],
+        {
+            "I1": ("transfer", "payer/wallet/13", "for re-failed, but that is succeeded, and of top-up own"),
+            "I12": (
+                "card_refund",
+                "payer/re-failed",
+                "transfer money/7 moves 1000000 micros USD as card_refund_deferred_failed for it, but it is succeeded",
+            ),
+        },
+    ),
+    "a card refund forgotten": (
+        ["DELETE FROM card_refund WHERE card_refund_id = 're-full'"],
+        {
+            "I1": (
+                "transfer",
+                "payer/wallet/9",
+                "it is a revoke of grant pack:diluted:1 for re-full, but there is no such card refund or dispute",
+            ),
+            "I12": ("card_refund", "payer/re-full", "for it, but it is not there"),
+        },
+    ),
+    "a card refund of another top-up": (
+        ["UPDATE card_refund SET topup_id = 'own' WHERE card_refund_id = 're-full'"],
+        {
+            "I1": ("transfer", "payer/wallet/9", "for re-full, but that is succeeded, and of top-up own"),
+            "I12": ("card_refund", "payer/re-full", "of grant pack:own:1, but by 1 transfers"),
+        },
+    ),
+    "a restored grant that came from nowhere": (
+        ["""UPDATE "grant" SET origin_grant_id = NULL WHERE grant_id = 'pack:own:3'"""],
+        {
+            "I1": ("grant", "payer/pack:own:3", "of 10 credits to grant pack:own:3"),
+            "I12": ("grant", "payer/pack:own:3", "but no top-up that is paid brings it"),
+        },
+    ),
+    "a clawback's debt lost": (
+        ["DELETE FROM debt WHERE account_id = 'owing'", "DELETE FROM fill WHERE account_id = 'owing'"],
+        {
+            "I6": (
+                "debt",
+                "owing/3",
+                "transfer 3 draws 14 credits from no grant for a clawback, but there is no such debt",
+            )
+        },
+    ),
+    "a fill of more than a grant ever had": (
+        ["UPDATE fill SET credits = 200 WHERE grant_id = 'sorry'"],
+        {"I6": ("fill", "owing/3/5", "it is a grant of 5 credits to grant sorry")},
+    ),
+    "a fill of more than was restored": (
+        [
+            """UPDATE fill SET credits = 101, paid_by_seq = (SELECT seq FROM transfer WHERE kind = 'restore'
+               AND grant_id = 'pack:own:1') WHERE account_id = 'payer' AND seq = 6"""
+        ],
+        {"I6": ("fill", "payer/6/14", "it is a restore of 100 credits to grant pack:own:1")},
+    ),
+    "credit for the house": (
+        ["UPDATE account SET credit_limit = 5 WHERE account_id = '_house'"],
+        {"I4": ("account", "_house", "credit_limit is 5")},
+    ),
+    "a lost dispute passed over": (
+        ["UPDATE topup SET status = 'paid' WHERE topup_id = 'complained'"],
+        {"I12": ("topup", "payer/complained", "8000000 returned and 0 disputed, with 1 lost disputes")},
+    ),
+    "a refunded top-up that seems paid": (
+        ["UPDATE topup SET status = 'paid' WHERE topup_id = 'diluted'"],
+        {"I12": ("topup", "payer/diluted", "of 9000000 micros 9000000 returned and 0 disputed")},
+    ),
+    "a paid top-up without a payment": (
+        ["UPDATE topup SET status = 'paid' WHERE topup_id = 'left'"],
+        {"I12": ("topup", "payer/left", "it is paid, paid at no time by no payment")},
+    ),
+    "money without credits": (
+        ["UPDATE topup SET status = 'paid', paid_at = created_at, payment_id = 'pi-left' WHERE topup_id = 'left'"],
+        {
+            "I12": (
+                "grant",
+                "payer/pack:left:1",
+                "there is no such grant, but top-up left is paid and brings 1000 credits for 10000000 micros USD",
+            )
+        },
+    ),
+    "credits without money": (
+        ["UPDATE topup SET status = 'pending', paid_at = NULL, payment_id = NULL WHERE topup_id = 'recharge:1'"],
+        {
+            "I12": (
+                "grant",
+                "payer/recharge:1:1",
+                "it is 14 credits for 140000 micros USD, but no top-up that is paid brings it",
+            )
+        },
+    ),
+    "a bonus changed": (
+        ["UPDATE topup SET bonus_credits = 60 WHERE topup_id = 'diluted'"],
+        {
+            "I12": (
+                "grant",
+                "payer/pack:diluted:1",
+                "it is a purchase of 150 credits for 9000000 micros EUR by pi-diluted, but its top-up brings a purchase of 160",
+            )
+        },
+    ),
+    "a bonus that cost something": (
+        ["UPDATE topup SET bonus = 'dilutes' WHERE topup_id = 'frozen'"],
+        {"I12": ("grant", "payer/pack:frozen:1", "but its top-up brings a purchase of 1100 for 10000000 micros USD")},
+    ),
+    "a payment made smaller": (
+        ["UPDATE transfer SET amount = 1 WHERE account_id = 'acme' AND book = 'money'"],
+        {
+            "I12": (
+                "grant",
+                "acme/paid",
+                "9990000 micros USD were paid for it into bank by wire 1, but 1 transfers pay 1 micros USD as purchase_bank",
+            )
+        },
+    ),
+    "a payment that nobody remembers": (
+        ["""UPDATE "grant" SET paid_micros = NULL, currency = NULL WHERE grant_id = 'paid'"""],
+        {
+            "I12": (
+                "grant",
+                "acme/paid",
+                "transfer money/1 pays 9990000 micros USD for it, but there is no such paid grant",
+            )
+        },
+    ),
+    "a payment in another currency": (
+        ["""UPDATE "grant" SET currency = 'EUR' WHERE grant_id = 'paid'"""],
+        {"I12": ("grant", "acme/paid", "9990000 micros EUR were paid for it into bank")},
+    ),
+    "an open dispute that took deferred revenue": (
+        ["UPDATE dispute SET deferred_micros = 5 WHERE dispute_id = 'du-open'"],
+        {"I12": ("dispute", "payer/du-open", "it is open, but took 5 of 10000000 micros out of deferred revenue")},
+    ),
+    "a card refund made larger": (
+        ["UPDATE card_refund SET amount_micros = amount_micros + 1 WHERE card_refund_id = 're-half'"],
+        {
+            "I12": (
+                "card_refund",
+                "payer/re-half",
+                "it is succeeded, but no transfer moves 1 micros as card_refund",
+            )
+        },
+    ),
+    "a card refund in another currency": (
+        ["UPDATE transfer SET asset = 'EUR' WHERE account_id = 'payer' AND book = 'money' AND seq = 2"],
+        {
+            "I12": (
+                "card_refund",
+                "payer/re-half",
+                "as card_refund_deferred it moves 5000000 micros USD of grant pack:own:1, but by 1 transfers 5000000 micros EUR",
+            )
+        },
+    ),
+    "a dispute won on paper": (
+        ["UPDATE dispute SET status = 'won', closed_at = opened_at WHERE dispute_id = 'du-open'"],
+        {"I12": ("dispute", "payer/du-open", "it is won, but no transfer moves 10000000 micros as dispute_won")},
+    ),
+    "returned money forgotten": (
+        ["UPDATE topup SET returned_micros = returned_micros - 1 WHERE topup_id = 'lapsed'"],
+        {
+            "I12": (
+                "topup",
+                "payer/lapsed",
+                "returned is 6999999, 0 of it deferred, and disputed 0, but its card refunds and disputes make 7000000, 0 and 0",
+            )
+        },
+    ),
+    "more taken out of deferred revenue than was returned": (
+        ["UPDATE topup SET returned_deferred_micros = 1 WHERE topup_id = 'recharge:1'"],
+        {"I12": ("topup", "payer/recharge:1", "it is paid, paid at")},
+    ),
+    "deferred revenue from elsewhere": (
+        ["UPDATE transfer SET credit = 'deferred_revenue' WHERE kind = 'fee_returned'"],
+        {
+            "I1": ("transfer", "payer/money/28", "goes from stripe_clearing to processor_fees"),
+            "I12": (
+                "account",
+                "payer",
+                "deferred revenue is 32139000 micros USD by its transfers, but 17139000 by its grants, card refunds and disputes",
+            ),
+        },
+    ),
+    "disputed money from elsewhere": (
+        ["UPDATE transfer SET debit = 'disputed' WHERE kind = 'fee' AND external_id = 'txn-own'"],
+        {
+            "I12": (
+                "account",
+                "payer",
+                "disputed is 10320000 micros USD by its transfers, but 10000000 by its open disputes",
+            )
+        },
+    ),
+    "a transaction that no transfer carries": (
+        ["UPDATE stripe_transaction SET booked_as = 're-none' WHERE transaction_id = 'txn-half'"],
+        {
+            "I13": (
+                "stripe_transaction",
+                "payer/txn-half",
+                "as refund by re-none it is -5000000 micros USD, but the transfers that carry it sum to 0",
+            )
+        },
+    ),
+    "a payment that Stripe makes smaller": (
+        ["UPDATE stripe_transaction SET amount_micros = 8999999 WHERE transaction_id = 'txn-diluted'"],
+        {
+            "I13": (
+                "stripe_transaction",
+                "payer/txn-diluted",
+                "as payment by pi-diluted it is 8999999 micros EUR, but the transfers that carry it sum to 9000000",
+            )
+        },
+    ),
+    "one payment reported twice": (
+        [
+            """INSERT INTO stripe_transaction SELECT (jsonb_populate_record(s, '{"transaction_id": "txn-again", "fee_micros": 0}')).*
+               FROM stripe_transaction s WHERE transaction_id = 'txn-diluted'"""
+        ],
+        {"I13": ("stripe_transaction", "payer/txn-again", "it is 18000000 micros EUR, but the transfers")},
+    ),
+    "a payout turned round": (
+        ["UPDATE stripe_transaction SET amount_micros = 8500000 WHERE transaction_id = 'txn-bounced'"],
+        {"I13": ("stripe_transaction", "_house/txn-bounced", "as payout_failed by po-2 it is 17000000 micros EUR")},
+    ),
+    "a fee changed": (
+        ["UPDATE stripe_transaction SET fee_micros = 250001 WHERE transaction_id = 'txn-diluted'"],
+        {
+            "I13": (
+                "stripe_transaction",
+                "payer/txn-diluted",
+                "its fee is 250001 micros EUR, but its transfers make it 250000",
+            )
+        },
+    ),
+    "a fee that nobody charged": (
+        ["DELETE FROM stripe_transaction WHERE transaction_id = 'txn-diluted'"],
+        {
+            "I13": (
+                "transfer",
+                "payer/money/25",
+                "it is a fee of 250000 micros EUR by txn-diluted, but no such transaction is booked",
+            )
+        },
+    ),
+    "a payout that Stripe does not know": (
+        ["DELETE FROM stripe_transaction WHERE transaction_id = 'txn-bounced'"],
+        {
+            "I13": (
+                "transfer",
+                "_house/money/4",
+                "it is a payout of 8500000 micros EUR by po-2, but no such transaction is booked",
+            )
+        },
+    ),
+    "a payout to a customer": (
+        [
+            "UPDATE transfer SET account_id = 'idle' WHERE account_id = '_house' AND seq = 4",
+            "UPDATE stripe_transaction SET account_id = 'idle' WHERE transaction_id = 'txn-bounced'",
+        ],
+        {"I13": ("transfer", "idle/money/4", "by po-2, but payouts belong to the house")},
+    ),
+    "a payout's items changed so that they make the same sum": (
+        [
+            "UPDATE payout_item SET amount_micros = amount_micros + 1 WHERE transaction_id = 'txn-half'",
+            "UPDATE payout_item SET fee_micros = fee_micros + 1 WHERE transaction_id = 'txn-radar'",
+        ],
+        {
+            "I13": (
+                "payout_item",
+                "po-1/txn-radar",
+                "its net is -60001 micros USD, but as fee it is booked with -60000 micros USD",
+            )
+        },
+    ),
+    "a transaction booked for two": (
+        [
+            """INSERT INTO stripe_transaction SELECT (jsonb_populate_record(s,
+                   '{"account_id": "idle", "amount_micros": 0, "fee_micros": 0}')).*
+               FROM stripe_transaction s WHERE transaction_id = 'txn-diluted'"""
+        ],
+        {"I13": ("stripe_transaction", "idle/txn-diluted", "it is booked 2 times, the last time for payer")},
+    ),
+    "a payout of what is not booked": (
+        [
+            """INSERT INTO payout_item VALUES ('po-1', 'txn-x', 'charge', 5, 0, 'USD'),
+                   ('po-1', 'txn-y', 'refund', -5, 0, 'USD')"""
+        ],
+        {"I13": ("payout_item", "po-1/txn-x", "a charge of 5 micros USD was paid out, but is not booked")},
+    ),
+    "a payout paid twice": (
+        [
+            """INSERT INTO payout_item SELECT (jsonb_populate_record(i, '{"payout_id": "po-3"}')).*
+               FROM payout_item i"""
+        ],
+        {"I13": ("payout_item", "po-3/txn-half", "it was paid out by po-1 already")},
+    ),
+    "a payout that does not add up": (
+        ["DELETE FROM payout_item WHERE transaction_id = 'txn-radar'"],
+        {
+            "I13": (
+                "payout_item",
+                "po-1/txn-half",
+                "the 3 items of its payout come to 60000 micros USD, the payout itself included",
+            )
+        },
+    ),
     "the service may change the journal": (
         ["GRANT UPDATE ON transfer TO billing_service"],
         {
@@ -532,6 +929,10 @@ TAMPERINGS = {
     "the service owns the journal": (
         ["GRANT CREATE ON SCHEMA public TO billing_service", "ALTER TABLE transfer OWNER TO billing_service"],
         {"I10": ("transfer", "billing_service", "on transfer")},
+    ),
+    "the service may change what Stripe said": (
+        ["GRANT UPDATE ON stripe_transaction TO billing_service"],
+        {"I10": ("stripe_transaction", "billing_service", "has UPDATE on stripe_transaction")},
     ),
     "the service may change who paid what": (
         ["GRANT UPDATE ON fill TO billing_service"],
@@ -596,6 +997,23 @@ def test_one_account_limits_it(healthy: str, spoil: Spoil) -> None:
     assert _found(asyncio.run(verify(healthy, "beta")))["I2"][1] == "beta"
 
 
+def test_one_account_cannot_prove_what_a_payout_comes_to(healthy: str, spoil: Spoil) -> None:
+    spoil(
+        "DELETE FROM payout_item WHERE transaction_id = 'txn-radar'",
+        "INSERT INTO payout_item VALUES ('po-1', 'txn-x', 'charge', 5, 0, 'USD')",
+    )
+    assert "I13" in _found(asyncio.run(verify(healthy)))
+    for account in ("payer", "_house"):
+        assert asyncio.run(verify(healthy, account)).ok
+
+
+def test_one_account_proves_what_is_booked_for_it(healthy: str, spoil: Spoil) -> None:
+    spoil("UPDATE payout_item SET amount_micros = 1 WHERE transaction_id = 'txn-half'")
+    assert _found(asyncio.run(verify(healthy, "payer")))["I13"][:2] == ("payout_item", "po-1/txn-half")
+    assert asyncio.run(verify(healthy, "_house")).ok
+    assert asyncio.run(verify(healthy, "owing")).ok
+
+
 def test_the_first_account_is_named(healthy: str, spoil: Spoil) -> None:
     """Checks find rows of several accounts: the one of the first account is reported, whichever check it was."""
     spoil(
@@ -616,7 +1034,7 @@ def test_a_finding_is_shown_as_it_is(healthy: str, spoil: Spoil) -> None:
     shown = console.export_text()
     assert "charge acme/[red]x[/red]: it is voided with a bill of 14" in shown
     assert "BROKEN" in shown
-    assert "of 3 accounts, 16 charges and 24 transfers." in shown
+    assert "of 6 accounts, 20 charges and 95 transfers." in shown
     document = report.document()
     assert not document["ok"]
     assert document["invariants"][4]["finding"]["key"] == "acme/[red]x[/red]"

@@ -1,6 +1,7 @@
 """A small world of books in which everything that the ledger knows has happened, and ways to spoil it.
 
-`acme` has seen every event, `beta` two ordinary charges, `idle` nothing at all.
+`acme` has seen every event of a wallet, `beta` two ordinary charges, `idle` nothing at all. `payer` has bought credits
+and got money back in every way, `owing` has spent what it took back; `_house` has fees and payouts.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import asyncpg
 
 from billing.core.charges import Reported
 from billing.core.commands import (
+    HOUSE,
     AmendAccount,
     Authorize,
     Command,
@@ -20,6 +22,17 @@ from billing.core.commands import (
     Refund,
     Settle,
     Void,
+)
+from billing.core.packs import Pack
+from billing.core.payments import (
+    BookTransaction,
+    FailTopup,
+    OpenTopup,
+    PayTopup,
+    Recharge,
+    ReportCardRefund,
+    ReportDispute,
+    SetAutoRecharge,
 )
 from billing.core.prices import PriceBooks
 from billing.posting import Posting
@@ -50,6 +63,9 @@ async def fill(dsn: str, books: PriceBooks) -> None:
         async with Posting(dsn, lambda: books) as posting:
             await _acme(posting, owner)
             await _beta(posting)
+            await _payer(posting, owner)
+            await _owing(posting)
+            await _clearing(posting, owner)
             await posting.post(OpenAccount("idle"))
     finally:
         await owner.close()
@@ -112,6 +128,100 @@ async def _beta(posting: Posting) -> None:
     ]
     for command in commands:
         await posting.post(command)
+
+
+WIDE = Pack.of("wide", "Wide", 1_000, 10_000_000, "USD", bonus_credits=100)
+THIN = Pack.of("thin", "Thin", 100, 9_000_000, "EUR", bonus_credits=50, bonus="dilutes", expires_in_days=365)
+SMALL_PACK = Pack.of("small", "Small", 14, 140_000, "USD")
+
+
+async def buy(posting: Posting, account: str, topup: str, pack: Pack) -> None:
+    await posting.post(OpenTopup(account, topup, pack.pack_id, pack, "https://shop/paid", "https://shop/left"))
+    await posting.post(PayTopup(account, topup, f"pi-{topup}", pack.price_micros, pack.currency))
+
+
+async def _payer(posting: Posting, owner: asyncpg.Connection) -> None:
+    async def back(topup: str, card_refund: str, micros: int, currency: str = "USD", *, failed: bool = False) -> None:
+        status: Any = "failed" if failed else "succeeded"
+        await posting.post(ReportCardRefund("payer", topup, card_refund, micros, currency, status))
+
+    async def dispute(topup: str, dispute_id: str, micros: int, *statuses: Any, currency: str = "USD") -> None:
+        for status in statuses:
+            await posting.post(ReportDispute("payer", topup, dispute_id, micros, currency, status, "fraudulent"))
+
+    await posting.post(OpenAccount("payer"))
+    # The bonus is spent first; a refund of half the money finds none of it, and takes its share from what was bought.
+    await buy(posting, "payer", "own", WIDE)
+    await posting.post(asked("payer", "spends-bonus", n=2, outputs=delivered(HUGE, HUGE)))
+    await back("own", "re-half", 5_000_000)
+    # What expires first is spent first: a refund in full takes the rest, and what was spent from another grant.
+    await buy(posting, "payer", "diluted", THIN)
+    await posting.post(asked("payer", "spends-diluted", outputs=delivered(LARGE)))
+    await back("diluted", "re-full", 9_000_000, "EUR")
+    # A refund that fails after all: what was unspent returns to its grant, what was spent comes back as a new one.
+    await back("own", "re-failed", 1_000_000)
+    await back("own", "re-failed", 1_000_000, failed=True)
+    # Won, lost in part, still open, and lost before we heard of it.
+    await buy(posting, "payer", "complained", WIDE)
+    await dispute("complained", "du-won", 10_000_000, "open", "won")
+    await dispute("complained", "du-lost", 8_000_000, "open", "lost")
+    await buy(posting, "payer", "frozen", WIDE)
+    await dispute("frozen", "du-open", 10_000_000, "open")
+    await dispute("own", "du-at-once", 1_000, "lost")
+    # Credits that expired are gone already when their money is returned.
+    await buy(posting, "payer", "lapsed", THIN)
+    await posting.post(asked("payer", "spends-lapsed", outputs=delivered(LARGE)))
+    await end_grant(owner, "payer", "pack:lapsed:1", after="spends-lapsed")
+    await posting.post(Lapse("payer"))
+    await back("lapsed", "re-lapsed", 6_000_000, "EUR")
+    await back("lapsed", "re-bounced", 1_000_000, "EUR")
+    await back("lapsed", "re-bounced", 1_000_000, "EUR", failed=True)
+    await dispute("lapsed", "du-lapsed", 1_000_000, "lost", currency="EUR")
+    await posting.post(SetAutoRecharge("payer", 10_000, "small", SMALL_PACK, 100, "pm_1"))
+    await posting.post(Recharge("payer", SMALL_PACK))
+    await posting.post(PayTopup("payer", "recharge:1", "pi-recharge", 140_000, "USD"))
+    await posting.post(OpenTopup("payer", "left", "wide", WIDE, "https://shop/paid", "https://shop/left"))
+    await posting.post(FailTopup("payer", "left", "expired", "the checkout expired"))
+
+
+async def _owing(posting: Posting) -> None:
+    """Spends what it bought and takes its money back: that is owed, to no charge. A refund and a grant pay some of it."""
+    await posting.post(OpenAccount("owing"))
+    await buy(posting, "owing", "spent", SMALL_PACK)
+    await posting.post(asked("owing", "spends-all", outputs=delivered(SMALL)))
+    await posting.post(ReportCardRefund("owing", "spent", "re-spent", 140_000, "USD", "succeeded"))
+    await posting.post(Refund("owing", "spends-all", "r-pays", "blurred", credits=4))
+    await posting.post(IssueGrant("owing", "sorry", "promotion", 5))
+
+
+async def _clearing(posting: Posting, owner: asyncpg.Connection) -> None:
+    """What Stripe keeps of it, and what it pays out."""
+    for account, transaction, event, carried, micros, fee, currency in (
+        ("payer", "txn-own", "payment", "pi-own", 10_000_000, 320_000, "USD"),
+        ("payer", "txn-diluted", "payment", "pi-diluted", 9_000_000, 250_000, "EUR"),
+        ("payer", "txn-half", "refund", "re-half", -5_000_000, 0, "USD"),
+        ("payer", "txn-full", "refund", "re-full", -9_000_000, 0, "EUR"),
+        ("payer", "txn-gone", "refund", "re-failed", -1_000_000, 0, "USD"),
+        ("payer", "txn-back", "refund_failed", "re-failed", 1_000_000, 0, "USD"),
+        ("payer", "txn-complained", "payment", "pi-complained", 10_000_000, 320_000, "USD"),
+        ("payer", "txn-opened", "dispute_opened", "du-won", -10_000_000, 15_000_000, "USD"),
+        ("payer", "txn-won", "dispute_won", "du-won", 10_000_000, -15_000_000, "USD"),
+        (HOUSE, "txn-radar", "fee", "txn-radar", 0, 60_000, "USD"),
+        (HOUSE, "txn-payout", "payout", "po-1", -4_620_000, 0, "USD"),
+        (HOUSE, "txn-below", "payout", "po-0", 100_000, 0, "USD"),
+        (HOUSE, "txn-bounced", "payout", "po-2", -8_500_000, 0, "EUR"),
+        (HOUSE, "txn-returned", "payout_failed", "po-2", 8_500_000, 0, "EUR"),
+    ):
+        await posting.post(BookTransaction(account, transaction, event, carried, micros, fee, currency))
+    await owner.executemany(
+        "INSERT INTO payout_item VALUES ('po-1', $1, $2, $3, $4, 'USD')",
+        [
+            ("txn-payout", "payout", -4_620_000, 0),
+            ("txn-own", "charge", 10_000_000, 320_000),
+            ("txn-half", "refund", -5_000_000, 0),
+            ("txn-radar", "stripe_fee", -60_000, 0),
+        ],
+    )
 
 
 async def end_hold(owner: asyncpg.Connection, account: str, request: str) -> None:

@@ -90,7 +90,7 @@ def _revokes(table: str, key: str) -> Check:
         table,
         f"""
     SELECT x.account_id, concat_ws('/', x.account_id, x.{key}) AS key, coalesce(t.seq, 0) AS place,
-        format('it revokes %s credits, but its transfers %s', coalesce(s.words, 'no'), coalesce(t.words, 'none')) AS problem
+        format('it revokes %s, but its transfers %s', coalesce(s.words, 'nothing'), coalesce(t.words, 'nothing')) AS problem
     FROM {{{table}}} x
     LEFT JOIN ({_SHOULD_REVOKE.format(key=key, table=table)}) s USING (account_id, {key})
     LEFT JOIN ({_REVOKED}) t ON t.account_id = x.account_id AND t.external_id = x.{key}

@@ -12,6 +12,9 @@ _CARRIED = ", ".join(
     for event, kinds in (REPORTED | {"payout": ("payout",), "payout_failed": ("payout_failed",)}).items()
     for kind in kinds
 )
+# A payout's is carried as its sign says: where the balance was below zero, it takes from the bank.
+_CARRIED_AS = """CASE WHEN event NOT IN ('payout', 'payout_failed') THEN event
+                          WHEN amount_micros < 0 THEN 'payout' ELSE 'payout_failed' END"""
 # The processor owes us what is debited, and less by what is credited. Numeric: sums of wrong rows leave 64 bits.
 _INTO_CLEARING = "CASE 'stripe_clearing' WHEN t.debit THEN t.amount WHEN t.credit THEN -t.amount::numeric ELSE 0 END"
 
@@ -21,8 +24,9 @@ _AMOUNTS = f"""
     SELECT account_id, concat_ws('/', account_id, x.transaction_id) AS key, 0 AS place,
         format('as %s by %s it is %s micros %s, but the transfers that carry it sum to %s', x.event, x.booked_as, x.amount,
             x.currency, coalesce(t.amount, 0)) AS problem
-    FROM (SELECT account_id, event, booked_as, currency, min(transaction_id) AS transaction_id, sum(amount_micros) AS amount
-          FROM {{stripe_transaction}} s GROUP BY account_id, event, booked_as, currency) x
+    FROM (SELECT account_id, {_CARRIED_AS} AS event, booked_as, currency, min(transaction_id) AS transaction_id,
+                sum(amount_micros) AS amount
+          FROM {{stripe_transaction}} s GROUP BY 1, 2, 3, 4) x
     LEFT JOIN (SELECT t.account_id, c.event, t.external_id AS booked_as, t.asset AS currency, sum({_INTO_CLEARING}) AS amount
                FROM {{transfer}} t JOIN (VALUES {_CARRIED}) c(event, kind) ON c.kind = t.kind
                WHERE t.book = 'money' GROUP BY t.account_id, c.event, t.external_id, t.asset) t
@@ -52,7 +56,7 @@ _STRAY_PAYOUTS = f"""
         format('it is a %s of %s micros %s by %s, but %s', t.kind, t.amount, t.asset, coalesce(t.external_id, 'nothing'),
             CASE t.account_id WHEN '{HOUSE}' THEN 'no such transaction is booked' ELSE 'payouts belong to the house' END) AS problem
     FROM {{transfer}} t
-    LEFT JOIN (SELECT DISTINCT account_id, event, booked_as, currency FROM {{stripe_transaction}} x) s
+    LEFT JOIN (SELECT DISTINCT account_id, {_CARRIED_AS} AS event, booked_as, currency FROM {{stripe_transaction}} x) s
         ON s.account_id = t.account_id AND s.event = t.kind AND s.booked_as = t.external_id AND s.currency = t.asset
     WHERE t.kind IN ('payout', 'payout_failed') AND (s.booked_as IS NULL OR t.account_id <> '{HOUSE}')"""
 
