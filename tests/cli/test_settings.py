@@ -1,0 +1,17 @@
+"""What the environment decides, and what it says when it cannot be used."""
+
+import pytest
+
+from billing.settings import Settings, SettingsError
+
+
+@pytest.mark.parametrize(("text", "meant"), [("true", True), ("false", False), ("", False)])
+def test_private_addresses_are_allowed_in_so_many_words(text: str, meant: bool) -> None:
+    assert Settings.read({"BILLING_WEBHOOK_ALLOW_PRIVATE": text}).webhook_allow_private is meant
+    assert Settings.read({}).webhook_allow_private is False
+
+
+@pytest.mark.parametrize("text", ["1", "yes", "True", " true"])
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="BILLING_WEBHOOK_ALLOW_PRIVATE must be true or false"):
+        Settings.read({"BILLING_WEBHOOK_ALLOW_PRIVATE": text})
