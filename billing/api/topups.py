@@ -69,7 +69,7 @@ async def list_topups(account_id: AccountId, caller: Reading, cursor: Cursor = N
 
 @router.get("/topups/{topup_id}", response_model=TopupShown, responses=responses(AccountNotFound, TopupNotFound))
 async def get_topup(
-    account_id: AccountId, topup_id: Annotated[str, Path(max_length=128)], caller: Reading
+    account_id: AccountId, topup_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9_.:\-]{1,128}$")], caller: Reading
 ) -> TopupShown:
     """One top-up, as it stands."""
     return TopupShown.of(await store.topup(caller.service.engine, account_id, topup_id))

@@ -14,7 +14,9 @@ from billing.store.clock import database_time
 from billing.store.engine import Engine
 from billing.store.inbox import last_event_at
 
-OVERLAP: Final = timedelta(hours=1)  # events are not listed in the order in which they become visible
+# Events are not listed in the order in which they become visible, and one that was lost may be older than the last
+# one seen: by no more than the interval, for until then they were listed.
+OVERLAP: Final = timedelta(hours=1)
 KEPT_BY_STRIPE: Final = timedelta(days=30)
 AT_ONCE: Final = 100
 log = structlog.get_logger("billing.funding")
@@ -28,6 +30,7 @@ class Sync:
         self._inbox = inbox
         self._engine = engine
         self._interval = interval_seconds
+        self._listed_at: datetime | None = None
 
     async def run(self) -> None:
         """Until cancelled; the first look is at the start."""
@@ -42,9 +45,10 @@ class Sync:
 
     async def once(self, since: datetime | None = None) -> tuple[int, int]:
         """(listed, new) events since `since`, or else since the last one seen. Raises ProcessorUnavailable."""
+        now = await database_time(self._engine)
         if since is None:
-            last = await last_event_at(self._engine)
-            since = last - OVERLAP if last else await database_time(self._engine) - KEPT_BY_STRIPE
+            last = self._listed_at or await last_event_at(self._engine)
+            since = last - OVERLAP if last else now - KEPT_BY_STRIPE
         listed = new = 0
         events: list[dict[str, Any]] = []
         async for event in self._processor.events_since(since):
@@ -54,4 +58,6 @@ class Sync:
             if len(events) == AT_ONCE:
                 new += await self._inbox.keep(events)
                 events = []
-        return listed, new + await self._inbox.keep(events)
+        new += await self._inbox.keep(events)
+        self._listed_at = now  # whatever was made before is known, also where later events came by themselves
+        return listed, new

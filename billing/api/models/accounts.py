@@ -15,6 +15,7 @@ from billing.store.balances import BalanceSheet, Figures
 Overage = Literal["bill", "cap"]
 HoldPolicy = Literal["quote", "max"]
 GRANTS_SHOWN = 100
+Status = Literal["open", "frozen", "lapsed", "expired", "revoked", "spent"]
 
 
 class NewAccount(Body):
@@ -102,18 +103,22 @@ class NewGrant(Body):
 
 
 class GrantShown(Shown):
-    """A grant; `granted = remaining + used + expired + revoked + moved`."""
+    """A grant; `granted = remaining + used + expired + revoked + moved`.
+
+    `clawed`: taken back because the money was; of these `revoked` were unspent, the others had been used.
+    """
 
     account_id: str
     grant_id: str
     kind: str
-    status: Literal["open", "frozen", "lapsed", "expired", "spent"]
+    status: Status
     granted: int
     remaining: int
     used: int
     expired: int
     revoked: int
     moved: int
+    clawed: int
     priority: int
     expires_at: datetime | None
     amount_paid: dict[str, Any] | None
@@ -135,6 +140,7 @@ class GrantShown(Shown):
             expired=g.expired,
             revoked=g.revoked,
             moved=g.moved,
+            clawed=g.clawed,
             priority=g.priority,
             expires_at=g.expires_at,
             amount_paid=None if g.paid_micros is None else {"micros": g.paid_micros, "currency": g.currency},
@@ -235,8 +241,10 @@ def _figures(f: Figures) -> dict[str, Any]:
     }
 
 
-def _status(g: Grant, now: datetime | None) -> Literal["open", "frozen", "lapsed", "expired", "spent"]:
+def _status(g: Grant, now: datetime | None) -> Status:
     """`lapsed`: past its expiry, and what is left is kept for holds that were open then."""
+    if g.withdrawn:
+        return "revoked"
     if not g.open:
         return "expired" if g.expired else "spent"
     if g.frozen:
