@@ -59,7 +59,8 @@ def end_auto_recharge(wallet: Wallet, command: EndAutoRecharge, now: datetime) -
     if command.reason is not None:
         known = _stop(wallet, known, command.reason, now)
     else:
-        known = known._replace(status="off", due_at=now if known.topup_id else None, changed_at=now)
+        known = known._replace(status="off", changed_at=now)
+    known = known._replace(due_at=now if known.topup_id else None)
     _put(wallet, known)
     return RechargeAnswer(False, known)
 
@@ -77,6 +78,8 @@ def recharge(wallet: Wallet, command: Recharge, now: datetime) -> RechargeAnswer
     topup = None
     if known.status != "active" or wallet.available >= known.threshold:
         known = known._replace(due_at=None)
+    elif command.seen is not None and command.seen.attempts != known.attempts:
+        pass  # somebody was quicker, and perhaps declined: it is due again when that says so
     elif command.seen is not None and _sought(command.seen) != _sought(known):
         known = known._replace(due_at=now)  # another pack, or a card that nobody needed then: no reason to stop
     elif wallet.settings is None or wallet.settings.status != "active":
