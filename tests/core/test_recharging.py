@@ -389,6 +389,14 @@ def test_an_outcome_is_written_though_nobody_knows_of_terms_any_more() -> None:
     assert (account.remaining, account.auto_recharge) == ({"recharge:1:1": 100}, None)
 
 
+def test_a_decline_of_another_than_the_one_in_flight_changes_nothing() -> None:
+    account = watched(10)
+    account.wallet.till.load(Topup.of(ME, "recharge:9", "recharge", pack_of(), T0))
+    before = standing(account)
+    account.fail("recharge:9", final=True)
+    assert (account.topup("recharge:9").status, standing(account)) == ("failed", before)
+
+
 # The month.
 
 

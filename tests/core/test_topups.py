@@ -417,3 +417,14 @@ def test_a_refused_report_leaves_a_batch_as_it_was() -> None:
         with pytest.raises(Refusal):
             decide(wallet, command, BOOKS, account.now + timedelta(seconds=1))
     assert state(wallet) == before
+
+
+def test_a_wallet_says_whether_there_are_payments_to_write() -> None:
+    account = Account()
+    account.order()
+    assert account.wallet.pays
+    wallet = account.load()
+    assert not wallet.pays
+    decide(wallet, order(), BOOKS, account.now)
+    assert not wallet.pays
+    assert not Wallet(ME).pays
