@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from billing.client.account import AccountCalls
 from billing.client.charge import ChargeCalls
+from billing.client.funding import FundingCalls
 
 
-class BillingClient(ChargeCalls, AccountCalls):
+class BillingClient(ChargeCalls, AccountCalls, FundingCalls):
     """Every call of the contract that a gateway or its operator makes, in one asynchronous object:
 
         async with BillingClient("http://127.0.0.1:8000", key) as billing:

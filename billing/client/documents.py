@@ -15,6 +15,8 @@ Overage = Literal["bill", "cap"]
 HoldRule = Literal["quote", "max"]
 GrantKind = Literal["purchase", "promotion", "plan", "adjustment"]
 ChargeStatus = Literal["authorized", "settled", "voided", "expired"]
+Bonus = Literal["own_grant", "dilutes"]
+TopupStatus = Literal["pending", "paid", "failed", "expired", "refunded", "disputed"]
 
 
 class Quote(TypedDict):
@@ -127,9 +129,131 @@ class Transfer(TypedDict):
     request_id: str | None
     grant_id: str | None
     refund_id: str | None
+    external_id: str | None
     effective_at: str
     posted_at: str
     hash: str
+
+
+class Money(TypedDict):
+    """`micros` are millionths of the currency."""
+
+    micros: int
+    currency: str
+
+
+class Pack(TypedDict):
+    """Credits for sale. `bonus` credits are a grant of their own that cost nothing, or make every credit cheaper."""
+
+    pack_id: str
+    name: str
+    credits: int
+    bonus_credits: int
+    bonus: Bonus
+    price: Money
+    expires_in_days: int | None
+    published_at: str
+    withdrawn_at: str | None
+    replayed: bool
+
+
+class CardRefund(TypedDict):
+    """Money that went back to the card, and the credits that went with it."""
+
+    card_refund_id: str
+    status: Literal["succeeded", "failed"]
+    amount_micros: int
+    clawed_credits: int
+    created_at: str
+
+
+class Dispute(TypedDict):
+    """A payment that its cardholder disputes. `clawed_credits` once it is lost."""
+
+    dispute_id: str
+    status: Literal["open", "won", "lost"]
+    reason: str | None
+    amount_micros: int
+    clawed_credits: int
+    opened_at: str
+    closed_at: str | None
+
+
+class Topup(TypedDict):
+    """A purchase of a pack. `url` is where it is paid, while it is pending; `grants` are the ids of what it bought.
+
+    `problem`: what the processor reported cannot be, nothing was posted, and somebody has to look.
+    """
+
+    account_id: str
+    topup_id: str
+    via: Literal["checkout", "recharge"]
+    status: TopupStatus
+    pack_id: str
+    credits: int
+    bonus_credits: int
+    price: Money
+    url: str | None
+    failure: str | None
+    problem: str | None
+    refunded_micros: int
+    disputed_micros: int
+    grants: list[str]
+    card_refunds: list[CardRefund]
+    disputes: list[Dispute]
+    created_at: str
+    paid_at: str | None
+    replayed: bool
+
+
+class AutoRecharge(TypedDict):
+    """Terms of auto-recharge and how it stands; `topup_id` is the payment in flight."""
+
+    account_id: str
+    status: Literal["active", "stopped", "off"]
+    threshold: int
+    pack_id: str
+    monthly_limit: int
+    month_credits: int
+    payment_method: str | None
+    stopped_reason: str | None
+    topup_id: str | None
+    declines: int
+    due_at: str | None
+    changed_at: str
+    replayed: bool
+
+
+class StripeEvent(TypedDict):
+    """What Stripe told. `dead`: somebody has to look, and `problem` says at what."""
+
+    event_id: str
+    type: str
+    state: Literal["pending", "done", "ignored", "dead"]
+    problem: str | None
+    account_id: str | None
+    attempts: int
+    next_attempt_at: str | None
+    created_at: str
+    received_at: str
+    received_by: str
+    done_at: str | None
+
+
+class WebhookEndpoint(TypedDict):
+    """Who is told of `events`. `secret` is shown once: None where the call had been answered before."""
+
+    endpoint_id: str
+    url: str
+    events: list[str]
+    account_id: str | None
+    description: str | None
+    enabled: bool
+    previous_secret_until: str | None
+    created_at: str
+    deleted_at: str | None
+    secret: str | None
+    replayed: bool
 
 
 class BatchResult(TypedDict, total=False):

@@ -296,3 +296,67 @@ def test_ids_cannot_lead_to_another_resource() -> None:
 def test_a_retry_that_makes_no_sense_does_not_exist(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="at least one attempt"):
         Retry(**options)  # type: ignore[arg-type]
+
+
+PAGES = {"success_url": "https://shop.example/thanks", "cancel_url": "https://shop.example/cart"}
+
+
+def test_what_customers_buy() -> None:
+    """Paths and bodies of the calls about money in; defaults are left to the service."""
+
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        await billing.publish_pack("p1", credits=1_000, price_micros=10_000_000, bonus_credits=250, bonus="dilutes")
+        topup = await billing.open_topup("acme", "t1", pack_id="p1", **PAGES)
+        assert topup["replayed"] is False
+        await billing.topup("acme", "t1")
+        await billing.set_auto_recharge("acme", threshold=400, pack_id="p1", monthly_limit=2_000)
+        await billing.auto_recharge("acme")
+        await billing.end_auto_recharge("acme")
+        await billing.withdraw_pack("p1")
+
+    server, _ = play([Reply(201, {})], scene)
+    pack = {"pack_id": "p1", "credits": 1_000, "bonus_credits": 250, "bonus": "dilutes"}
+    assert [(request.method, request.target, request.body and request.document) for request in server.requests] == [
+        ("POST", "/v1/packs", {**pack, "price": {"micros": 10_000_000, "currency": "USD"}}),
+        ("POST", "/v1/accounts/acme/topups", {"topup_id": "t1", "pack_id": "p1", **PAGES}),
+        ("GET", "/v1/accounts/acme/topups/t1", b""),
+        ("PUT", "/v1/accounts/acme/auto-recharge", {"threshold": 400, "pack_id": "p1", "monthly_limit": 2_000}),
+        ("GET", "/v1/accounts/acme/auto-recharge", b""),
+        ("DELETE", "/v1/accounts/acme/auto-recharge", b""),
+        ("DELETE", "/v1/packs/p1", b""),
+    ]
+
+
+def test_an_order_that_was_known() -> None:
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        assert (await billing.open_topup("acme", "t1", pack_id="p1", **PAGES))["replayed"] is True
+
+    play([Reply(200, {"topup_id": "t1"}, {"Idempotent-Replayed": "true"})], scene)
+
+
+def test_lists_of_what_was_bought_and_told() -> None:
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        assert [row async for row in billing.packs()] == [{}]
+        assert [row async for row in billing.packs(withdrawn=True)] == [{}]
+        assert [row async for row in billing.topups("acme")] == [{}]
+        assert [row async for row in billing.stripe_events(state="dead", type="payout.paid")] == [{}]
+
+    server, _ = play([Reply(200, {"data": [{}], "has_more": False, "next_cursor": None})], scene)
+    assert [request.target for request in server.requests] == [
+        "/v1/packs?limit=200",
+        "/v1/packs?limit=200&withdrawn=true",
+        "/v1/accounts/acme/topups?limit=200",
+        "/v1/stripe/events?limit=200&state=dead&type=payout.paid",
+    ]
+
+
+def test_an_endpoint_that_is_told() -> None:
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        made = await billing.create_webhook_endpoint("https://shop.example/hook", events=("topup.paid",))
+        assert made["secret"] == "whsec_x"
+        await billing.delete_webhook_endpoint("we_1")
+
+    server, _ = play([Reply(201, {"secret": "whsec_x"})], scene)
+    made, ended = server.requests
+    assert made.document == {"url": "https://shop.example/hook", "events": ["topup.paid"]}
+    assert (ended.method, ended.target) == ("DELETE", "/v1/webhook-endpoints/we_1")
