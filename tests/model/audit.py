@@ -11,16 +11,43 @@ from hashlib import sha256
 from itertools import pairwise
 from types import SimpleNamespace
 
-TABLES = ("transfer", "grant", "charge", "output", "hold", "debt", "fill", "refund", "account_change")
+TABLES = (
+    "transfer", "grant", "charge", "output", "hold", "debt", "fill", "refund", "account_change", "topup", "card_refund",
+    "dispute", "stripe_transaction",
+)  # fmt: skip
 ORDERS = {"transfer": "book, seq", "output": "request_id, index", "grant": "seq", "debt": "seq", "refund": "first_seq"}
 ROUTES = {
     "grant": ("wallet", "issued", "wallet"),
     "settle": ("wallet", "wallet", "consumed"),
     "refund": ("wallet", "consumed", "wallet"),
     "expire": ("wallet", "wallet", "expired"),
+    "revoke": ("wallet", "wallet", "revoked"),
+    "restore": ("wallet", "revoked", "wallet"),
     "purchase_bank": ("money", "bank", "deferred_revenue"),
     "purchase_stripe_clearing": ("money", "stripe_clearing", "deferred_revenue"),
+    "card_refund_deferred": ("money", "deferred_revenue", "stripe_clearing"),
+    "card_refund": ("money", "refunds", "stripe_clearing"),
+    "card_refund_deferred_failed": ("money", "stripe_clearing", "deferred_revenue"),
+    "card_refund_failed": ("money", "stripe_clearing", "refunds"),
+    "dispute_opened": ("money", "disputed", "stripe_clearing"),
+    "dispute_won": ("money", "stripe_clearing", "disputed"),
+    "dispute_lost_deferred": ("money", "deferred_revenue", "disputed"),
+    "dispute_lost": ("money", "dispute_losses", "disputed"),
+    "fee": ("money", "processor_fees", "stripe_clearing"),
+    "fee_returned": ("money", "stripe_clearing", "processor_fees"),
+    "payout": ("money", "bank", "stripe_clearing"),
+    "payout_failed": ("money", "stripe_clearing", "bank"),
 }
+# What the processor reports, and the transfers that carry its amount under the name that it is booked as.
+CARRIED_BY = {
+    "payment": {"purchase_stripe_clearing"},
+    "refund": {"card_refund_deferred", "card_refund"},
+    "refund_failed": {"card_refund_deferred_failed", "card_refund_failed"},
+    "dispute_opened": {"dispute_opened"},
+    "dispute_won": {"dispute_won"},
+    "fee": set(),
+}
+PAID = ("paid", "refunded", "disputed")
 IN_THE_CHAIN = (
     "account_id", "book", "seq", "kind", "debit", "credit", "asset", "amount", "balance_after", "request_id",
     "grant_id", "refund_id", "external_id", "effective_at", "posted_at", "digest",
@@ -71,6 +98,7 @@ def _check(rows):
     assert flow["settle"] == sum(charge["settled_credits"] for charge in rows.charge)
     assert flow["refund"] == sum(refund["credits"] for refund in rows.refund)
     assert flow["expire"] == sum(grant["expired"] for grant in rows.grant)
+    assert flow["revoke"] - flow["restore"] == sum(grant["clawed"] for grant in rows.grant)
 
     # I2: posted, every balance on the way to it
     posted = 0
@@ -92,19 +120,119 @@ def _check(rows):
         parts = wallet[refund["first_seq"] - 1 : refund["last_seq"]]
         assert {(part["kind"], part["refund_id"]) for part in parts} == {("refund", refund["refund_id"])}
         assert sum(part["amount"] for part in parts) == refund["credits"]
-    moments = [grant["expires_at"] for grant in rows.grant if grant["open"] and grant["expires_at"]]
+    waiting = [grant for grant in rows.grant if grant["open"] and not grant["frozen"]]
+    moments = [grant["expires_at"] for grant in waiting if grant["expires_at"]]
     moments += [hold["expires_at"] for hold in rows.hold]
     assert not moments or account["due_at"] <= min(moments), "what is due would be overlooked"
-    # I12, as far as nothing has been recognised: what was paid is deferred
-    assert sum(row["amount"] for row in money) == sum(grant["paid_micros"] or 0 for grant in originals)
+    _check_money(rows, money, originals)
+    _check_topups(rows, money)
+    _check_transactions(rows, money)
+
+
+def _check_money(rows, money, originals):
+    """I12, as far as nothing has been recognised: what was paid and not returned is deferred; what is disputed."""
+    currency_of = {topup["topup_id"]: topup["currency"] for topup in rows.topup}
+    expected = defaultdict(int)
+    for grant in originals:
+        if grant["paid_micros"]:
+            expected["deferred_revenue", grant["currency"]] += grant["paid_micros"]
+    for row in rows.card_refund:
+        assert row["status"] in ("succeeded", "failed")
+        if row["status"] == "succeeded":
+            expected["deferred_revenue", currency_of[row["topup_id"]]] -= row["deferred_micros"]
+    for row in rows.dispute:
+        assert row["status"] == "lost" or not row["deferred_micros"]
+        expected["deferred_revenue", currency_of[row["topup_id"]]] -= row["deferred_micros"]
+        if row["status"] == "open":
+            expected["disputed", currency_of[row["topup_id"]]] -= row["amount_micros"]
+    found = defaultdict(int)
+    for row in money:
+        for side, sign in (("credit", 1), ("debit", -1)):
+            if row[side] in ("deferred_revenue", "disputed"):
+                found[row[side], row["asset"]] += sign * row["amount"]
+    assert {key: sum_ for key, sum_ in found.items() if sum_} == {key: sum_ for key, sum_ in expected.items() if sum_}
+
+
+def _check_topups(rows, money):
+    """I12: no credits without money, no money without credits, and what went back of either."""
+    grants = {grant["grant_id"]: grant for grant in rows.grant}
+    ours = {name for name in grants if name.startswith(("pack:", "recharge:"))}
+    for topup in rows.topup:
+        prefix = ("" if topup["via"] == "recharge" else "pack:") + topup["topup_id"] + ":"
+        mine = [grants[name] for name in sorted(ours) if name.rpartition(":")[0] + ":" == prefix]
+        ours -= {grant["grant_id"] for grant in mine}
+        refunds = [row for row in rows.card_refund if row["topup_id"] == topup["topup_id"]]
+        disputes = [row for row in rows.dispute if row["topup_id"] == topup["topup_id"]]
+        if topup["status"] not in PAID:
+            assert not mine
+            assert not refunds
+            assert not disputes
+            assert topup["paid_at"] is None
+            continue
+        diluted = topup["bonus"] == "dilutes"
+        brought = [(topup["credits"] + (topup["bonus_credits"] if diluted else 0), topup["price_micros"])]
+        if topup["bonus_credits"] and not diluted:
+            brought.append((topup["bonus_credits"], 0))
+        bought = [grant for grant in mine if grant["origin_grant_id"] is None]
+        assert [(grant["granted"], grant["paid_micros"]) for grant in bought] == brought
+        assert all(grant["reference"] == topup["payment_id"] for grant in bought)
+        assert all(grant["currency"] == topup["currency"] for grant in bought)
+        paid = [row for row in money if row["grant_id"] == prefix + "1" and row["kind"] == "purchase_stripe_clearing"]
+        assert [(row["amount"], row["asset"], row["external_id"]) for row in paid] == [
+            (topup["price_micros"], topup["currency"], topup["payment_id"])
+        ]
+        gone = [row for row in refunds if row["status"] == "succeeded"]
+        gone += [row for row in disputes if row["status"] == "lost"]
+        assert topup["returned_micros"] == sum(row["amount_micros"] for row in gone)
+        assert topup["returned_deferred_micros"] == sum(row["deferred_micros"] for row in gone)
+        assert topup["disputed_micros"] == sum(row["amount_micros"] for row in disputes if row["status"] == "open")
+        if any(row["status"] != "won" for row in disputes):
+            assert topup["status"] == "disputed"
+        else:
+            assert topup["status"] == ("refunded" if topup["returned_micros"] == topup["price_micros"] else "paid")
+        # What was taken is what went back comes to, less what had expired; to a credit where a refund failed.
+        failed = sum(row["status"] == "failed" for row in refunds)
+        for grant in bought:
+            share = -(-grant["granted"] * topup["returned_micros"] // topup["price_micros"])
+            assert failed or share - grant["expired"] <= grant["clawed"] <= share
+        # Usage and expiry never come to what was returned out of deferred revenue.
+        first = bought[0]
+        used_up = first["paid_micros"] * (first["used"] + first["expired"] + first["moved"]) // first["granted"]
+        assert first["paid_micros"] - used_up >= topup["returned_deferred_micros"]
+    assert not ours, "credits without a top-up"
+
+
+def _check_transactions(rows, money):
+    """I13, as far as one account shows it: what the processor says is what was posted for it."""
+    carried, fees = defaultdict(int), defaultdict(int)
+    for row in rows.stripe_transaction:
+        by_sign = {"payout"} if row["amount_micros"] < 0 else {"payout_failed"}
+        kinds = tuple(sorted(CARRIED_BY.get(row["event"], by_sign)))
+        carried[row["booked_as"], row["currency"], kinds] += row["amount_micros"]
+        fees[row["transaction_id"], row["currency"]] += row["fee_micros"]
+    for (booked_as, currency, kinds), amount in carried.items():
+        posted = [
+            row["amount"] if row["debit"] == "stripe_clearing" else -row["amount"]
+            for row in money
+            if row["kind"] in kinds and row["external_id"] == booked_as and row["asset"] == currency
+        ]
+        assert sum(posted) == amount
+    for row in money:
+        if row["kind"] in ("fee", "fee_returned"):
+            fees[row["external_id"], row["asset"]] += row["amount"] if row["kind"] == "fee_returned" else -row["amount"]
+        if row["kind"] in ("payout", "payout_failed"):
+            assert (row["external_id"], row["asset"], (row["kind"],)) in carried
+    assert not any(fees.values())
 
 
 def _check_grants(rows):
     account, grants = rows.account, rows.grant
+    assert account["frozen"] == sum(grant["remaining"] for grant in grants if grant["frozen"])
     owed = sum(debt["outstanding"] for debt in rows.debt)
     assert account["debt"] == owed
     assert sum(grant["remaining"] for grant in grants) - owed == account["posted"]  # I6
-    usable = [g for g in grants if g["remaining"] and not (g["expires_at"] and g["expires_at"] <= account["last_at"])]
+    lapsed = {g["grant_id"] for g in grants if g["expires_at"] and g["expires_at"] <= account["last_at"]}
+    usable = [g for g in grants if g["remaining"] and not g["frozen"] and g["grant_id"] not in lapsed]
     assert not (owed and usable), "credits are left while debt is owed"
     used = defaultdict(int)
     for row in rows.transfer:
@@ -120,12 +248,51 @@ def _check_grants(rows):
         assert all(grant[part] >= 0 for part in parts)
         assert grant["open"] == (grant["remaining"] > 0)
         assert grant["used"] + grant["moved"] == used[grant["grant_id"]]
+        assert grant["revoked"] <= grant["clawed"] <= grant["granted"]
+    _check_clawbacks(rows)
     filled = defaultdict(int)
     for fill in rows.fill:
         filled[fill["seq"]] += fill["credits"]
     forgiven = sum(row["credits"] - row["outstanding"] - filled[row["seq"]] for row in rows.debt)
     returned = [json.loads(refund["returns"]) for refund in rows.refund]
     assert forgiven == sum(credits for parts in returned for source, credits, _ in parts if source is None)
+
+
+def _check_clawbacks(rows):
+    """What card refunds and lost disputes say that they took is what was revoked for them; and what came back."""
+    taken, revoked = defaultdict(int), defaultdict(int)
+    named = [(row["card_refund_id"], row) for row in rows.card_refund] + [(r["dispute_id"], r) for r in rows.dispute]
+    for name, row in named:
+        for grant_id, unspent, owed in json.loads(row["clawed"]):
+            taken[grant_id] += unspent + owed
+            revoked[name, grant_id] += unspent
+            revoked[name, None] += owed
+    born = {grant["seq"]: grant["origin_grant_id"] for grant in rows.grant}
+    failed = {row["card_refund_id"] for row in rows.card_refund if row["status"] == "failed"}
+    for row in rows.transfer:
+        if row["kind"] == "revoke":
+            revoked[row["external_id"], row["grant_id"]] -= row["amount"]
+        if row["kind"] == "restore":
+            taken[born.get(row["seq"], row["grant_id"])] -= row["amount"]
+            assert row["external_id"] in failed
+    assert not any(revoked.values())
+    clawed = {grant["grant_id"]: grant["clawed"] for grant in rows.grant}
+    assert {grant_id: credits for grant_id, credits in taken.items() if credits} == {
+        grant_id: credits for grant_id, credits in clawed.items() if credits
+    }
+    drawn = {row["seq"]: row for row in rows.transfer if row["book"] == "wallet"}
+    for debt in rows.debt:
+        source = drawn[debt["seq"]]
+        assert source["kind"] == ("revoke" if debt["request_id"] is None else "settle")
+        assert (source["grant_id"], source["request_id"], source["amount"]) == (
+            None,
+            debt["request_id"],
+            debt["credits"],
+        )
+    for fill in rows.fill:
+        brought = drawn[fill["paid_by_seq"]]
+        assert brought["kind"] in ("grant", "refund", "restore")
+        assert brought["grant_id"] in (fill["grant_id"], None)
 
 
 def _check_charge(charge, rows):
