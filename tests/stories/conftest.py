@@ -43,11 +43,12 @@ class Story:
     """`await story(Command, …)` on its account; a refusal is returned. `await story.account()` is all there is."""
 
     def __init__(self, posting, owner, audit, account_id):
-        self._posting, self._owner, self._audit, self._id = posting, owner, audit, account_id
+        self._posting, self._owner, self._audit = posting, owner, audit
+        self.account_id = account_id
 
     async def __call__(self, command, *args, **more):
         try:
-            return await self._posting.post(command(self._id, *args, **more))
+            return await self._posting.post(command(self.account_id, *args, **more))
         except Refusal as refusal:
             return refusal
 
@@ -65,12 +66,12 @@ class Story:
         charges: id → status and bill, what was quoted or held, flags; then a line for each output
         journal: kind, credits, grant (`debt` where there is none), balance after
         """
-        rows = (await self._audit(self._id))[self._id]
+        rows = (await self._audit(self.account_id))[self.account_id]
         account = rows.account
         return {
             "posted": account["posted"],
             "held": account["held"],
-            "available": account["posted"] - account["held"] + account["credit_limit"],
+            "available": account["posted"] - account["held"] - account["frozen"] + account["credit_limit"],
             "debt": account["debt"],
             "grants": {grant["grant_id"]: _of_grant(grant) for grant in rows.grant},
             "charges": {
@@ -84,14 +85,54 @@ class Story:
             ],
         }
 
+    async def money(self):
+        """What was paid, invariants checked: top-ups, balances of the money book, its journal, what was announced.
+
+        topups:   id → status and price, what went back or is under dispute, the problem that somebody has to look at
+        balances: what stands on each ledger account that is not at zero, debits less credits
+        journal:  kind, amount, what it is called at the processor
+        """
+        rows = (await self._audit(self.account_id))[self.account_id]
+        balances = {}
+        for row in rows.transfer:
+            if row["book"] == "money":
+                for side, sign in (("debit", 1), ("credit", -1)):
+                    balances[row[side]] = balances.get(row[side], 0) + sign * row["amount"]
+        told = await self._owner.fetch(
+            "SELECT type FROM outbox WHERE account_id = $1 ORDER BY created_at, position", self.account_id
+        )
+        return {
+            "topups": {row["topup_id"]: _of_topup(row) for row in rows.topup},
+            "balances": {name: dollars(amount) for name, amount in sorted(balances.items()) if amount},
+            "journal": [
+                f"{row['kind']} {dollars(row['amount'])} {row['external_id']}"
+                for row in rows.transfer
+                if row["book"] == "money"
+            ],
+            "told": [row["type"] for row in told],
+        }
+
+
+def dollars(micros):
+    return f"{'-' * (micros < 0)}${abs(micros) / 1_000_000:.2f}"
+
+
+def _of_topup(topup):
+    parts = [f"{topup['status']} {dollars(topup['price_micros'])}"]
+    parts += [
+        f"{dollars(topup[f'{name}_micros'])} {name}" for name in ("returned", "disputed") if topup[f"{name}_micros"]
+    ]
+    return ", ".join([*parts, *([topup["problem"]] if topup["problem"] else [])])
+
 
 def _of(output, charge):
     return output["request_id"] == charge["request_id"]
 
 
 def _of_grant(grant):
-    elsewhere = [f"{grant[name]} {name}" for name in ("used", "expired", "moved") if grant[name]]
-    return ", ".join([f"{grant['remaining']} of {grant['granted']}", *elsewhere])
+    elsewhere = [f"{grant[name]} {name}" for name in ("used", "expired", "moved", "revoked") if grant[name]]
+    frozen = ["frozen"] if grant["frozen"] else []
+    return ", ".join([f"{grant['remaining']} of {grant['granted']}", *elsewhere, *frozen])
 
 
 def _of_charge(charge):
