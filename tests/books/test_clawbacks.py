@@ -1,10 +1,15 @@
 """Clawbacks that went wrong once: each is told as short as it can be, and its books are verified."""
 
 import asyncpg
+import pytest
 
+from billing.books import verify
+from billing.core.commands import Refund
 from billing.core.packs import Pack
 from billing.core.payments import OpenTopup, PayTopup, ReportCardRefund
 from billing.posting import Posting
+
+from .world import SMALL, asked, delivered
 
 PAID = 10_000_000
 PACK = Pack.of("ten", "Ten", 100, PAID, "USD", bonus_credits=10)
@@ -29,3 +34,13 @@ async def test_unspent_credits_are_revoked_and_restored(
     assert await parts() == [(50, 50, 50), (5, 5, 5)]
     await posting.post(ReportCardRefund(account, "t", "re", PAID // 2, "USD", "failed"))
     assert await parts() == [(100, 0, 0), (10, 0, 0)]
+
+
+@pytest.mark.parametrize("topup", ["x" * 64, "2026:07:1", "a:b:" + "c" * 60])
+async def test_names_of_ours_hold_whole_ids(posting: Posting, account: str, database: str, topup: str) -> None:
+    """A top-up's id may be as long as any, and have colons: its grants' names are longer, and are in refunds' papers."""
+    await topped_up(posting, account, topup)
+    await posting.post(asked(account, "first", outputs=delivered(SMALL, SMALL), n=2))
+    await posting.post(Refund(account, "first", "r", "blurred"))
+    await posting.post(ReportCardRefund(account, topup, "re", PAID, "USD", "succeeded"))
+    assert [found.finding for found in (await verify(database, account)).invariants if found.finding] == []
