@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -53,6 +54,7 @@ class Town:
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None
+        self._said = tempfile.TemporaryFile()
         self.client = httpx.Client(
             base_url=self.url, headers={"Authorization": f"Bearer {ADMIN_KEY}"}, timeout=60, verify=False
         )
@@ -60,7 +62,10 @@ class Town:
 
     def open(self) -> "Town":
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "billing", "serve"], env=self.environment, stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "billing", "serve"],
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=self._said,
         )
         self.until(self._ready, "the service is ready")
         return self
@@ -70,10 +75,16 @@ class Town:
         if self.process is not None:
             self.process.terminate()
             self.process.wait(60)
+        self._said.close()
+
+    def log(self) -> str:
+        """All that the service has written to its stderr."""
+        written = self._said.fileno()
+        return os.pread(written, os.fstat(written).st_size, 0).decode()  # not read(): the service writes where we stand
 
     def _ready(self) -> bool:
         assert self.process is not None
-        assert self.process.poll() is None, "the service ended"
+        assert self.process.poll() is None, f"the service ended:\n{self.log()}"
         try:
             return self.client.get("/readyz").status_code == 200
         except httpx.TransportError:
