@@ -157,7 +157,7 @@ class Processor:
                 {"customer": customer_id, "created": {"gte": since}, "limit": PAGE}
             )
         ):
-            if dict(session.metadata or {}).get(MARK_TOPUP) == topup.topup_id:
+            if _marked(session) == topup.topup_id:
                 return cast(stripe.checkout.Session, session)
         return None
 
@@ -194,7 +194,7 @@ class Processor:
                 {"customer": customer_id, "created": {"gte": since}, "limit": PAGE}
             )
         ):
-            if dict(intent.metadata or {}).get(MARK_TOPUP) == topup.topup_id:
+            if _marked(intent) == topup.topup_id:
                 payment = _payment(intent)
                 if payment.state == "paid":
                     return payment
@@ -215,7 +215,7 @@ class Processor:
         )
 
     async def movements_of_payout(self, payout_id: str) -> AsyncIterator[Movement]:
-        """What an automatic payout consists of, itself included; nothing for a manual one."""
+        """What an automatic payout consists of, itself included. Raises NoSuchThing."""
         async for transaction in self._all(
             self._stripe.v1.balance_transactions.list_async(
                 {"payout": payout_id, "limit": PAGE, "expand": ["data.source"]}
@@ -286,6 +286,12 @@ async def _unless_kept(call: Awaitable[T]) -> T:
         if (error.headers or {}).get("idempotent-replayed") == "true":
             raise _KeptFailure() from None
         raise
+
+
+def _marked(thing: Any) -> str | None:
+    """The top-up that an object was made for. The library's objects are no mappings: `dict` refuses them."""
+    found: str | None = (thing.to_dict().get("metadata") or {}).get(MARK_TOPUP)
+    return found
 
 
 def _payment(intent: Any) -> Payment:

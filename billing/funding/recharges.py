@@ -64,6 +64,8 @@ class Recharges:
             await self._recharge(account_id, now)
         except Refusal as refusal:  # due again when the lease is over
             log.warning("recharge put off", account_id=account_id, reason=refusal.code)
+        except Exception:  # our own fault: the others must not wait for it
+            log.exception("recharge failed", account_id=account_id)
 
     async def _recharge(self, account_id: str, now: datetime) -> None:
         try:
