@@ -619,6 +619,16 @@ TAMPERINGS = {
             "I12": ("card_refund", "payer/re-full", "for it, but it is not there"),
         },
     ),
+    "a card refund of spent credits forgotten": (
+        ["DELETE FROM card_refund WHERE card_refund_id = 're-spent'"],
+        {
+            "I1": (
+                "transfer",
+                "owing/wallet/3",
+                "it is a revoke of grant none for re-spent, but there is no such card refund or dispute",
+            )
+        },
+    ),
     "a card refund of another top-up": (
         ["UPDATE card_refund SET topup_id = 'own' WHERE card_refund_id = 're-full'"],
         {
@@ -632,6 +642,13 @@ TAMPERINGS = {
             "I1": ("grant", "payer/pack:own:3", "of 10 credits to grant pack:own:3"),
             "I12": ("grant", "payer/pack:own:3", "but no top-up that is paid brings it"),
         },
+    ),
+    "a restored grant that a refund made": (
+        [
+            """UPDATE transfer SET kind = 'refund', debit = 'consumed' WHERE book = 'wallet' AND kind = 'restore'
+               AND grant_id = 'pack:own:3'"""
+        ],
+        {"I1": ("grant", "payer/pack:own:3", "is a refund of 10 credits to grant pack:own:3")},
     ),
     "a clawback's debt lost": (
         ["DELETE FROM debt WHERE account_id = 'owing'", "DELETE FROM fill WHERE account_id = 'owing'"],
@@ -669,6 +686,18 @@ TAMPERINGS = {
     "a paid top-up without a payment": (
         ["UPDATE topup SET status = 'paid' WHERE topup_id = 'left'"],
         {"I12": ("topup", "payer/left", "it is paid, paid at no time by no payment")},
+    ),
+    "a payment of a top-up that was given up": (
+        ["UPDATE topup SET payment_id = 'pi-left' WHERE topup_id = 'left'"],
+        {"I12": ("topup", "payer/left", "it is expired, paid at no time by pi-left")},
+    ),
+    "money back of a top-up that was given up": (
+        ["UPDATE topup SET returned_micros = 5 WHERE topup_id = 'left'"],
+        {"I12": ("topup", "payer/left", "it is expired, paid at no time by no payment, of 10000000 micros 5 returned")},
+    ),
+    "more money back than was paid": (
+        ["UPDATE topup SET disputed_micros = 5000000 WHERE topup_id = 'own'"],
+        {"I12": ("topup", "payer/own", "of 10000000 micros 5001000 returned and 5000000 disputed")},
     ),
     "money without credits": (
         ["UPDATE topup SET status = 'paid', paid_at = created_at, payment_id = 'pi-left' WHERE topup_id = 'left'"],
@@ -727,6 +756,54 @@ TAMPERINGS = {
     "a payment in another currency": (
         ["""UPDATE "grant" SET currency = 'EUR' WHERE grant_id = 'paid'"""],
         {"I12": ("grant", "acme/paid", "9990000 micros EUR were paid for it into bank")},
+    ),
+    "a top-up paid by another payment": (
+        ["UPDATE topup SET payment_id = 'pi-other' WHERE topup_id = 'recharge:1'"],
+        {"I12": ("grant", "payer/recharge:1:1", "USD by pi-recharge, but its top-up brings a purchase of 14")},
+    ),
+    "a top-up in another currency": (
+        ["UPDATE topup SET currency = 'EUR' WHERE topup_id = 'recharge:1'"],
+        {"I12": ("grant", "payer/recharge:1:1", "brings a purchase of 14 for 140000 micros EUR by pi-recharge")},
+    ),
+    "more taken back than the money that went back": (
+        ["""UPDATE "grant" SET clawed = 801 WHERE grant_id = 'pack:complained:1'"""],
+        {"I12": ("grant", "payer/pack:complained:1", "clawed is 801 of 1000 credits and 0 expired")},
+    ),
+    "a payment by another name": (
+        ["""UPDATE "grant" SET reference = 'wire 2' WHERE grant_id = 'paid'"""],
+        {
+            "I12": (
+                "grant",
+                "acme/paid",
+                "into bank by wire 2, but 1 transfers pay 9990000 micros USD as purchase_bank by wire 1",
+            )
+        },
+    ),
+    "credits of a top-up that were a present": (
+        ["""UPDATE "grant" SET kind = 'promotion' WHERE grant_id = 'recharge:1:1'"""],
+        {"I12": ("grant", "payer/recharge:1:1", "it is a promotion of 14 credits")},
+    ),
+    "credits of a top-up that were paid by wire": (
+        ["""UPDATE "grant" SET funding = 'bank' WHERE grant_id = 'recharge:1:1'"""],
+        {
+            "I12": (
+                "grant",
+                "payer/recharge:1:1",
+                "it is a purchase of 14 credits for 140000 micros USD by pi-recharge, but",
+            )
+        },
+    ),
+    "money paid into another account than the grant says": (
+        ["""UPDATE "grant" SET funding = 'stripe_clearing' WHERE grant_id = 'paid'"""],
+        {"I12": ("grant", "acme/paid", "were paid for it into stripe_clearing by wire 1, but 1 transfers pay")},
+    ),
+    "a deferred part that is less than nothing": (
+        ["UPDATE dispute SET deferred_micros = -1 WHERE dispute_id = 'du-lapsed'"],
+        {"I12": ("dispute", "payer/du-lapsed", "it is lost, but took -1 of 1000000 micros out of deferred revenue")},
+    ),
+    "a payout's item in another currency": (
+        ["UPDATE payout_item SET currency = 'EUR'"],
+        {"I13": ("payout_item", "po-1/txn-payout", "its net is -4620000 micros EUR, but as payout it is booked with")},
     ),
     "an open dispute that took deferred revenue": (
         ["UPDATE dispute SET deferred_micros = 5 WHERE dispute_id = 'du-open'"],
