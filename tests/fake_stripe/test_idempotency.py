@@ -121,13 +121,15 @@ async def test_trouble_once_then_the_same_key_does_it_once(
     assert [one["replayed"] for one in fake.requests()] == [False, done]
 
 
-async def test_a_500_after_it_was_done_is_kept(fake: FakeStripe, client: StripeClient) -> None:
-    fake.fault("500_after")
+@pytest.mark.parametrize(("kind", "done"), [("500_after", 1), ("500_kept", 0)])
+async def test_a_500_that_is_kept(fake: FakeStripe, client: StripeClient, kind: str, done: int) -> None:
+    fake.fault(kind)
     for _ in "12":
         with pytest.raises(stripe.APIError) as refused:
             await create(client)
         assert refused.value.http_status == 500
-    assert len(fake.objects("customer")) == 1
+        assert refused.value.headers["stripe-should-retry"] == "false"
+    assert len(fake.objects("customer")) == done
 
 
 @pytest.mark.parametrize(("kind", "done"), [("timeout", 0), ("timeout_after", 1)])
