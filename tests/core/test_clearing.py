@@ -45,6 +45,7 @@ TABLE: list[tuple[str, int, int, list[tuple[str, str, int, str]]]] = [
     ("dispute_opened", -1000, 1500, [("processor_fees", "stripe_clearing", 1500, "txn_1")]),
     ("dispute_won", 1000, -1500, [("stripe_clearing", "processor_fees", 1500, "txn_1")]),
     ("fee", 0, 200, [("processor_fees", "stripe_clearing", 200, "txn_1")]),
+    ("fee", 0, 1, [("processor_fees", "stripe_clearing", 1, "txn_1")]),
     ("fee", 0, -200, [("stripe_clearing", "processor_fees", 200, "txn_1")]),
     ("payout", -5000, 0, [("bank", "stripe_clearing", 5000, "pi_1")]),
     ("payout", -5000, 25, [("bank", "stripe_clearing", 5000, "pi_1"), ("processor_fees", "stripe_clearing", 25, "txn_1")]),

@@ -215,6 +215,15 @@ def test_what_it_opens_is_a_top_up_like_any_other() -> None:
     check(account)
 
 
+def test_the_level_is_written_with_the_account_only_where_it_changes() -> None:
+    account = watched(10)
+    assert not account.wallet.watch_changed  # looking for what is due
+    account.pay("recharge:1")
+    assert not account.wallet.watch_changed
+    account.recharge_at(30)
+    assert (account.wallet.watch_changed, account.wallet.recharge_below) == (True, 30)
+
+
 def test_where_one_was_not_enough_another_follows() -> None:
     account = watched(0, 250)
     for attempt in (1, 2, 3):
