@@ -23,8 +23,10 @@ TOLERANCE_SECONDS: Final = 300  # https://docs.stripe.com/webhooks#verify-offici
 AT_ONCE: Final = 20
 LEASE_SECONDS: Final = 60
 # Seconds to the next attempt; after the last of them, three days and more, the event is dead.
-RETRIES: Final = (1, 3, 10, 30, 120, 600, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400, 86_400)
+RETRIES: Final = (1, 3, 10, 30, 120, 600, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 86_400)
+DEEPEST: Final = 64
 _NAME = re.compile(r"[A-Za-z0-9_.]{1,255}").fullmatch
+_UNFIT = re.compile("[\0\ud800-\udfff]").search
 log = structlog.get_logger("billing.funding")
 
 
@@ -50,8 +52,14 @@ class Inbox:
         self.wake()
 
     async def keep(self, events: Sequence[dict[str, Any]]) -> int:
-        """Stores events that were listed, not sent; how many were new."""
-        new = await store.keep_events(self._work, [_event(json.dumps(event)) for event in events], "sync")
+        """Stores events that were listed, not sent; how many were new. One that is none must not keep back the others."""
+        sound = []
+        for event in events:
+            try:
+                sound.append(_event(json.dumps(event)))
+            except Invalid:
+                log.error("stripe lists an event that is none", event_id=str(event.get("id"))[:255])
+        new = await store.keep_events(self._work, sound, "sync")
         if new:
             self.wake()
         return new
@@ -132,7 +140,8 @@ def _verified(body: bytes, signature: str | None, secrets: Sequence[str]) -> tup
 def _event(text: str) -> tuple[str, str, datetime, str]:
     """(id, type, created, text) of an event. Raises Invalid where it is none."""
     try:
-        event = json.loads(text)
+        event = json.loads(text, parse_constant=_no_number)
+        _check_text(event)
         event_id, kind, created = event["id"], event["type"], event["created"]
         if not isinstance(event["data"]["object"], dict) or event.get("object") != "event":
             raise TypeError
@@ -141,3 +150,25 @@ def _event(text: str) -> tuple[str, str, datetime, str]:
     except (ValueError, KeyError, TypeError, RecursionError):
         raise Invalid.of("body", "is not an event of Stripe's") from None
     return event_id, kind, datetime.fromtimestamp(created, UTC), text
+
+
+def _check_text(document: Any) -> None:
+    """Raises ValueError for what PostgreSQL could not keep or we could not show again: see `free_text`."""
+    level, depth = [document], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST:
+            raise ValueError
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, str) and _UNFIT(value):
+                raise ValueError
+            if isinstance(value, dict):
+                below += [*value.keys(), *value.values()]
+            elif isinstance(value, list):
+                below += value
+        level = below
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(name)  # NaN and Infinity, which JSON does not know
