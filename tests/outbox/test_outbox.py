@@ -488,6 +488,18 @@ class TestSideBySide:
             )
         assert [(await claimed(desk, 1))[0].event_id for _ in ids] == [ids[1], ids[2], ids[0]]
 
+    async def test_the_oldest_first_whosever_it_is(self, desk: Desk) -> None:
+        seconds = {(await desk.endpoint(f"https://{n}.example/"))[0]: n for n in (20, 10, 40, 30)}
+        await desk.announce()
+        await dispatch(desk.work, 10)
+        for endpoint_id, since in seconds.items():
+            await desk.owner.execute(
+                "UPDATE webhook_delivery SET next_attempt_at = now() - $2::interval WHERE endpoint_id = $1",
+                endpoint_id,
+                timedelta(seconds=since),
+            )
+        assert [seconds[(await claimed(desk, 1))[0].endpoint_id] for _ in seconds] == [40, 30, 20, 10]
+
     async def test_an_endpoint_that_hangs_leaves_room_for_the_others(self, desk: Desk, receiver: Receiver) -> None:
         over = threading.Event()
         with Receiver() as hanging:
@@ -656,7 +668,8 @@ class TestReplay:
         monkeypatch.setattr(deliveries, "REPLAYED_AT_ONCE", 2)
         start = datetime(2026, 3, 1, tzinfo=UTC)
         endpoint_id, _ = await desk.endpoint(receiver.url(), "topup.paid", account_id="acme")
-        ids = [await desk.announce(account_id="acme", at=start + n * HOUR) for n in range(5)]
+        at = {n: await desk.announce(account_id="acme", at=start + n * HOUR) for n in (4, 1, 3, 0, 2)}
+        ids = [at[n] for n in range(5)]
         await desk.announce("topup.failed", "acme", at=start + 3 * HOUR)
         await desk.announce("topup.paid", "other", at=start + 3 * HOUR)
         assert await desk.worker().once() == 0  # all of it was before the endpoint was made
@@ -668,3 +681,32 @@ class TestReplay:
         assert parts == [(2, start + 2 * HOUR), (2, start + 3 * HOUR), (2, start + 4 * HOUR), (1, None)]
         assert await desk.worker().once() == 4
         assert {heard.event_id for heard in receiver.heard} == set(ids[1:])
+
+    async def test_for_a_disabled_endpoint_waits_until_it_is_enabled(self, desk: Desk, receiver: Receiver) -> None:
+        endpoint_id, _ = await desk.endpoint(receiver.url())
+        await webhooks.change(desk.work, endpoint_id, {"enabled": False})
+        one, two = await desk.announce(), await desk.announce()
+        worker = desk.worker()
+        await worker.once()
+        await deliveries.replay(desk.work, one, None)  # nobody listens
+        assert await desk.owner.fetchval("SELECT count(*) FROM webhook_delivery") == 0
+        await deliveries.replay(desk.work, one, endpoint_id)
+        assert (await deliveries.replay_since(desk.work, endpoint_id, datetime(2026, 1, 1, tzinfo=UTC)))[0] == 2
+        assert await worker.once() == 0
+        await webhooks.change(desk.work, endpoint_id, {"enabled": True})
+        assert await worker.once() == 2
+        assert {heard.event_id for heard in receiver.heard} == {one, two}
+
+
+async def test_events_of_one_instant_are_listed_once_each(desk: Desk) -> None:
+    """One batch has one clock: pages must not lose or repeat what happened together."""
+    moment = datetime(2026, 3, 1, tzinfo=UTC)
+    ids = {await desk.announce(account_id=account_id, at=moment) for account_id in ("b", "a", "c", "a", "b")}
+    seen: list[deliveries.Event] = []
+    after = None
+    while found := await deliveries.events(desk.work, kind=None, account_id=None, after=after, limit=2):
+        seen += found
+        last = found[-1].announcement
+        after = (last.created_at, last.account_id, last.position)
+    assert len(seen) == len(ids)
+    assert {event.announcement.event_id for event in seen} == ids
