@@ -147,13 +147,16 @@ class Effects:
     async def payout(self, payout: Object) -> str:
         """Money to the bank, and every balance transaction that it consists of; a payout that failed comes back."""
         payout_id = str(payout["id"])
-        if payout.get("failure_balance_transaction"):
-            await self._book(await self._movement(payout["failure_balance_transaction"]))
-            return HOUSE
-        own = payout.get("balance_transaction")
-        if own:
-            await self._book(await self._movement(own))
-        items = [movement async for movement in self._processor.movements_of_payout(payout_id)]
+        # One that failed may never have been reported as paid: it left before it came back.
+        for name in ("balance_transaction", "failure_balance_transaction"):
+            if payout.get(name):
+                await self._book(await self._movement(payout[name]))
+        if not payout.get("automatic"):
+            return HOUSE  # nobody says what a payout made by hand consists of
+        try:
+            items = [movement async for movement in self._processor.movements_of_payout(payout_id)]
+        except NoSuchThing as error:
+            raise TooEarly(f"Stripe does not know {payout_id} yet") from error
         await keep_payout_items(
             self._work,
             payout_id,
@@ -161,14 +164,19 @@ class Effects:
         )
         known = await booked(self._engine, [movement.transaction_id for movement in items])
         missing = []
+        stopped: list[Stopped] = []
         for movement in items:
             if movement.transaction_id not in known:
                 try:
                     await self._book(movement)
                 except (NotOurs, TooEarly, AccountNotFound, TopupNotFound):
                     missing.append(movement.transaction_id)
+                except Stopped as reason:  # no reason to keep back what else was paid out
+                    stopped.append(reason)
         if missing:
             raise TooEarly(f"the payout contains {', '.join(missing[:5])}, of which the ledger knows nothing")
+        if stopped:
+            raise stopped[0]
         return HOUSE
 
     async def _report(self, command: Command) -> None:
