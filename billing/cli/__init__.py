@@ -69,10 +69,10 @@ def demo() -> None:
 
     with tempfile.TemporaryDirectory(prefix="billing-demo-") as place:
         Path(place).chmod(0o755)  # the server's own user must reach its data inside
-        with service(Path(place) / "data") as (url, key, environment):
-            agrees = uvloop.run(play(url, key, console))
+        with service(Path(place)) as house:
+            agrees = uvloop.run(play(house.url, house.admin_key, house.stripe, console))
             console.rule("billing verify")
-            verified = subprocess.run([sys.executable, "-m", "billing", "verify"], env=environment, check=False)
+            verified = subprocess.run([sys.executable, "-m", "billing", "verify"], env=house.environment, check=False)
     sys.exit(0 if agrees and verified.returncode == 0 else 1)
 
 

@@ -8,38 +8,80 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from billing.cli.session import console
 from billing.settings import SettingsError
 
+if TYPE_CHECKING:
+    from billing.demo.processor import Processor
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Where the service listens, an admin key of it, the `environment` that finds its data, and its Stripe."""
+
+    url: str
+    admin_key: str
+    environment: dict[str, str]
+    stripe: "Processor"
+
 
 @contextmanager
-def service(data_dir: Path) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """A service of its own in a child process: its URL, an admin key, and the environment that finds its data."""
+def service(place: Path) -> Iterator[House]:
+    """A service of its own in a child process, with its data in the directory `place` and a stand-in for Stripe.
+
+    Whatever Stripe account the caller's environment names, the demo has nothing to do with it. Raises SettingsError.
+    """
+    from billing.demo import processor, theatre
+
+    if not processor.is_there():
+        raise SettingsError("the demo's stand-in for Stripe (tests/fake_stripe) is missing: run it from a checkout")
+    port, key = _free_port(), secrets.token_urlsafe(24)
+    url = f"http://127.0.0.1:{port}"
+    with ExitStack() as street:
+        with console.status("starting the service on an empty database"):
+            try:
+                stripe = street.enter_context(theatre.processor(place))
+            except RuntimeError as problem:
+                raise SettingsError(f"{problem}; its messages stand above") from problem
+            environment = environment_of(os.environ, place / "data", port, key, stripe)
+            service = subprocess.Popen(
+                [sys.executable, "-m", "billing", "serve"], env=environment, stdout=subprocess.DEVNULL
+            )
+            street.callback(_end, service)
+            _wait_until_ready(service, url)
+        yield House(url, key, environment, stripe)
+
+
+def environment_of(
+    inherited: Mapping[str, str], data_dir: Path, port: int, admin_key: str, stripe: "Processor"
+) -> dict[str, str]:
+    """The service's environment: a caller's database and Stripe account are none of its business."""
+    return {
+        **{name: text for name, text in inherited.items() if not name.startswith(("DATABASE_URL", "STRIPE_"))},
+        "BILLING_ADMIN_KEY": admin_key,
+        "BILLING_DATA_DIR": str(data_dir),
+        "BILLING_PORT": str(port),
+        "BILLING_WEBHOOK_ALLOW_PRIVATE": "true",
+        **stripe.settings,
+    }
+
+
+def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    key = secrets.token_urlsafe(24)
-    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-    environment |= {"BILLING_ADMIN_KEY": key, "BILLING_DATA_DIR": str(data_dir), "BILLING_PORT": str(port)}
-    url = f"http://127.0.0.1:{port}"
-    with console.status("starting the service on an empty database"):
-        service = subprocess.Popen(
-            [sys.executable, "-m", "billing", "serve"], env=environment, stdout=subprocess.DEVNULL
-        )
-        try:
-            _wait_until_ready(service, url)
-        except BaseException:
-            service.terminate()
-            raise
-    try:
-        yield url, key, environment
-    finally:
-        service.terminate()
-        service.wait(60)
+        port: int = free.getsockname()[1]
+        return port
+
+
+def _end(service: "subprocess.Popen[bytes]") -> None:
+    service.terminate()
+    service.wait(60)
 
 
 def _wait_until_ready(service: "subprocess.Popen[bytes]", url: str) -> None:

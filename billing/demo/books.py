@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from rich import box
 from rich.table import Table
 
+from billing.client import BillingClient, Problem
+from billing.client.documents import Transfer
+from billing.demo.cashbook import MICROS, dollars
+from billing.demo.purchases import CENT
 from billing.demo.scene import headline
 from billing.demo.stage import Stage
 
 Book = Literal["wallet", "money"]
 
-MICROS = 1_000_000
-"""Micro-dollars in a dollar."""
+HOUSE = "_house"
+"""The service's account for what belongs to no customer: payouts, in this story."""
 
 
 async def balances(stage: Stage) -> None:
@@ -25,7 +30,7 @@ async def balances(stage: Stage) -> None:
         "Balances",
         "What must be posted was reckoned by hand, scene by scene; nothing is held any more.",
     )
-    columns = ("granted", "billed", "refunded", "must be", "posted", "held", "available", "")
+    columns = ("granted", "billed", "refunded", "clawed back", "must be", "posted", "held", "available", "")
     table = _table("account", *columns)
     for name, purse in stage.purses.items():
         balance = await stage.billing.balance(purse.account_id)
@@ -34,7 +39,7 @@ async def balances(stage: Stage) -> None:
             (purse.posted, 0, purse.posted),
             (balance["posted"], balance["held"], balance["available"]),
         )
-        reckoned = (purse.granted, -purse.billed, purse.refunded, purse.posted)
+        reckoned = (purse.granted, -purse.billed, purse.refunded, -purse.clawed, purse.posted)
         found = (balance["posted"], balance["held"], balance["available"])
         table.add_row(name, *(f"{amount:,}" for amount in reckoned + found), stage.mark(agrees))
     stage.console.print(table)
@@ -47,44 +52,56 @@ class _Sides:
 
 
 async def trial_balance(stage: Stage) -> None:
-    """Every transfer of the story's accounts, added up per ledger account."""
+    """Every transfer of the story, added up per ledger account, beside what it must be by hand."""
     headline(
         stage,
         "Trial balance",
-        "Every journal row of these accounts, read back over HTTP and added up.",
+        f"Every journal row of these accounts and of {HOUSE}, read back over HTTP and added up.",
     )
     purses = stage.purses.values()
-    granted = sum(purse.granted for purse in purses)
-    kept = sum(purse.billed - purse.refunded for purse in purses)
-    posted = 0
-    for purse in purses:
-        posted += (await stage.billing.balance(purse.account_id))["posted"]
-
     wallet = await _sides(stage, "wallet")
-    _show(stage, "wallet", "CREDIT", wallet)
+    granted, clawed = sum(purse.granted for purse in purses), sum(purse.clawed for purse in purses)
+    kept = sum(purse.billed - purse.refunded for purse in purses)
+    by_hand = {"issued": granted, "consumed": -kept, "revoked": -clawed, "wallet": kept + clawed - granted}
+    _show(stage, "wallet", "CREDIT", wallet, by_hand)
     _agree(stage, "debits and credits are equal", *_totals(wallet))
-    _agree(stage, "wallet = the sum of all posted balances", posted, _net(wallet, "wallet"))
-    _agree(stage, "issued = all grants", granted, -_net(wallet, "issued"))
-    _agree(stage, "consumed = all bills less refunds", kept, _net(wallet, "consumed"))
+    posted = [(await stage.billing.balance(purse.account_id))["posted"] for purse in purses]
+    _agree(stage, "wallet = the sum of all posted balances", sum(posted), -_net(wallet, "wallet"))
 
     money = await _sides(stage, "money")
-    _show(stage, "money", "USD", money)
-    _agree(stage, "debits and credits are equal", *_totals(money))
-    _agree(
-        stage,
-        "deferred revenue = all that was paid, in micro-dollars",
-        stage.paid_micros,
-        _net(money, "deferred_revenue"),
-    )
+    _show(stage, "money", "USD", money, stage.cashbook.balances())
+    _agree(stage, "debits and credits are equal", *_totals(money), dollars)
+    movements = await stage.stripe.order("objects", kind="balance_transaction")
+    fees = sum(movement["fee"] for movement in movements) * CENT
+    _agree(stage, "processor_fees = all fees in Stripe's own books", fees, _net(money, "processor_fees"), dollars)
+    _agree(stage, "stripe_clearing: all that Stripe held was paid out", 0, _net(money, "stripe_clearing"), dollars)
 
 
 async def _sides(stage: Stage, book: Book) -> dict[str, _Sides]:
     sides: dict[str, _Sides] = defaultdict(_Sides)
     for purse in stage.purses.values():
         async for transfer in stage.office.transfers(purse.account_id, book=book):
-            sides[transfer["debit"]].debits += transfer["amount"]
-            sides[transfer["credit"]].credits += transfer["amount"]
+            _enter(sides, transfer)
+    if book == "money":
+        async for transfer in house_rows(stage.office):
+            if transfer["seq"] > stage.house_rows:
+                _enter(sides, transfer)
     return sides
+
+
+async def house_rows(office: BillingClient) -> AsyncIterator[Transfer]:
+    """The rows of the house's money book; none before its first payout, which opens it."""
+    try:
+        async for transfer in office.transfers(HOUSE, book="money"):
+            yield transfer
+    except Problem as problem:
+        if problem.code != "account_not_found":
+            raise
+
+
+def _enter(sides: dict[str, _Sides], transfer: Transfer) -> None:
+    sides[transfer["debit"]].debits += transfer["amount"]
+    sides[transfer["credit"]].credits += transfer["amount"]
 
 
 def _totals(sides: dict[str, _Sides]) -> tuple[int, int]:
@@ -92,30 +109,35 @@ def _totals(sides: dict[str, _Sides]) -> tuple[int, int]:
 
 
 def _net(sides: dict[str, _Sides], account: str) -> int:
+    """Its balance, debits positive."""
     side = sides.get(account, _Sides())
-    return side.credits - side.debits
+    return side.debits - side.credits
 
 
-def _show(stage: Stage, book: Book, asset: str, sides: dict[str, _Sides]) -> None:
+def _show(stage: Stage, book: Book, asset: str, sides: dict[str, _Sides], by_hand: dict[str, int]) -> None:
     def amount(value: int) -> str:
         if book == "wallet":
             return f"{value:,}"
         return f"{value // MICROS:,}.{value % MICROS:06d}"
 
-    table = _table(f"{book} book, {asset}", "debits", "credits", "balance")
-    for account, side in sorted(sides.items()):
-        net = side.credits - side.debits
-        words = f"{amount(abs(net))} {'Cr' if net > 0 else 'Dr' if net < 0 else '  '}"
-        table.add_row(account, amount(side.debits), amount(side.credits), words)
+    def balance(net: int) -> str:
+        return f"{amount(abs(net))} {'Dr' if net > 0 else 'Cr' if net < 0 else '  '}"
+
+    table = _table(f"{book} book, {asset}", "debits", "credits", "balance", "by hand", "")
+    for account in sorted(sides.keys() | by_hand.keys()):
+        side, net, expected = sides.get(account, _Sides()), _net(sides, account), by_hand.get(account, 0)
+        agrees = stage.judge(f"trial balance: {account}", balance(expected).strip(), balance(net).strip())
+        numbers = (amount(side.debits), amount(side.credits), balance(net), balance(expected))
+        table.add_row(account, *numbers, stage.mark(agrees))
     debits, credits = _totals(sides)
     table.add_section()
-    table.add_row("total", amount(debits), amount(credits), "")
+    table.add_row("total", amount(debits), amount(credits), "", "", "")
     stage.console.print(table)
 
 
-def _agree(stage: Stage, what: str, expected: int, found: int) -> None:
+def _agree(stage: Stage, what: str, expected: int, found: int, words: Callable[[int], str] = "{:,}".format) -> None:
     agrees = stage.judge(what, expected, found)
-    numbers = f"{found:,}" if agrees else f"{found:,}, not {expected:,}"
+    numbers = words(found) if agrees else f"{words(found)}, not {words(expected)}"
     stage.console.print(f" {stage.mark(agrees)} {what}: {numbers}", highlight=False)
 
 

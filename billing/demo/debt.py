@@ -38,7 +38,7 @@ async def debt(stage: Stage) -> None:
     await stage.sell("slim", "top-up", 200)
     _check(
         scene,
-        "a purchase of 200",
+        "a purchase of 200, by wire",
         await stage.billing.balance(account_id),
         posted=87,
         available=87,

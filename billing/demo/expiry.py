@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from billing.client import read_outputs
+from billing.client import Problem, read_outputs
 from billing.client.documents import Balance, Charge
 from billing.demo.gateway import ImageRequest
-from billing.demo.scene import Expected, Scene
+from billing.demo.scene import Expected, Scene, asked
 from billing.demo.stage import Stage
 
 HOLD_SECONDS = 30
@@ -20,34 +20,52 @@ HOLD_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Sleeper:
-    """The request whose gateway fell asleep after the hold, and its charge."""
+    """The request whose gateway fell asleep after the hold, and its charge; the balance then, and the `refusal` of
+    another request, or None if there was none.
+    """
 
     request: ImageRequest
     charge: Charge
+    balance: Balance
+    refusal: Problem | None
 
 
 async def fall_asleep(stage: Stage) -> Sleeper:
-    """Holds 17 of 20 and does no more."""
-    scene = Scene(
-        stage,
-        "A gateway falls asleep after the hold",
-        f"17 of 20 credits are held for {HOLD_SECONDS} s and nobody settles. The last scene comes back.",
-    )
-    request = scene.request("sleepy", size="2048x2048", quality="medium", hold_seconds=HOLD_SECONDS)
-    charge = await stage.gateway.authorize(request)
-    balance = await stage.billing.balance(request.account_id)
-    _check(scene, "hold 2K medium", balance, posted=20, held=17, available=3)
-    await scene.refuse(
-        "sleepy",
-        402,
-        "insufficient_credits",
-        "3 available, 17 needed",
-        facts={"available": 3, "required": 17, "shortfall": 14},
+    """Holds 17 of 20, asks for as much once more, and does no more. Nothing is shown yet: see `tell`."""
+    request = ImageRequest(
+        account_id=stage.purses["sleepy"].account_id,
+        request_id=stage.request_id(),
+        prompt="an evening over the hills, asleep",
         size="2048x2048",
         quality="medium",
+        hold_seconds=HOLD_SECONDS,
     )
+    charge = await stage.gateway.authorize(request)
+    balance = await stage.billing.balance(request.account_id)
+    try:
+        await stage.gateway.authorize(replace(request, request_id=stage.request_id()))
+    except Problem as problem:
+        return Sleeper(request, charge, balance, problem)
+    return Sleeper(request, charge, balance, None)
+
+
+def tell(stage: Stage, sleeper: Sleeper) -> None:
+    """Shows how it fell asleep."""
+    scene = Scene(
+        stage,
+        "A gateway fell asleep after the hold",
+        f"Before the first scene 17 of 20 credits were held for {HOLD_SECONDS} s, and nobody settles. A later scene comes"
+        " back.",
+    )
+    _check(scene, "hold 2K medium", sleeper.balance, posted=20, held=17, available=3)
+    if sleeper.refusal is None:
+        scene.add_check("another", "", "402 insufficient_credits", "accepted", False)
+    else:
+        facts = {"available": 3, "required": 17, "shortfall": 14}
+        because = "3 available, 17 needed"
+        what = f"sleepy: {asked(sleeper.request)}"
+        scene.add_refusal(what, sleeper.refusal, 402, "insufficient_credits", because, facts)
     scene.show()
-    return Sleeper(request, charge)
 
 
 async def wake_up(stage: Stage, sleeper: Sleeper) -> None:
@@ -80,7 +98,7 @@ async def _until_due(stage: Stage, charge: Charge) -> None:
     """Waits by the service's clock, which alone decides when a hold is due."""
     assert charge["expires_at"] is not None
     due = datetime.fromisoformat(charge["expires_at"])
-    stage.console.print("\nThe sleeper's hold of scene 1 is not due yet; waiting for the rest of it.", style="dim")
+    stage.console.print("\nThe sleeper's hold is not due yet; waiting for the rest of it.", style="dim")
     with Progress(
         TextColumn("until it is due"),
         BarColumn(),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,16 @@ from rich.table import Table
 from billing.client import Problem, measure
 from billing.client.documents import Charge
 from billing.demo.gateway import Delivery, Gateway, ImageRequest
+from billing.demo.processor import PATIENCE_SECONDS
 from billing.demo.stage import Stage
 
 MAIN_ACCOUNT = "studio"
 """Whose requests most rows are about; others are named."""
+
+
+OF_IMAGES = ("asked", "came back", "expected by hand", "billed")
+OF_MONEY = ("what happens", "Stripe says", "expected by hand", "found")
+"""The columns of a scene's table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +51,11 @@ class Row:
 class Scene:
     """Plays requests for one part of the story and shows them as a table."""
 
-    def __init__(self, stage: Stage, title: str, about: str) -> None:
+    def __init__(self, stage: Stage, title: str, about: str, columns: tuple[str, ...] = OF_IMAGES) -> None:
         self._stage = stage
         self.title = f"{stage.next_scene()}. {title}"
         self.about = about
+        self._columns = columns
         self._rows: list[Row] = []
 
     def request(self, name: str, **fields: Any) -> ImageRequest:
@@ -119,15 +127,27 @@ class Scene:
         self._stage.judge(f"{self.title}: {asked}", expected, expected if agrees else found)
         self._rows.append(Row(asked, came_back, expected, found, agrees))
 
+    def compare(self, asked: str, came_back: str, expected: str, found: str) -> None:
+        """A row about words: `found` must be what stands in `expected`, of which a reason may follow after a colon."""
+        self.add_check(asked, came_back, expected, found, found == expected.partition(":")[0])
+
+    async def compare_in_time(
+        self, asked: str, came_back: str, expected: str, read: Callable[[], Awaitable[str]]
+    ) -> None:
+        """`compare`, about what follows from events under way: looks until it is as expected, or patience ends."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while (found := await read()) != expected.partition(":")[0]:
+            if asyncio.get_running_loop().time() > deadline:
+                break
+            await asyncio.sleep(0.05)
+        self.compare(asked, came_back, expected, found)
+
     def show(self) -> None:
         """Prints the scene."""
         headline(self._stage, self.title, self.about)
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-        table.add_column("asked")
-        table.add_column("came back", style="cyan")
-        table.add_column("expected by hand", style="dim")
-        table.add_column("billed", style="bold")
-        table.add_column("")
+        for column, style in zip((*self._columns, ""), (None, "cyan", "dim", "bold", None), strict=True):
+            table.add_column(column, style=style)
         for row in self._rows:
             texts = (escape(text) for text in (row.asked, row.came_back, row.expected, row.billed))
             table.add_row(*texts, self._stage.mark(row.agrees))

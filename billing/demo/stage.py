@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -10,26 +12,32 @@ import httpx
 from rich.console import Console
 
 from billing.client import BillingClient
-from billing.client.documents import HoldRule, Overage
+from billing.client.documents import HoldRule, Overage, StripeEvent
+from billing.demo.cashbook import Cashbook
 from billing.demo.gateway import Gateway
+from billing.demo.listener import Listener
+from billing.demo.processor import PATIENCE_SECONDS, FakeStripe
 from billing.demo.purse import Purse
 
 
 @dataclass
 class Stage:
     """`billing` works with a gateway's key, `office` with the admin's. Account and request ids carry a
-    random ending, so that the story can be told twice on the same ledger. `paid_micros` is what the
-    accounts paid for their credits, in micro-dollars.
+    random ending, so that the story can be told twice on the same ledger. `cashbook` is what the money book must
+    come to; `house_rows` is how many money rows `_house` had before the story.
     """
 
     console: Console
     billing: BillingClient
     office: BillingClient
     provider: httpx.AsyncClient
+    stripe: FakeStripe
+    listener: Listener
+    house_rows: int = 0
     agrees: bool = True
     disagreements: list[str] = field(default_factory=list)
     purses: dict[str, Purse] = field(default_factory=dict)
-    paid_micros: int = 0
+    cashbook: Cashbook = field(default_factory=Cashbook)
 
     def __post_init__(self) -> None:
         self.gateway = Gateway(self.billing, self.provider)
@@ -61,7 +69,29 @@ class Stage:
         paid_micros = credits * 10_000
         await self.office.grant(purse.account_id, grant_id, kind="purchase", credits=credits, paid_micros=paid_micros)
         purse.granted += credits
-        self.paid_micros += paid_micros
+        self.cashbook.wired += paid_micros
+
+    def named(self, noun: str) -> str:
+        """A name of this run for something that all accounts share."""
+        return f"{noun}-{self._run}"
+
+    async def news_read(self) -> None:
+        """Returns when the service has tried every event that Stripe sent, or patience ends: what is to come of it
+        is judged by who looks.
+        """
+        await self._news(lambda event: event["problem"] is None)
+
+    async def news_taken(self) -> None:
+        """Returns when every event that Stripe sent has taken effect, or patience ends."""
+        await self._news(lambda event: True)
+
+    async def _news(self, awaited: Callable[[StripeEvent], bool]) -> None:
+        await self.stripe.delivered()
+        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while asyncio.get_running_loop().time() < deadline:
+            if not [event async for event in self.office.stripe_events(state="pending") if awaited(event)]:
+                return
+            await asyncio.sleep(0.05)
 
     def request_id(self) -> str:
         """A name for the next request."""

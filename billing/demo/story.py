@@ -7,19 +7,37 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import TextIOWrapper
 
+import httpx
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from billing.client import BillingClient, Problem
-from billing.demo import books, debt, expiry, explanation, measured, ordinary, race, refund, trouble
+from billing.client.documents import Overage
+from billing.demo import (
+    books,
+    debt,
+    expiry,
+    explanation,
+    measured,
+    money_back,
+    news,
+    ordinary,
+    purchases,
+    race,
+    recharge,
+    refund,
+    trouble,
+)
+from billing.demo.processor import FakeStripe, Processor, ProcessorFailed
 from billing.demo.scene import headline
 from billing.demo.stage import Stage
 from billing.demo.theatre import provider
 
 
-async def run(base_url: str, admin_key: str, console: Console) -> bool:
-    """Plays every scene against the service at `base_url` and shows it on `console`.
+async def run(base_url: str, admin_key: str, stripe: Processor, console: Console) -> bool:
+    """Plays every scene against the service at `base_url`, which takes payments by the stand-in at `stripe` and tells
+    its events to addresses of this machine, and shows it on `console`.
 
     Returns True only if every bill, refusal, balance and journal total is what was reckoned by hand. Takes a
     little more than the 30 s of the shortest hold. A `Problem` that no scene expects ends the story and
@@ -31,13 +49,18 @@ async def run(base_url: str, admin_key: str, console: Console) -> bool:
     try:
         async with (
             provider() as images,
+            httpx.AsyncClient(base_url=stripe.url, timeout=30) as counter,
             BillingClient(base_url, admin_key, timeout_seconds=30) as office,
             _gateway_client(base_url, office) as billing,
+            news.listening(office) as listener,
         ):
-            stage = Stage(console, billing, office, images)
+            fake = FakeStripe(counter)
+            await fake.begin(f"{base_url}/v1/stripe/webhook", stripe.webhook_secret)
+            stage = Stage(console, billing, office, images, fake, listener)
             await _play(stage)
-    except Problem as problem:
-        console.print(f"\nThe service failed: {problem}", style="bold red", markup=False, highlight=False)
+    except (Problem, ProcessorFailed) as problem:
+        who = "The service" if isinstance(problem, Problem) else "The stand-in for Stripe"
+        console.print(f"\n{who} failed: {problem}", style="bold red", markup=False, highlight=False)
         return False
     _verdict(stage, time.monotonic() - began)
     return stage.agrees
@@ -55,9 +78,15 @@ async def _gateway_client(base_url: str, office: BillingClient) -> AsyncIterator
 
 
 async def _play(stage: Stage) -> None:
+    async for _ in books.house_rows(stage.office):
+        stage.house_rows += 1
     await _open_accounts(stage)
-    # Early, because the service gives no hold of less than 30 s: meanwhile the other scenes are played.
+    # First of all, because the service gives no hold of less than 30 s: meanwhile the other scenes are played.
     sleeper = await expiry.fall_asleep(stage)
+    await purchases.packs(stage)
+    await purchases.checkouts(stage)
+    await purchases.bad_news(stage)
+    expiry.tell(stage, sleeper)
     await ordinary.first_pictures(stage)
     await ordinary.price_list(stage)
     await ordinary.sizes(stage)
@@ -67,27 +96,31 @@ async def _play(stage: Stage) -> None:
     await trouble.repeats(stage)
     await race.race(stage)
     await debt.debt(stage)
+    await recharge.recharge(stage)
     await refund.refund(stage, some_failed)
     await explanation.explain(stage, fallen_short)
+    await money_back.card_refunds(stage)
+    await money_back.disputes(stage)
+    await money_back.payout(stage)
+    await news.told(stage)
     await expiry.wake_up(stage, sleeper)
     await books.balances(stage)
     await books.trial_balance(stage)
 
 
 async def _open_accounts(stage: Stage) -> None:
-    headline(stage, "Accounts", "A cent a credit; gifts are burnt before what was paid for.")
+    headline(stage, "Accounts", "Gifts are burnt before what was paid for. Nobody has bought anything yet.")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for column in ("account", "id", "gift", "bought", "overage"):
-        table.add_column(column)
-    plan = [("studio", 100, 2_000, "bill"), ("thrifty", 0, 100, "cap"), ("sleepy", 20, 0, "bill")]
-    plan += [("crowd", 0, race.CREDITS, "bill"), ("slim", 20, 0, "bill")]
-    for name, gift, bought, overage in plan:
-        purse = await stage.open_account(name, overage="cap" if overage == "cap" else "bill")
+    for column in ("account", "id", "gift", "overage"):
+        table.add_column(column, justify="right" if column == "gift" else "left")
+    plan: list[tuple[str, int, Overage]] = [("studio", 100, "bill"), ("atelier", 0, "bill"), ("gallery", 0, "bill")]
+    plan += [("magazine", 0, "bill"), ("thrifty", 0, "cap"), ("crowd", 0, "bill")]
+    plan += [("sleepy", 20, "bill"), ("slim", 20, "bill")]
+    for name, gift, overage in plan:
+        purse = await stage.open_account(name, overage=overage)
         if gift:
             await stage.promote(name, gift)
-        if bought:
-            await stage.sell(name, "first-purchase", bought)
-        table.add_row(name, purse.account_id, str(gift), str(bought), overage)
+        table.add_row(name, purse.account_id, str(gift), overage)
     stage.console.print(table)
 
 

@@ -1,16 +1,50 @@
-"""The provider's process: started for the story, gone after it."""
+"""The processes of the stand-ins: started for the story, gone after it."""
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import httpx
 
+from billing.demo.processor import Processor
+
 START_SECONDS = 30.0
-"""How long the provider may take to listen, on a slow machine."""
+"""How long a stand-in may take to listen, on a slow machine."""
+
+
+@contextmanager
+def processor(place: Path) -> Iterator[Processor]:
+    """A freshly started stand-in for Stripe. `place` is a directory for its note that it listens.
+
+    Raises RuntimeError if it does not come up.
+    """
+    made, note = Processor(""), place / "fake-stripe-listens"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "billing.demo.processor", "--key", made.key, "--ready-file", str(note)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not note.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("the stand-in for Stripe did not start")
+            time.sleep(0.02)
+        yield Processor(note.read_text(), made.key, made.webhook_secret)
+    finally:
+        process.stdin.close()  # it ends with its input
+        try:
+            process.wait(START_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 @asynccontextmanager

@@ -1,0 +1,134 @@
+"""The demo's scenes about money, without the waiting of the others: they agree, and a difference would not be hidden."""
+
+import asyncio
+from collections.abc import Iterator
+from io import StringIO
+
+import httpx
+import pytest
+from rich.console import Console
+
+from billing.client import BillingClient
+from billing.demo import books, money_back, news, ordinary, purchases, recharge
+from billing.demo.cashbook import Cashbook, dollars
+from billing.demo.listener import Listener
+from billing.demo.processor import FakeStripe
+from billing.demo.scene import Scene
+from billing.demo.stage import Stage
+from billing.demo.theatre import provider
+from billing.embedded import EmbeddedPostgres
+from tests import fake_stripe
+from tests.conftest import copied
+from tests.funding.town import ADMIN_KEY, SECRET, Town
+
+ACCOUNTS = ("studio", "atelier", "gallery", "magazine", "thrifty", "crowd")
+
+
+@pytest.fixture
+def town(server: EmbeddedPostgres, template: str) -> Iterator[Town]:
+    with copied(server, template) as dsn, fake_stripe.FakeStripe() as stripe:
+        town = Town(dsn, stripe)
+        try:
+            yield town.open()
+        finally:
+            town.close()
+
+
+async def play(town: Town, console: Console) -> Stage:
+    """What is bought, what goes back, what is paid out and told, and the books."""
+    async with (
+        provider() as images,
+        httpx.AsyncClient(base_url=town.stripe.url, timeout=30) as counter,
+        BillingClient(town.url, ADMIN_KEY) as office,
+        news.listening(office) as listener,
+    ):
+        stripe = FakeStripe(counter)
+        await stripe.begin(town.webhook, SECRET)
+        stage = Stage(console, office, office, images, stripe, listener)
+        async for _ in books.house_rows(office):
+            stage.house_rows += 1
+        for name in ACCOUNTS:
+            await stage.open_account(name)
+        await stage.promote("studio", 100)
+        await purchases.packs(stage)
+        await purchases.checkouts(stage)
+        await purchases.bad_news(stage)
+        await ordinary.price_list(stage)  # studio's gift is gone after it
+        await recharge.recharge(stage)
+        await money_back.card_refunds(stage)
+        await money_back.disputes(stage)
+        await money_back.payout(stage)
+        await news.told(stage)
+        await books.balances(stage)
+        await books.trial_balance(stage)
+        return stage
+
+
+def test_the_money_ties_out_however_often_the_story_is_told(town: Town) -> None:
+    for _ in range(2):
+        shown = StringIO()
+        stage = asyncio.run(play(town, Console(file=shown, width=120)))
+        assert stage.agrees, stage.disagreements
+        assert "✗" not in shown.getvalue()
+        assert "$27.31" in shown.getvalue()
+    assert town.money()["bank"] == 2 * (27_310_000 + 1_070_000)
+    assert "stripe_clearing" not in town.money()
+    town.books()
+
+
+def test_a_difference_is_shown_and_remembered() -> None:
+    async def compared() -> tuple[Stage, str]:
+        shown = StringIO()
+        async with httpx.AsyncClient() as nobody, BillingClient("http://127.0.0.1:1", "nobody") as billing:
+            stage = Stage(Console(file=shown, width=120), billing, billing, nobody, FakeStripe(nobody), Listener())
+            scene = Scene(stage, "Sums", "by hand")
+            scene.compare("two and two", "", "4: by hand", "4")
+            assert stage.agrees
+            scene.compare("and two", "", "6: by hand", "7")
+            scene.show()
+            return stage, shown.getvalue()
+
+    stage, shown = asyncio.run(compared())
+    assert not stage.agrees
+    assert stage.disagreements == ["1. Sums: and two: expected 6: by hand, found 7"]
+    assert (shown.count("✓"), shown.count("✗")) == (1, 1)
+
+
+def test_the_cashbook() -> None:
+    """Each sum once on each side."""
+    book = Cashbook(
+        wired=1,
+        bought=1_000,
+        fees=20,
+        returned_deferred=300,
+        returned_used=4,
+        lost_deferred=50,
+        lost_used=6,
+        paid_out=7,
+    )
+    balances = book.balances()
+    assert sum(balances.values()) == 0
+    assert balances == {
+        "bank": 8,
+        "deferred_revenue": -651,
+        "dispute_losses": 6,
+        "disputed": 0,
+        "processor_fees": 20,
+        "refunds": 4,
+        "stripe_clearing": 613,
+    }
+
+
+@pytest.mark.parametrize(
+    ("micros", "words"),
+    [
+        (0, "$0.00"),
+        (50_000_000, "$50.00"),
+        (7_872_000, "$7.872"),
+        (1, "$0.000001"),
+        (-9_000_000, "-$9.00"),
+        (1_234_567_890_000, "$1,234,567.89"),
+    ],
+)
+def test_dollars(micros: int, words: str) -> None:
+    assert dollars(micros) == words
