@@ -165,27 +165,31 @@ class Deliveries:
     async def _carry(self, endpoint: WebhookEndpoint) -> None:
         while True:
             event = await endpoint.queue.get()
-            if await self._attempt(endpoint, event, 1):
-                self.under_way -= 1
-            else:
+            taken = True  # so far: if the endpoint is removed meanwhile, nothing is tried again
+            try:
+                taken = await self._attempt(endpoint, event, 1)
+            finally:
+                self.under_way -= taken
+            if not taken:
                 self._start(self._finish(endpoint, event, 2))
 
     async def _finish(self, endpoint: WebhookEndpoint, event: Object, number: int) -> None:
         """Tries from the try `number` on, until it is taken or was tried often enough."""
-        try:
-            while number <= TRIES:
-                if number > 1:
-                    await asyncio.sleep(PAUSE_SECONDS * 2 ** (number - 2))
-                if await self._attempt(endpoint, event, number):
-                    return
-                number += 1
-        finally:
-            self.under_way -= 1
+        while number <= TRIES:
+            if number > 1:
+                await asyncio.sleep(PAUSE_SECONDS * 2 ** (number - 2))
+            if await self._attempt(endpoint, event, number):
+                return
+            number += 1
 
     def _start(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self.under_way -= 1
 
     async def _attempt(self, endpoint: WebhookEndpoint, event: Object, number: int) -> bool:
         attempt = Attempt(event["id"], event["type"], endpoint.id, number)
@@ -193,7 +197,7 @@ class Deliveries:
         body, headers = signed(event, endpoint.secret)
         try:
             response = await self._client.post(endpoint.url, content=body, headers=headers)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             attempt.error = repr(error)
             return False
         attempt.status = response.status_code

@@ -212,3 +212,22 @@ async def test_what_is_told_may_differ_from_what_was_asked(fake: FakeStripe, cli
     assert fake.events("checkout.session.completed")[-1]["data"]["object"]["amount_total"] == 1
     assert (await client.v1.checkout.sessions.retrieve_async(session.id)).amount_total == 1
     assert fake.restore(session.id)["amount_total"] == 1000
+
+
+async def test_only_the_types_allowed_may_pay(fake: FakeStripe, client: StripeClient) -> None:
+    cards_only: Any = {"allowed_payment_method_types": ["card"]}
+    session = await session_of(client, **cards_only)
+    with pytest.raises(Exception, match="not allowed"):
+        fake.pay(session.id, "pm_usBankAccount")
+    with pytest.raises(stripe.InvalidRequestError, match="not allowed"):
+        await paid(client, "pm_usBankAccount", **cards_only)
+    assert fake.objects("payment_intent") == []
+    assert fake.pay(session.id)["payment_status"] == "paid"
+
+
+async def test_what_was_shown_is_the_caller_s_to_change(fake: FakeStripe, client: StripeClient) -> None:
+    intent = await paid(client, metadata={"account_id": "acme"})
+    fake.object(intent.id)["metadata"]["account_id"] = "eve"
+    fake.events()[-1]["data"]["object"]["metadata"]["account_id"] = "eve"
+    assert fake.object(intent.id)["metadata"] == {"account_id": "acme"}
+    assert fake.events()[-1]["data"]["object"]["metadata"] == {"account_id": "acme"}

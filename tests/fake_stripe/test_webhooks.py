@@ -119,6 +119,24 @@ async def test_endpoints_have_secrets_and_types_of_their_own(
     assert len(receiver.bodies) == before + 1
 
 
+async def test_who_is_removed_is_not_waited_for(fake: FakeStripe, client: StripeClient) -> None:
+    silent = fake.add_endpoint(f"{fake.url}/v1/silent")["id"]
+    fake.fault("timeout", path="/v1/silent")
+    fake.add_endpoint("http://[no address", types=["customer.*"])
+    await paid(client)
+    assert fake.under_way() == len(PAID)
+    fake.remove_endpoint(silent)
+    fake.wait_delivered()
+
+    fake.add_endpoint(f"{fake.url}/v1/silent", types=["charge.*"])
+    fake.fault("timeout", times=2, path="/v1/silent")
+    fake.deliver(times=2, together=True)
+    await paid(client)
+    fake.clear()
+    fake.wait_delivered()
+    assert fake.under_way() == 0
+
+
 async def test_an_event_told_by_hand(fake: FakeStripe, client: StripeClient) -> None:
     intent = await paid(client)
     event = fake.emit("invoice.paid", intent.id, amount=1)
