@@ -170,8 +170,6 @@ def _claw_back(
         if unspent or owed:
             wallet.clawed_grants.add(grant.grant_id)
             wallet.changed_grants.add(grant.grant_id)
-    if wallet.early_holds is not None:
-        wallet.expire_lapsed(now, now)
     deferred = min(amount_micros, taken[0][0].revoked_micros - topup.returned_deferred_micros)
     topup = topup._replace(returned_micros=after, returned_deferred_micros=topup.returned_deferred_micros + deferred)
     clawed = tuple((grant.grant_id, unspent, owed) for grant, unspent, owed in taken if unspent or owed)

@@ -228,7 +228,17 @@ class Account:
         return wallet
 
     def keep(self, wallet: Wallet) -> None:
-        """Keeps what was decided, each row once."""
+        """Keeps what was decided, each row once: only what the wallet says has changed would be written."""
+        for grant_id, grant in wallet.grants.items():
+            before = self.wallet.grants.get(grant_id)
+            if before is None:
+                assert grant_id in wallet.new_grants
+            elif grant != before:
+                assert grant_id in wallet.changed_grants
+                assert grant.clawed == before.clawed or grant_id in wallet.clawed_grants
+        for debt in wallet.debts:
+            known = self.debts.get(debt.seq)
+            assert known == debt or debt.seq in (wallet.changed_debts if known else wallet.new_debts)
         self.wallet = wallet
         self.journal += wallet.transfers
         self.announced += wallet.announcements
@@ -357,6 +367,7 @@ class Account:
         assert not grant.frozen
         grant.frozen = True
         wallet.frozen += grant.remaining
+        wallet.changed_grants.add(grant_id)
         self.keep(wallet)
 
     # Reading.

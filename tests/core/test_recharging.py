@@ -205,10 +205,14 @@ def test_what_it_opens_is_a_top_up_like_any_other() -> None:
         "recharge", "pending", "pack", 100, 10 * DOLLAR, "pm_1",
     )  # fmt: skip
     assert (topup.success_url, topup.cancel_url) == (None, None)
-    account.pay("recharge:1")
-    assert account.remaining == {"g1": 10, "recharge:1:1": 100}
+    assert not account.fail("recharge:1").replayed
+    account.wait(HOUR)
+    opened = account.look()
+    assert (opened.replayed, opened.topup) == (False, account.topup("recharge:2"))
+    account.pay("recharge:2")
+    assert account.remaining == {"g1": 10, "recharge:2:1": 100}
     after = standing(account)
-    assert (after.topup_id, after.month_credits, after.attempts, after.declines) == (None, 100, 1, 0)
+    assert (after.topup_id, after.month_credits, after.attempts, after.declines) == (None, 100, 2, 0)
     assert due_in(account) == timedelta(0)  # perhaps that was not enough
     account.look()
     assert due_in(account) is None
