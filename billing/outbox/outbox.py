@@ -56,11 +56,14 @@ class Outbox:
     async def once(self) -> int:
         """One round: all that is due by now, and its answers; how many attempts were made."""
         made = 0
-        while (started := await self._start()) or self._sending:
+        while True:
+            busy = bool(self._sending)  # as it was before the look: what held a place may have left it meanwhile
+            started = await self._start()
             made += started
+            if not started and not busy:
+                return made
             if self._sending:
                 await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
-        return made
 
     async def _start(self) -> int:
         """Dispatches, and begins to send as much as there is room for; how many deliveries that is."""

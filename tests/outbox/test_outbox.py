@@ -520,6 +520,30 @@ class TestSideBySide:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
 
+    async def test_one_round_is_over_when_nothing_is_due(
+        self, desk: Desk, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also where the place that a delivery waits for is left while the worker looks for what is due."""
+        over = threading.Event()
+        worker = desk.worker()
+
+        async def slowly(*arguments: Any, **more: Any) -> Any:
+            found = await claim(*arguments, **more)
+            if not found and not over.is_set():
+                over.set()
+                await eventually(lambda: not worker._sending)
+            return found
+
+        monkeypatch.setattr(outbox, "claim", slowly)
+        with Receiver() as hanging:
+            hanging.answer = lambda handler: over.wait(BOUND_SECONDS) and answer_with(handler, 200)
+            await desk.endpoint(hanging.url(), "topup.paid")
+            await desk.endpoint(receiver.url(), "topup.failed")
+            for _ in range(outbox.OF_ONE_ENDPOINT + 1):
+                await desk.announce("topup.paid")
+            await desk.announce("topup.failed")
+            assert await worker.once() == outbox.OF_ONE_ENDPOINT + 2
+
     async def test_shares_hold_over_several_claims(self, desk: Desk) -> None:
         one, _ = await desk.endpoint("https://one.example/")
         two, _ = await desk.endpoint("https://two.example/")
