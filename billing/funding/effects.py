@@ -157,11 +157,6 @@ class Effects:
             items = [movement async for movement in self._processor.movements_of_payout(payout_id)]
         except NoSuchThing as error:
             raise TooEarly(f"Stripe does not know {payout_id} yet") from error
-        await keep_payout_items(
-            self._work,
-            payout_id,
-            [(m.transaction_id, m.type, m.amount_micros, m.fee_micros, m.currency) for m in items],
-        )
         known = await booked(self._engine, [movement.transaction_id for movement in items])
         missing = []
         stopped: list[Stopped] = []
@@ -173,6 +168,12 @@ class Effects:
                     missing.append(movement.transaction_id)
                 except Stopped as reason:  # no reason to keep back what else was paid out
                     stopped.append(reason)
+        # Kept once what can be booked is: from then on `billing verify` holds the ledger against them.
+        await keep_payout_items(
+            self._work,
+            payout_id,
+            [(m.transaction_id, m.type, m.amount_micros, m.fee_micros, m.currency) for m in items],
+        )
         if missing:
             raise TooEarly(f"the payout contains {', '.join(missing[:5])}, of which the ledger knows nothing")
         if stopped:
