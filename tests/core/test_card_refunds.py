@@ -57,7 +57,7 @@ def test_unspent_credits_go_first_and_those_that_were_used_are_owed(
     spent: int, cents: int, unspent: int, owed: int, deferred: int
 ) -> None:
     account = bought(spent)
-    account.card_refund(cents * CENT)
+    assert not account.card_refund(cents * CENT).replayed
     assert parts(account) == (100 - spent - unspent, spent, 0, unspent)
     assert account.of_grant("pack:t1:1").clawed == unspent + owed
     assert (account.wallet.posted, account.wallet.debt) == (100 - spent - unspent - owed, owed)
@@ -111,6 +111,20 @@ def test_what_expired_counts_once_however_many_refunds_there_are(cents: list[int
         debts.append(account.wallet.debt - before)
         check(account)
     assert debts == owed
+
+
+def test_what_is_kept_of_an_expired_grant_is_unspent_all_the_same() -> None:
+    """40 used, 40 expired, 20 kept for a hold. $5.00 back: those 20 first, and 30 of the expired ones."""
+    account = Account()
+    account.buy(pack_of(expires_in_days=1))
+    account.spend(40)
+    account.wait(DAY - HOUR)
+    account.authorize("r1", 20, hold_seconds=86_400)
+    account.wait(HOUR)
+    account.card_refund(5 * DOLLAR)
+    assert (parts(account), account.wallet.debt) == ((0, 40, 40, 20), 0)
+    assert dollars(account) == {"stripe_clearing": 5.0, "refunds": 3.0, "deferred_revenue": -8.0}
+    check(account)
 
 
 def test_credits_clawed_back_before_the_rest_expired() -> None:
@@ -286,6 +300,29 @@ def test_restored_credits_of_a_grant_that_expired_meanwhile_expire_at_once() -> 
     check(account)
 
 
+def test_restored_credits_that_have_expired_pay_nothing() -> None:
+    account = Account(credit_limit=20)
+    account.buy(pack_of(expires_in_days=1))
+    account.card_refund(10 * DOLLAR)
+    account.spend(20)
+    account.wait(DAY)
+    account.card_refund(10 * DOLLAR, status="failed")
+    assert (parts(account), account.wallet.debt) == ((0, 0, 100, 0), 20)
+    check(account)
+
+
+def test_a_refund_of_used_credits_that_failed_leaves_revoked_what_another_was_paid_for() -> None:
+    """$4.00 of forty unspent credits were deferred. $6.00 of sixty used ones came back: the forty stay revoked."""
+    account = bought(60)
+    account.card_refund(4 * DOLLAR, "re_1")
+    account.card_refund(6 * DOLLAR, "re_2")
+    account.card_refund(6 * DOLLAR, "re_2", "failed")
+    assert parts(account) == (0, 60, 0, 40)
+    assert (account.of_grant("pack:t1:2").granted, account.wallet.debt, account.wallet.posted) == (60, 0, 0)
+    assert dollars(account) == {"stripe_clearing": 6.0, "deferred_revenue": -6.0}
+    check(account)
+
+
 def test_a_hold_from_before_the_expiry_still_draws_on_restored_credits() -> None:
     account = Account()
     account.buy(pack_of(expires_in_days=1))
@@ -365,6 +402,8 @@ def test_a_refund_that_had_failed_before_it_was_heard_of_moves_money_twice_and_n
         )
     )
     assert there == back == 5 * DOLLAR
+    assert account.card_refund_row().deferred_micros == 0
+    assert account.posted("card_refund_deferred") == []
     assert account.card_refund(5 * DOLLAR, status="succeeded").replayed
     assert account.topup().status == "paid"
     check(account)

@@ -129,6 +129,17 @@ def test_expiry_waits_for_the_verdict_and_then_happens() -> None:
     check(account)
 
 
+def test_what_has_expired_when_it_thaws_pays_nothing() -> None:
+    account = Account(credit_limit=20)
+    account.buy(pack_of(expires_in_days=1))
+    account.dispute(10 * DOLLAR)
+    account.spend(20)
+    account.wait(DAY)
+    account.dispute(10 * DOLLAR, "won")
+    assert (figures(account), account.of_grant("pack:t1:1").expired) == ((-20, 0, 0, 20), 100)
+    check(account)
+
+
 def test_holds_from_before_the_expiry_still_draw_on_what_thaws() -> None:
     account = bought(expires_in_days=1)
     account.wait(DAY - HOUR)
@@ -166,9 +177,10 @@ def test_a_grant_that_has_expired_but_for_its_holds_is_not_frozen() -> None:
     account.wait(HOUR)
     account.dispute(10 * DOLLAR)
     assert figures(account) == (20, 0, 0, 0)
+    account.dispute(10 * DOLLAR, "won")
+    assert figures(account) == (20, 0, 0, 0)
     account.settle("r1", small())
     assert figures(account) == (0, 0, 0, 0)
-    account.dispute(10 * DOLLAR, "won")
     check(account)
 
 
