@@ -165,12 +165,12 @@ class Town:
         """Waits until every event sent has taken effect, or can get no further for now."""
         self.stripe.wait_delivered()
         put_off: list[str] = []
-        while (left := self._tried()) and left != put_off:
+        while (left := self.tried()) and left != put_off:
             put_off = left
             for event_id in left:
                 self.call("POST", f"/v1/stripe/events/{event_id}/retry", status=200)
 
-    def _tried(self) -> list[str]:
+    def tried(self) -> list[str]:
         """The events that were put off, once none is left that nobody has tried."""
         untried = "SELECT count(*) FROM stripe_event WHERE state = 'pending' AND problem IS NULL"
         self.until(lambda: not self.ask(untried), "every event was tried")
