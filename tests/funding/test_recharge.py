@@ -1,6 +1,7 @@
 """Auto-recharge, end to end: one payment at a time with a saved card, while its holder is away."""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,6 +37,16 @@ OTHERS_ROLES = ("gateway", "finance")
 def pack(the_town: Town) -> str:
     """20 credits for 10 dollars: few, so that they are soon spent."""
     return the_town.pack(credits=20)
+
+
+@pytest.fixture
+def another(town: Town) -> Iterator[Town]:
+    """Another process of the same service."""
+    another = Town(town.dsn, town.stripe)
+    try:
+        yield another.open()
+    finally:
+        another.close()
 
 
 def grant(town: Town, account: str, credits: int) -> None:
@@ -218,7 +229,8 @@ def test_a_hundred_charges_at_once_make_one_payment(town: Town) -> None:
     assert town.balance(account)["available"] == 300
 
 
-def test_charges_while_a_payment_is_in_flight_make_no_second_one(town: Town) -> None:
+def test_charges_while_a_payment_is_in_flight_make_no_second_one(town: Town, another: Town) -> None:
+    """One process waits for Stripe, and another one looks: it is told that the same payment is under way."""
     pack = town.pack(credits=200)
     account = buyer(town, pack)
     town.stripe.fault("hold", method="POST", path=INTENTS)
@@ -227,13 +239,17 @@ def test_charges_while_a_payment_is_in_flight_make_no_second_one(town: Town) -> 
     held(town, "POST", INTENTS, account)
     grant(town, account, 10)
     charge_at_once(town, account, 49)  # crosses again
-    make_due(town, account)  # as if it had taken a minute
-    assert shown(town, account)["topup_id"] == "recharge:1"
-    assert put(town, account, pack, 160)["topup_id"] == "recharge:1"
+    assert put(town, account, pack, 160)["topup_id"] == "recharge:1"  # due at once, and the other looks
+    town.until(
+        lambda: any(one["status"] == 409 for one in town.stripe.requests("POST", INTENTS)), "the other asks, too"
+    )
+    assert statuses(recharges(another, account)) == ["pending"]
     town.stripe.release_requests()
+    make_due(town, account)
     at_rest(town, account)
-    assert len(asked(town, "POST", INTENTS, account)) == 1
+    assert {one["idempotency_key"] for one in asked(town, "POST", INTENTS, account)} == {f"{account}/recharge:1"}
     assert statuses(payments(town, account)) == ["succeeded"]
+    assert statuses(recharges(town, account)) == ["paid"]
     assert town.balance(account)["available"] == 310
 
 
