@@ -246,7 +246,8 @@ def test_charges_while_a_payment_is_in_flight_make_no_second_one(town: Town, ano
     assert statuses(recharges(another, account)) == ["pending"]
     town.stripe.release_requests()
     make_due(town, account)
-    at_rest(town, account)
+    resting = at_rest(town, account)
+    assert (resting["status"], resting["stopped_reason"], resting["month_credits"]) == ("active", None, 200)
     assert {one["idempotency_key"] for one in asked(town, "POST", INTENTS, account)} == {f"{account}/recharge:1"}
     assert statuses(payments(town, account)) == ["succeeded"]
     assert statuses(recharges(town, account)) == ["paid"]
