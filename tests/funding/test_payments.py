@@ -138,6 +138,7 @@ def test_an_older_failure_after_the_payment(town: Town) -> None:
     town.stripe.emit("checkout.session.async_payment_failed", checkout, payment_status="unpaid")
     town.settled()
     credited_once(town, account, topup_id)
+    assert set(states(town, checkout).values()) == {("done", None)}  # of no effect, not in vain
 
 
 @pytest.mark.parametrize("first", ["checkout.session.completed", "payment_intent.succeeded", "charge.succeeded"])

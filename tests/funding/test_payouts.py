@@ -255,15 +255,34 @@ def test_a_kind_of_transaction_that_the_ledger_does_not_book(town: Town, currenc
     assert "stripe_clearing" not in books(town, currency)
 
 
+def paid_out_by_hand(town: Town, currency: str, cents: int) -> Any:
+    made = httpx.post(
+        f"{town.stripe.url}/v1/payouts",
+        data={"amount": str(cents), "currency": currency.lower()},
+        headers={"Authorization": f"Bearer {town.stripe.key}"},
+        trust_env=False,
+    )
+    assert made.status_code == 200, made.text
+    return made.json()
+
+
+def test_a_payout_made_by_hand_that_never_arrives(town: Town, currency: str) -> None:
+    """Nothing but its own event says that it ever left."""
+    bought(town, currency)
+    made = paid_out_by_hand(town, currency, 400)
+    town.stripe.fail_payout(made["id"])
+    town.settled()
+    assert house(town, currency) == [("payout", 4_000_000), ("payout_failed", 4_000_000)]
+    assert books(town, currency)["stripe_clearing"] == PRICE_MICROS - FEE_MICROS
+    town.stripe.pay_out(currency.lower())
+    town.settled()
+    assert "stripe_clearing" not in books(town, currency)
+
+
 def test_a_payout_made_by_hand(town: Town, currency: str) -> None:
     """Nobody can say what it consists of; it is part of the next one that Stripe makes."""
     bought(town, currency)
-    made = httpx.post(
-        f"{town.stripe.url}/v1/payouts",
-        data={"amount": "400", "currency": currency.lower()},
-        headers={"Authorization": f"Bearer {town.stripe.key}"},
-        trust_env=False,
-    ).json()
+    made = paid_out_by_hand(town, currency, 400)
     town.stripe.arrive(made["id"])
     town.settled()
     event = event_of(town, "payout.paid", made["id"])
