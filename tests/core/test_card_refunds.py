@@ -114,16 +114,44 @@ def test_what_expired_counts_once_however_many_refunds_there_are(cents: list[int
 
 
 def test_what_is_kept_of_an_expired_grant_is_unspent_all_the_same() -> None:
-    """40 used, 40 expired, 20 kept for a hold. $5.00 back: those 20 first, and 30 of the expired ones."""
+    """$5.00 back: those 20 first, and 30 of the expired ones."""
+    account = kept_for_a_hold()
+    account.card_refund(5 * DOLLAR)
+    assert (parts(account), account.wallet.debt) == ((0, 40, 40, 20), 0)
+    assert dollars(account) == {"stripe_clearing": 5.0, "refunds": 3.0, "deferred_revenue": -8.0}
+    check(account)
+
+
+def kept_for_a_hold() -> Account:
+    """40 used, 40 expired, 20 kept for a hold."""
     account = Account()
     account.buy(pack_of(expires_in_days=1))
     account.spend(40)
     account.wait(DAY - HOUR)
     account.authorize("r1", 20, hold_seconds=86_400)
     account.wait(HOUR)
-    account.card_refund(5 * DOLLAR)
+    account.lapse()
+    assert parts(account) == (20, 40, 40, 0)
+    return account
+
+
+def test_what_expired_does_not_stand_for_what_was_unspent() -> None:
+    account = kept_for_a_hold()
+    account.card_refund(DOLLAR, "re_1")
+    account.card_refund(DOLLAR, "re_2")
     assert (parts(account), account.wallet.debt) == ((0, 40, 40, 20), 0)
-    assert dollars(account) == {"stripe_clearing": 5.0, "refunds": 3.0, "deferred_revenue": -8.0}
+    check(account)
+
+
+def test_what_was_made_up_by_expired_credits_stays_so() -> None:
+    """Twenty kept ones, then ten expired ones; the twenty come back, and the ten are still made up for."""
+    account = kept_for_a_hold()
+    account.card_refund(2 * DOLLAR, "re_1")
+    account.card_refund(DOLLAR, "re_2")
+    account.card_refund(2 * DOLLAR, "re_1", "failed")
+    assert parts(account) == (20, 40, 40, 0)
+    account.card_refund(DOLLAR, "re_3")
+    assert (parts(account), account.wallet.debt) == ((10, 40, 40, 10), 0)
     check(account)
 
 
@@ -250,8 +278,8 @@ def test_a_refund_that_failed_gives_back_just_what_it_took(spent: int, cents: in
     posted, grants, money = account.wallet.posted, parts(account), account.money()
     account.card_refund(cents * CENT)
     owed = account.wallet.debt
-    account.card_refund(cents * CENT, status="failed")
-    assert (account.wallet.posted, account.wallet.debt) == (posted, 0)
+    assert not account.card_refund(cents * CENT, status="failed").replayed
+    assert (account.wallet.posted, account.wallet.debt, account.wallet.frozen) == (posted, 0, 0)
     assert account.money() == money
     assert account.of_grant("pack:t1:1").clawed == 0
     if owed:  # what had been used is owed no more: the new credits pay for it
@@ -271,6 +299,7 @@ def test_what_was_made_good_by_others_comes_back_as_a_grant_of_its_own() -> None
     account.card_refund(10 * DOLLAR)
     assert (account.remaining["other"], account.wallet.debt) == (40, 0)
     account.card_refund(10 * DOLLAR, status="failed")
+    assert account.wallet.balance == (150, 0, 150)
     assert account.remaining == {"pack:t1:1": 50, "pack:t1:2": 0, "other": 40, "pack:t1:3": 50, "pack:t1:4": 10}
     assert account.posted("restore") == [("pack:t1:3", 50), ("pack:t1:4", 10), ("pack:t1:1", 50)]
     check(account)
@@ -320,6 +349,45 @@ def test_a_refund_of_used_credits_that_failed_leaves_revoked_what_another_was_pa
     assert parts(account) == (0, 60, 0, 40)
     assert (account.of_grant("pack:t1:2").granted, account.wallet.debt, account.wallet.posted) == (60, 0, 0)
     assert dollars(account) == {"stripe_clearing": 6.0, "deferred_revenue": -6.0}
+    check(account)
+
+
+def test_of_used_and_unspent_credits_those_come_back_that_nothing_else_was_paid_for() -> None:
+    """$5.00 took 40 unspent and 10 used credits, another $5.00 took 50 used ones. The first came back."""
+    account = bought(60)
+    account.card_refund(5 * DOLLAR, "re_1")
+    account.card_refund(5 * DOLLAR, "re_2")
+    account.card_refund(5 * DOLLAR, "re_1", "failed")
+    assert (account.of_grant("pack:t1:2").granted, account.of_grant("pack:t1:1").revoked) == (10, 0)
+    assert (account.wallet.posted, account.wallet.debt, account.of_grant("pack:t1:1").clawed) == (-10, 10, 50)
+    check(account)
+
+
+def test_a_revoked_credit_that_deferred_money_was_returned_for_stays_revoked() -> None:
+    """10 credits for $100.00, one taken for a dollar, nine expired; $90.00 more took the other $9.00 of that credit's
+    basis. The dollar came back, but the credit would expire, and $100.00 be recognised beside the $9.00."""
+    account = Account()
+    account.buy(pack_of(10, 100 * DOLLAR, expires_in_days=1))
+    account.card_refund(DOLLAR, "re_1")
+    account.wait(DAY)
+    account.card_refund(90 * DOLLAR, "re_2")
+    assert account.card_refund_row("re_2").deferred_micros == 9 * DOLLAR
+    account.card_refund(DOLLAR, "re_1", "failed")
+    assert (parts(account), list(account.wallet.grants)) == ((0, 0, 9, 1), ["pack:t1:1"])
+    check(account)
+
+
+def test_money_a_micro_above_whole_credits_keeps_one_more_revoked() -> None:
+    """10 credits for ten cents. 10,001 micros take two unspent credits and 9,999 none; 25,000 three used ones. When the
+    9,999 came back, two stay revoked for the 10,001, and one used credit is no longer owed."""
+    account = bought(credits=10, price_micros=10 * CENT)
+    account.card_refund(CENT + 1, "re_1")
+    account.spend(8)
+    account.card_refund(CENT - 1, "re_2")
+    account.card_refund(25_000, "re_3")
+    assert (parts(account), account.wallet.debt) == ((0, 8, 0, 2), 3)
+    account.card_refund(CENT - 1, "re_2", "failed")
+    assert (parts(account), account.wallet.debt, account.of_grant("pack:t1:2").granted) == ((0, 8, 0, 2), 2, 1)
     check(account)
 
 
