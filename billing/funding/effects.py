@@ -255,12 +255,20 @@ class Effects:
         if known is not None:
             return Owner(*known)
         marks = thing.get("metadata") or {}
+        if thing.get("object") in ("refund", "dispute"):  # they carry no marks, but their payment does
+            marks = await self._marks_of(_id(thing.get("payment_intent")))
         account_id, topup_id = marks.get(MARK), marks.get(MARK_TOPUP)
         if isinstance(account_id, str) and isinstance(topup_id, str):
             return Owner(account_id, topup_id)
-        if thing.get("object") in ("refund", "dispute"):  # they carry no marks: their payment may be known soon
-            raise TooEarly(f"nothing is known of {_id(thing.get('payment_intent')) or 'its payment'}")
         raise NotOurs()
+
+    async def _marks_of(self, payment_id: str | None) -> Object:
+        if payment_id is None:
+            return {}  # made without a PaymentIntent, and so not by us
+        try:
+            return await self._processor.marks_of(payment_id)
+        except NoSuchThing as error:
+            raise TooEarly(f"Stripe does not know {payment_id} yet") from error
 
 
 Handler = Callable[[Effects, Object], Awaitable[str | None]]

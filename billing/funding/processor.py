@@ -111,7 +111,7 @@ class Processor:
                 {"description": account_id, "metadata": {MARK: account_id}},  # nothing that may change meanwhile
                 {"idempotency_key": key},
             ),
-            f"customer/{account_id}",
+            f"/customer/{account_id}",  # keys of top-ups begin with an account's id, and none begins like this
         )
         return customer.id
 
@@ -200,6 +200,12 @@ class Processor:
                     return payment
                 found = found or payment
         return found
+
+    async def marks_of(self, payment_id: str) -> dict[str, str]:
+        """The metadata of a payment, which say whose it is. Raises NoSuchThing."""
+        intent = await _asked(self._stripe.v1.payment_intents.retrieve_async(payment_id))
+        marks: dict[str, str] | None = intent.to_dict().get("metadata")
+        return marks or {}
 
     async def saved_card(self, customer_id: str) -> str | None:
         """The card that the customer saved last, if any."""

@@ -495,6 +495,12 @@ def test_what_others_sell_by_the_same_account_of_stripes(town: Town) -> None:
         assert {event["state"] for event in found} == {"ignored"}
         assert "not made by this service" in {event["problem"] for event in found}
         assert {event["account_id"] for event in found} == {None}
+    # Refunds and disputes carry nobody's marks: their payment says whose they are.
+    refund = town.stripe.refund(intent["id"], 100)
+    dispute = town.stripe.dispute(session["id"])
+    town.settled()
+    for object_id in (refund["id"], dispute["id"]):
+        assert {event["state"] for event in events_about(town, object_id)} == {"ignored"}
     assert town.ask("SELECT count(*) FROM transfer") == before
 
 
@@ -713,3 +719,12 @@ def test_no_secret_is_stored_or_logged(town: Town) -> None:
     assert not [what for what in (*secrets, os.environ.get("STRIPE_API_KEY")) if what and what in log]
     assert not re.search(r"\b4242\b|4242[ -]?4242", log)
     assert "Traceback" not in log
+
+
+def test_what_would_let_somebody_pay_is_not_shown(town: Town) -> None:
+    town.bought(town.account())
+    event = next(event for event in town.events(type="payment_intent.succeeded"))
+    assert "client_secret" in town.ask("SELECT payload FROM stripe_event WHERE event_id = $1", event["event_id"])
+    shown = town.event(event["event_id"])["payload"]["data"]["object"]
+    assert shown["client_secret"] is None
+    assert shown["status"] == "succeeded"

@@ -253,7 +253,14 @@ class StripeEventInFull(StripeEventShown):
     @classmethod
     def of(cls, e: StoredEvent) -> "StripeEventInFull":
         shown = StripeEventShown.of(e)
-        return cls(**shown.model_dump(), payload=json.loads(e.payload))
+        return cls(**shown.model_dump(), payload=_without_secrets(json.loads(e.payload)))
+
+
+def _without_secrets(thing: Any) -> Any:
+    """What Stripe sent, but for `client_secret`: who has one may go on with the payment."""
+    if isinstance(thing, dict):
+        return {name: None if name == "client_secret" else _without_secrets(part) for name, part in thing.items()}
+    return [_without_secrets(part) for part in thing] if isinstance(thing, list) else thing
 
 
 def _money(micros: int, currency: str) -> dict[str, Any]:
