@@ -15,7 +15,7 @@ from billing.api.models.accounts import (
     NewAccount,
     NewGrant,
 )
-from billing.api.models.common import Page, decode_cursor, decode_moment, page
+from billing.api.models.common import Page, decode_cursor, decode_moment, decode_position, page
 from billing.api.parameters import AccountId, Cursor, Limit, Moment, answered
 from billing.api.problems import responses
 from billing.core.answers import AccountAnswer, GrantAnswer
@@ -23,7 +23,6 @@ from billing.core.commands import UNCHANGED, AmendAccount, IssueGrant, OpenAccou
 from billing.core.refusals import AccountNotFound, IdReused
 from billing.store import accounts, balances, journal
 
-POSITIONS = 2**31 - 1  # of changes at one instant: what the column holds
 router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
 
 
@@ -82,7 +81,7 @@ async def list_changes(account_id: AccountId, caller: Reading, cursor: Cursor = 
     after = None
     if cursor is not None:
         moment, position = decode_cursor(cursor, str, int)
-        after = (decode_moment(moment), min(position, POSITIONS))
+        after = (decode_moment(moment), decode_position(position))
     found = await accounts.changes(caller.service.engine, account_id, after=after, limit=limit + 1)
     return page(found, limit, lambda change: [change.changed_at.isoformat(), change.position], Change.of)
 

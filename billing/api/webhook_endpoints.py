@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 
 from billing.api.auth import Admin, Overseeing
-from billing.api.models.common import Page, decode_cursor, decode_moment, page
+from billing.api.models.common import Page, decode_cursor, decode_moment, decode_position, page
 from billing.api.models.webhooks import (
     DeliveryShown,
     EndpointReplay,
@@ -150,7 +150,7 @@ async def list_events(
     after = None
     if cursor is not None:
         moment, account, position = decode_cursor(cursor, str, str, int)
-        after = (decode_moment(moment), account, position)
+        after = (decode_moment(moment), account, decode_position(position))
     found = await deliveries.events(
         caller.service.engine, kind=type, account_id=account_id, after=after, limit=limit + 1
     )

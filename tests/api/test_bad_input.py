@@ -471,6 +471,13 @@ def test_cursors_made_of_garbage(place: Place, path: str) -> None:
         assert refused(answer)["errors"][0]["field"] == "cursor", cursor
 
 
+@pytest.mark.parametrize("position", [2**31, 2**63 - 1, -(2**31) - 1, 1 - 2**63])
+def test_cursors_with_positions_that_no_row_can_have(place: Place, position: int) -> None:
+    changes = place.api.get(f"/v1/accounts/{place.account_id}/changes", cursor=encoded([NOW, position]))
+    events = place.api.get("/v1/webhook-events", cursor=encoded([NOW, place.account_id, position]))
+    assert (changes.status_code, events.status_code) == (200, 200)
+
+
 @pytest.mark.parametrize("path", [path for path in LISTS if path.endswith("charges")])
 def test_queries_of_charges(place: Place, path: str) -> None:
     where = path.format(account=f"/v1/accounts/{place.account_id}")

@@ -14,6 +14,7 @@ from billing.core.text import IDENTIFIER
 T = TypeVar("T")
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # there is nothing before it, and arithmetic near year 1 overflows
 PRINTABLE = r"^[ -~]*$"
+POSITIONS = 2**31 - 1  # what the column of a place among those of one instant holds
 
 
 class Body(BaseModel):
@@ -129,6 +130,11 @@ def decode_moment(text: str) -> datetime:
     except ValueError:
         raise _not_ours() from None
     return moment
+
+
+def decode_position(position: int) -> int:
+    """A position that stands in a cursor, as far as its column holds it."""
+    return max(-POSITIONS, min(position, POSITIONS))
 
 
 def _not_ours() -> Invalid:
