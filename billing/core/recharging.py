@@ -66,7 +66,10 @@ def end_auto_recharge(wallet: Wallet, command: EndAutoRecharge, now: datetime) -
 
 
 def recharge(wallet: Wallet, command: Recharge, now: datetime) -> RechargeAnswer:
-    """Opens a top-up where one is due; the answer names the one in flight. Raises AutoRechargeNotFound."""
+    """Opens a top-up where one is due; the answer names the one in flight.
+
+    Raises AutoRechargeNotFound; Invalid where its credits would leave 64 bits.
+    """
     known = wallet.till.get(AutoRecharge, "")
     if known is None:
         raise AutoRechargeNotFound()
@@ -97,6 +100,7 @@ def recharge(wallet: Wallet, command: Recharge, now: datetime) -> RechargeAnswer
                 _announce_stop(wallet, AT_LIMIT, now)
             known = known._replace(stopped_reason=AT_LIMIT, due_at=_next_month(now))
         else:
+            wallet.check_room(command.pack.credits + command.pack.bonus_credits, "pack_id")
             attempts = known.attempts + 1
             topup = Topup.of(
                 wallet.account_id,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from billing.core.amounts import MAX_AMOUNT
 from billing.core.answers import RechargeAnswer
 from billing.core.commands import Authorize
 from billing.core.decide import decide
@@ -287,6 +288,15 @@ def test_the_card_chosen_or_else_the_one_saved_last(chosen: str | None, saved: s
     account.recharge_at(20, card=chosen)
     assert account.look(saved_card=saved).topup == account.topup("recharge:1")
     assert account.topup("recharge:1").payment_method == charged
+
+
+def test_what_no_balance_can_hold_is_not_bought() -> None:
+    account = Account()
+    account.recharge_at(20, MAX_AMOUNT, pack=pack_of(MAX_AMOUNT))
+    account.grant("gift", 1)
+    with pytest.raises(Invalid):
+        account.do(Recharge(ME, pack_of(MAX_AMOUNT), "pm_1"))
+    assert standing(account).topup_id is None
 
 
 def test_no_card_stops_it() -> None:
