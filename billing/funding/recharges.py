@@ -86,6 +86,10 @@ class Recharges:
             await self._report(topup, Payment(None, "failed", reason="no_payment_method", final=True))
             return
         payment = await self._processor.find_payment(topup, customer_id) if answer.replayed else None
+        if payment is None and answer.replayed and answer.recharge.status != "active":
+            if now < topup.created_at + NEW_KEY_AFTER:
+                return  # switched off: what was asked for may still be on its way, but no more is asked for
+            payment = Payment(None, "failed", reason="switched_off")
         if payment is None and now > topup.created_at + GIVE_UP_AFTER:
             payment = Payment(None, "failed", reason="processor_unavailable")
         if payment is None:

@@ -496,6 +496,20 @@ def test_ended_while_a_payment_is_in_flight(town: Town, pack: str) -> None:
     assert len(asked(town, "POST", INTENTS, account)) == 1
 
 
+def test_a_card_that_was_never_charged_is_not_charged_once_it_is_switched_off(town: Town, pack: str) -> None:
+    account = buyer(town, pack)
+    town.stripe.clear_requests()
+    town.stripe.fault("500", times=2, method="POST", path=INTENTS)
+    put(town, account, pack, 21)
+    town.until(lambda: len(asked(town, "POST", INTENTS)) == 2, "the payment was asked for, and once more")
+    town.call("DELETE", f"/v1/accounts/{account}/auto-recharge", status=200)
+    town.stripe.clear_faults()
+    town.query("UPDATE topup SET created_at = created_at - interval '15 minutes' WHERE account_id = $1", account)
+    town.until(lambda: make_due(town, account) or statuses(recharges(town, account)) != ["pending"], "it was given up")
+    assert [(one["status"], one["failure"]) for one in recharges(town, account)] == [("failed", "switched_off")]
+    assert payments(town, account) == []
+
+
 def test_a_threshold_that_is_raised_is_crossed_at_once(town: Town, pack: str) -> None:
     account = buyer(town, pack)
     put(town, account, pack, 5)
