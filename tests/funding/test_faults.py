@@ -143,6 +143,13 @@ def test_orders_in_a_storm(town: Town) -> None:
     assert [town.balance(account)["available"] for account in accounts] == [CREDITS] * 8
 
 
+def test_an_account_called_customer_is_in_nobodys_way(town: Town) -> None:
+    pack, another = town.pack(), town.account()
+    town.call("POST", "/v1/accounts", {"account_id": "customer"}, status=201)
+    town.order("customer", pack, another)
+    town.order(another, pack)
+
+
 def test_many_first_orders_at_once_make_one_customer(town: Town) -> None:
     pack, account = town.pack(), town.account()
     with ThreadPoolExecutor(20) as pool:
