@@ -134,6 +134,7 @@ def test_a_decline_of_what_was_switched_off_is_no_reason_to_try_again() -> None:
     account.recharge_off()
     account.fail("recharge:1", final=True)
     assert (standing(account).status, due_in(account), standing(account).topup_id) == ("off", None, None)
+    assert standing(account).stopped_reason is None
     assert account.told("auto_recharge.stopped") == []
 
 
@@ -371,6 +372,12 @@ def test_a_final_decline_ends_it_at_once() -> None:
     assert sorted(account.told()) == ["auto_recharge.stopped", "topup.failed"]
 
 
+def test_a_decline_without_a_reason_is_a_decline() -> None:
+    account = watched(10)
+    account.fail("recharge:1", "", final=True)
+    assert standing(account).stopped_reason == "declined"
+
+
 def test_a_payment_forgives_the_declines_before_it() -> None:
     account = watched(10)
     for attempt in (1, 2):
@@ -438,6 +445,7 @@ def test_no_more_than_the_limit_is_bought_in_a_month() -> None:
             "monthly_limit",
         )
         assert answer.recharge.due_at == APRIL
+        assert account.told("auto_recharge.stopped") == ["auto_recharge.stopped"]
         account.wait()
     assert account.told("auto_recharge.stopped") == ["auto_recharge.stopped"]
     account.now = APRIL - timedelta(microseconds=1)
@@ -502,6 +510,14 @@ def test_what_was_declined_was_not_bought() -> None:
     assert standing(account).month_credits == 0
     account.wait(HOUR)
     assert account.look().topup == account.topup("recharge:2")
+
+
+def test_what_was_bought_before_a_decline_stays_bought() -> None:
+    account = watched(0, 500, limit=300)
+    account.pay("recharge:1")
+    account.look()
+    account.fail("recharge:2")
+    assert standing(account).month_credits == 100
 
 
 def test_what_was_given_up_and_paid_after_all_counts() -> None:
