@@ -11,6 +11,7 @@ from rich.table import Table
 
 from billing.api.models.funding import PackShown, packs_of
 from billing.cli.session import AsJson, console, ledger, run
+from billing.core.text import identifier
 from billing.store import packs as store
 from billing.store.engine import Engine, read_engine, work_engine
 
@@ -63,7 +64,11 @@ def publish_packs(
     ],
 ) -> None:
     """Put packs on sale, at once."""
-    wanted = packs_of(json.loads(file.read_text()))
+    try:
+        document = json.loads(file.read_text())
+    except RecursionError:
+        raise ValueError(f"{file} is nested too deeply") from None
+    wanted = packs_of(document)
     with ledger() as dsn:
         for pack in wanted:
             _, new = run(lambda pack=pack: _working(dsn, lambda work: store.publish_pack(work, pack, "command line")))  # type: ignore[misc]
@@ -73,6 +78,7 @@ def publish_packs(
 @app.command("withdraw")
 def withdraw_pack(pack_id: str) -> None:
     """Take a pack off sale; what was ordered can still be paid."""
+    identifier(pack_id, "pack_id")
     with ledger() as dsn:
         run(lambda: _working(dsn, lambda work: store.withdraw_pack(work, pack_id)))
     console.print(f"Pack {pack_id} is withdrawn.")

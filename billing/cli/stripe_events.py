@@ -13,6 +13,7 @@ from billing.api.models.common import parse_time
 from billing.api.models.funding import StripeEventShown
 from billing.cli.session import AsJson, console, errors, ledger, run, settings_of
 from billing.core.prices import PriceBooks
+from billing.core.refusals import StripeEventNotFound
 from billing.funding import Funding, Keys, funding
 from billing.posting import Posting
 from billing.store import inbox
@@ -80,6 +81,8 @@ def list_events(
 @app.command("retry")
 def retry(event_id: str) -> None:
     """Have an event dealt with again; it takes effect at most once."""
+    if not (event_id.isascii() and event_id.isprintable()):
+        raise StripeEventNotFound(event_id)
     with ledger() as dsn:
         event = run(lambda: _on(work_engine(dsn, size=1), lambda work: inbox.reopen_event(work, event_id)))
     console.print(f"{event.event_id} ({event.type}) is pending.")

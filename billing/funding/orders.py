@@ -17,7 +17,7 @@ from billing.posting import Posting
 from billing.store.clock import database_time
 from billing.store.engine import Engine
 from billing.store.packs import pack
-from billing.store.topups import customer_of, remember_customer
+from billing.store.topups import customer_of, remember_customer, replace_customer
 
 # Stripe remembers idempotency keys for a day at least: past that, asking again might make a second checkout.
 CHECKOUT_LIFETIME: Final = timedelta(hours=23)
@@ -54,8 +54,10 @@ class Orders:
             await self._fail(topup, "failed", refused.reason[:200])
             raise
         except NoSuchThing as error:
+            another = await self._processor.make_customer(topup.account_id, customer_id)
+            await replace_customer(self._work, topup.account_id, customer_id, another)
             await self._fail(topup, "failed", "the customer was deleted at Stripe")
-            raise CheckoutRefused("the customer was deleted.") from error
+            raise CheckoutRefused("the customer was deleted; there is another now, so order again.") from error
         recorded = await self._posting.post(RecordCheckout(topup.account_id, topup.topup_id, checkout_id, url))
         assert isinstance(recorded, TopupAnswer)
         return recorded._replace(replayed=answer.replayed)

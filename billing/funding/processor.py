@@ -6,7 +6,7 @@ transaction is open while one runs. What comes back is read into plain values he
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar, cast
 
 import stripe
@@ -20,6 +20,7 @@ T = TypeVar("T")
 TIMEOUT_SECONDS: Final = 10
 NETWORK_RETRIES: Final = 1
 PAGE: Final = 100
+CLOCKS: Final = timedelta(days=1)  # by how much Stripe's and the database's may differ: more than they ever will
 KEYS: Final = 5  # idempotency keys for one thing, each after Stripe has kept a failure under the one before
 MARK: Final = "billing_account_id"  # whose an object is, as its metadata says
 MARK_TOPUP: Final = "billing_topup_id"
@@ -104,14 +105,18 @@ class Processor:
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]
 
-    async def make_customer(self, account_id: str) -> str:
-        """The id of the account's customer; the same for a day, however often it is asked for."""
+    async def make_customer(self, account_id: str, instead_of: str | None = None) -> str:
+        """The id of the account's customer; the same for a day, however often it is asked for.
+
+        `instead_of` is one that was deleted.
+        """
         customer = await _made(
             lambda key: self._stripe.v1.customers.create_async(
                 {"description": account_id, "metadata": {MARK: account_id}},  # nothing that may change meanwhile
                 {"idempotency_key": key},
             ),
-            f"/customer/{account_id}",  # keys of top-ups begin with an account's id, and none begins like this
+            # Keys of top-ups begin with an account's id, and none begins like this.
+            f"/customer/{account_id}" + (f"/{instead_of}" if instead_of else ""),
         )
         return customer.id
 
@@ -151,7 +156,7 @@ class Processor:
         return session.id, session.url or ""
 
     async def _find_checkout(self, topup: Topup, customer_id: str) -> stripe.checkout.Session | None:
-        since = int(topup.created_at.timestamp()) - 60
+        since = int((topup.created_at - CLOCKS).timestamp())
         async for session in self._all(
             self._stripe.v1.checkout.sessions.list_async(
                 {"customer": customer_id, "created": {"gte": since}, "limit": PAGE}
@@ -187,7 +192,7 @@ class Processor:
 
     async def find_payment(self, topup: Topup, customer_id: str) -> Payment | None:
         """The payment of `topup`, if Stripe has one: for when nobody wrote down what came of it."""
-        since = int(topup.created_at.timestamp()) - 60
+        since = int((topup.created_at - CLOCKS).timestamp())
         found = None
         async for intent in self._all(
             self._stripe.v1.payment_intents.list_async(

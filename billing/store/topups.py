@@ -115,6 +115,17 @@ async def remember_customer(engine: Engine, account_id: str, customer_id: str) -
     return found
 
 
+async def replace_customer(engine: Engine, account_id: str, deleted: str, customer_id: str) -> None:
+    """Another customer for the account, where `deleted` still is the one that it has."""
+    async with working(engine) as connection:
+        await connection.execute(
+            "UPDATE stripe_customer SET customer_id = $3 WHERE account_id = $1 AND customer_id = $2",
+            account_id,
+            deleted,
+            customer_id,
+        )
+
+
 async def owner_of(engine: Engine, *object_ids: str | None) -> tuple[str, str] | None:
     """(account, top-up) of the first of the processor's objects that is known."""
     known = [object_id for object_id in object_ids if object_id]

@@ -71,3 +71,14 @@ def test_the_same_order_again(town: Town) -> None:
     )
     new = town.call("POST", f"/v1/accounts/{account}/topups", {"topup_id": "new", "pack_id": pack, **PAGES}, status=404)
     assert new["code"] == "pack_not_found"
+
+
+def test_a_customer_that_was_deleted_at_stripe(town: Town) -> None:
+    account, pack = town.account(), town.pack()
+    town.bought(account, pack)
+    town.ask("UPDATE stripe_customer SET customer_id = 'cus_gone' WHERE account_id = $1", account)
+    order = {"topup_id": "late", "pack_id": pack, **PAGES}
+    refused = town.call("POST", f"/v1/accounts/{account}/topups", order, status=422)
+    assert (refused["code"], town.topup(account, "late")["status"]) == ("checkout_refused", "failed")
+    town.bought(account, pack)
+    assert town.balance(account)["available"] == 2 * CREDITS
