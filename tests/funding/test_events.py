@@ -560,14 +560,16 @@ def test_the_list_page_by_page(town: Town) -> None:
 
 
 def test_the_list_filtered(town: Town) -> None:
-    ignored, dead = event_of("product.deleted"), event_of("refund.created", {"object": "refund", "id": "re_y"})
+    intent = {"object": "payment_intent", "id": "pi_y", "status": "succeeded", "amount_received": 1, "currency": "usd"}
+    ignored = event_of("product.deleted")
+    dead = event_of("payment_intent.succeeded", intent | {"metadata": marks_of("nobody", "x")})
     for event in (ignored, dead):
         assert send(town, event).status_code == 200
     closed(town, ignored["id"])
     run_out(town, dead["id"])
     assert [event["event_id"] for event in town.events(type="product.deleted")] == [ignored["id"]]
     assert town.events(type="product.deleted", state="dead") == []
-    assert dead["id"] in [event["event_id"] for event in town.events(type="refund.created", state="dead")]
+    assert dead["id"] in [event["event_id"] for event in town.events(type=dead["type"], state="dead")]
     assert {event["state"] for event in town.events(state="dead")} == {"dead"}
     assert "payload" not in town.events(limit=1)[0]
     town.call("GET", "/v1/stripe/events?state=seen", status=422)
