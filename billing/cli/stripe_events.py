@@ -64,7 +64,10 @@ def list_events(
     if as_json:
         print(json.dumps([StripeEventShown.of(event).model_dump(mode="json") for event in found], indent=2))
         return
-    table = Table("received", "id", "type", "state", "attempts", "account", "problem")
+    table = Table("received")
+    table.add_column("id", overflow="fold")  # whole: it is what `retry` takes
+    for heading in ("type", "state", "attempts", "account", "problem"):
+        table.add_column(heading, overflow="fold")
     for event in found:
         row = (
             event.event_id,

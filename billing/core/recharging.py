@@ -18,6 +18,7 @@ COOL_DOWN: Final = timedelta(hours=1)  # after the first decline; four times as 
 RESUME: Final = timedelta(minutes=1)  # a payment whose outcome nobody wrote down is asked for again
 LOOK_AGAIN: Final = timedelta(hours=1)
 AT_LIMIT: Final = "monthly_limit"
+NO_CARD: Final = "no_payment_method"
 
 
 def set_auto_recharge(wallet: Wallet, command: SetAutoRecharge, now: datetime) -> RechargeAnswer:
@@ -90,7 +91,7 @@ def recharge(wallet: Wallet, command: Recharge, now: datetime) -> RechargeAnswer
     elif command.pack is None or command.pack.pack_id != known.pack_id:
         known = _stop(wallet, known, "pack_withdrawn", now)
     elif (card := known.payment_method or command.saved_card) is None:
-        known = _stop(wallet, known, "no_payment_method", now)
+        known = _stop(wallet, known, NO_CARD, now)
     else:
         if known.month != _month(now):
             reason = None if known.stopped_reason == AT_LIMIT else known.stopped_reason
@@ -122,9 +123,16 @@ def recharge(wallet: Wallet, command: Recharge, now: datetime) -> RechargeAnswer
 
 
 def recharge_ended(wallet: Wallet, topup: Topup, now: datetime, *, final: bool = False) -> None:
-    """The outcome of a recharge's payment: paid, or not, and then whether to try again."""
+    """The outcome of a recharge's payment: paid, or not, and then whether to try again.
+
+    A checkout that was paid saved a card: where only that was missing, auto-recharge begins anew.
+    """
     known = wallet.till.get(AutoRecharge, "")
-    if topup.via != "recharge" or known is None:
+    if known is None:
+        return
+    if topup.via != "recharge":
+        if topup.paid and (known.status, known.stopped_reason) == ("stopped", NO_CARD):
+            _put(wallet, known._replace(status="active", stopped_reason=None, due_at=now, changed_at=now))
         return
     if topup.paid:
         if known.topup_id == topup.topup_id:

@@ -307,6 +307,27 @@ def test_no_card_stops_it() -> None:
     assert (answer.recharge.status, answer.recharge.stopped_reason) == ("stopped", "no_payment_method")
 
 
+def test_the_card_that_was_missing_comes_with_the_next_purchase() -> None:
+    account = Account()
+    account.recharge_at(20, card=None)
+    account.look()
+    account.order()
+    account.fail()  # and no card
+    assert (standing(account).status, account.wallet.recharge_below) == ("stopped", None)
+    account.buy(topup_id="t2")
+    assert (standing(account).status, standing(account).stopped_reason) == ("active", None)
+    assert (due_in(account), account.wallet.recharge_below) == (timedelta(), 20)
+
+
+def test_what_was_stopped_for_another_reason_or_switched_off_stays_so() -> None:
+    for reason in ("pack_withdrawn", None):
+        account = watched()
+        account.recharge_off(reason)
+        before = standing(account)
+        account.buy()
+        assert standing(account) == before
+
+
 def test_what_was_looked_up_for_other_terms_is_looked_up_again() -> None:
     account = Account()
     account.recharge_at(20, card=None)
