@@ -52,14 +52,8 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
     books = await price_books(engine)
     service: Service
     posting = Posting(dsn, lambda: service.books, lanes=settings.lanes, batch=settings.batch, queue=settings.queue)
-    keys = Keys(
-        settings.stripe_api_key,
-        settings.stripe_webhook_secrets,
-        settings.stripe_api_base,
-        settings.stripe_timeout_seconds,
-    )
     destinations = Destinations(allow_private=settings.webhook_allow_private)
-    async with funding(keys, posting, engine, work) as payments, posting:
+    async with funding(Keys.of(settings), posting, engine, work) as payments, posting:
         service = Service(
             settings, dsn, engine, posting, KeyRing(engine, settings.admin_key), books, work, payments, destinations
         )

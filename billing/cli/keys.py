@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from billing.api.models.keys import KeyShown
-from billing.cli.session import AsJson, console, ledger, run
+from billing.cli.session import AsJson, console, ledger, on, run
 from billing.store import keys as key_store
 from billing.store.engine import read_engine
 
@@ -35,15 +35,10 @@ def create_key(
 def list_keys(as_json: AsJson = False) -> None:
     """List all keys, also revoked ones."""
 
-    async def read(dsn: str) -> list[key_store.Key]:
-        engine = read_engine(dsn, size=1)
-        try:
-            return await key_store.keys(engine, after=None, limit=10_000)
-        finally:
-            await engine.dispose()
-
     with ledger() as dsn:
-        found = run(lambda: read(dsn))
+        found = run(
+            lambda: on(read_engine(dsn, size=1), lambda engine: key_store.keys(engine, after=None, limit=10_000))
+        )
     if as_json:
         print(json.dumps([document(key) for key in found]))
         return

@@ -1,21 +1,19 @@
 """`billing packs`: what can be bought."""
 
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from billing.api.models.funding import PackShown, packs_of
-from billing.cli.session import AsJson, console, ledger, run
+from billing.cli.session import AsJson, console, ledger, on, run
 from billing.core.text import identifier
 from billing.store import packs as store
 from billing.store.engine import Engine, read_engine, work_engine
 
-T = TypeVar("T")
 app = typer.Typer(
     help="Packs: credits for sale. A pack never changes; a new offer is a new pack.", no_args_is_help=True
 )
@@ -28,15 +26,8 @@ def show_packs(
 ) -> None:
     """Show what is on sale."""
 
-    async def read(dsn: str) -> list[store.PublishedPack]:
-        engine = read_engine(dsn, size=1)
-        try:
-            return await store.packs(engine, withdrawn=withdrawn)
-        finally:
-            await engine.dispose()
-
     with ledger() as dsn:
-        found = run(lambda: read(dsn))
+        found = run(lambda: on(read_engine(dsn, size=1), lambda engine: store.packs(engine, withdrawn=withdrawn)))
     if as_json:
         print(json.dumps([PackShown.of(one).model_dump(mode="json") for one in found], indent=2))
         return
@@ -69,10 +60,14 @@ def publish_packs(
     except RecursionError:
         raise ValueError(f"{file} is nested too deeply") from None
     wanted = packs_of(document)
-    with ledger() as dsn:
+
+    async def publish(work: Engine) -> None:
         for pack in wanted:
-            _, new = run(lambda pack=pack: _working(dsn, lambda work: store.publish_pack(work, pack, "command line")))  # type: ignore[misc]
+            _, new = await store.publish_pack(work, pack, "command line")
             console.print(f"Pack {pack.pack_id} {'is on sale' if new else 'was published before'}.")
+
+    with ledger() as dsn:
+        run(lambda: on(work_engine(dsn, size=1), publish))
 
 
 @app.command("withdraw")
@@ -80,16 +75,8 @@ def withdraw_pack(pack_id: str) -> None:
     """Take a pack off sale; what was ordered can still be paid."""
     identifier(pack_id, "pack_id")
     with ledger() as dsn:
-        run(lambda: _working(dsn, lambda work: store.withdraw_pack(work, pack_id)))
+        run(lambda: on(work_engine(dsn, size=1), lambda work: store.withdraw_pack(work, pack_id)))
     console.print(f"Pack {pack_id} is withdrawn.")
-
-
-async def _working(dsn: str, work: Callable[[Engine], Awaitable[T]]) -> T:
-    engine = work_engine(dsn, size=1)
-    try:
-        return await work(engine)
-    finally:
-        await engine.dispose()
 
 
 def _money(micros: int, currency: str) -> str:

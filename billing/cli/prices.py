@@ -2,12 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from billing.cli.session import AsJson, console, ledger, run
+from billing.cli.session import AsJson, console, ledger, on, run
 from billing.store.engine import read_engine
 from billing.store.price_books import price_books, publish
 
@@ -21,15 +21,8 @@ def show_prices(
 ) -> None:
     """Show price books: credits for one image, by model, quality and size tier."""
 
-    async def read(dsn: str) -> Any:
-        engine = read_engine(dsn, size=1)
-        try:
-            return await price_books(engine)
-        finally:
-            await engine.dispose()
-
     with ledger() as dsn:
-        found = run(lambda: read(dsn))
+        found = run(lambda: on(read_engine(dsn, size=1), price_books))
     books = list(found) if version is None else [found.version(version)]
     if as_json:
         shown = [

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from billing.database import database
 from billing.settings import Settings
+from billing.store.engine import Engine
 from billing.store.schema import migrate
 
 T = TypeVar("T")
@@ -40,6 +41,14 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
         return await work()
 
     return uvloop.run(awaited())
+
+
+async def on(engine: Engine, work: Callable[[Engine], Awaitable[T]]) -> T:
+    """What `work` does with a pool that ends afterwards."""
+    try:
+        return await work(engine)
+    finally:
+        await engine.dispose()
 
 
 def fail(sentence: str) -> None:

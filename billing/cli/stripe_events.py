@@ -11,7 +11,7 @@ from rich.table import Table
 
 from billing.api.models.common import parse_time
 from billing.api.models.funding import StripeEventShown
-from billing.cli.session import AsJson, console, errors, ledger, run, settings_of
+from billing.cli.session import AsJson, console, errors, ledger, on, run, settings_of
 from billing.core.prices import PriceBooks
 from billing.core.refusals import StripeEventNotFound
 from billing.funding import Funding, Keys, funding
@@ -60,7 +60,7 @@ def list_events(
         return await inbox.stripe_events(engine, state=state, kind=None, before=None, limit=limit)
 
     with ledger() as dsn:
-        found = run(lambda: _on(read_engine(dsn, size=1), read))
+        found = run(lambda: on(read_engine(dsn, size=1), read))
     if as_json:
         print(json.dumps([StripeEventShown.of(event).model_dump(mode="json") for event in found], indent=2))
         return
@@ -87,30 +87,16 @@ def retry(event_id: str) -> None:
     if not (event_id.isascii() and event_id.isprintable()):
         raise StripeEventNotFound(event_id)
     with ledger() as dsn:
-        event = run(lambda: _on(work_engine(dsn, size=1), lambda work: inbox.reopen_event(work, event_id)))
+        event = run(lambda: on(work_engine(dsn, size=1), lambda work: inbox.reopen_event(work, event_id)))
     console.print(f"{event.event_id} ({event.type}) is pending.")
 
 
 async def _with_funding(dsn: str, work: Callable[[Funding], Awaitable[T]]) -> T:
-    settings = settings_of()
-    keys = Keys(
-        settings.stripe_api_key,
-        settings.stripe_webhook_secrets,
-        settings.stripe_api_base,
-        settings.stripe_timeout_seconds,
-    )
     engine, working = read_engine(dsn, size=2), work_engine(dsn, size=2)
     posting = Posting(dsn, lambda: PriceBooks([]), lanes=1)  # nothing that Stripe reports has a price of ours
     try:
-        async with funding(keys, posting, engine, working) as parts, posting:
+        async with funding(Keys.of(settings_of()), posting, engine, working) as parts, posting:
             return await work(parts)
     finally:
         await working.dispose()
-        await engine.dispose()
-
-
-async def _on(engine: Engine, work: Callable[[Engine], Awaitable[T]]) -> T:
-    try:
-        return await work(engine)
-    finally:
         await engine.dispose()

@@ -61,27 +61,20 @@ def add_grant(
 ) -> Grant:
     """Brings a grant in by a transfer of kind `transfer`, its money with it, and pays what is owed. Cannot fail."""
     seq = wallet.post(transfer, credits, now, grant_id=grant_id, external_id=external_id)
-    grant = Grant(
-        account_id=wallet.account_id,
-        grant_id=grant_id,
-        kind=kind,
-        granted=credits,
-        remaining=credits,
-        used=0,
-        expired=0,
-        revoked=0,
-        moved=0,
+    grant = Grant.issued(
+        wallet.account_id,
+        grant_id,
+        kind,
+        credits,
         priority=priority,
         expires_at=expires_at,
-        frozen=False,
-        open=True,
+        seq=seq,
+        now=now,
         paid_micros=paid_micros,
         currency=currency,
         funding=funding,
         reference=reference,
         origin_grant_id=origin_grant_id,
-        seq=seq,
-        created_at=now,
     )
     wallet.add_grant(grant)
     if paid_micros:

@@ -48,6 +48,48 @@ class Grant:
     created_at: datetime
     clawed: int = 0
 
+    @classmethod
+    def issued(
+        cls,
+        account_id: str,
+        grant_id: str,
+        kind: str,
+        credits: int,
+        *,
+        priority: int,
+        expires_at: datetime | None,
+        seq: int,
+        now: datetime,
+        paid_micros: int | None = None,
+        currency: str | None = None,
+        funding: str | None = None,
+        reference: str | None = None,
+        origin_grant_id: str | None = None,
+    ) -> "Grant":
+        """A new one, with all of its credits left."""
+        return cls(
+            account_id=account_id,
+            grant_id=grant_id,
+            kind=kind,
+            granted=credits,
+            remaining=credits,
+            used=0,
+            expired=0,
+            revoked=0,
+            moved=0,
+            priority=priority,
+            expires_at=expires_at,
+            frozen=False,
+            open=True,
+            paid_micros=paid_micros,
+            currency=currency,
+            funding=funding,
+            reference=reference,
+            origin_grant_id=origin_grant_id,
+            seq=seq,
+            created_at=now,
+        )
+
     @property
     def burn_key(self) -> tuple[int, datetime, int]:
         """Burn order: priority ascending, then earliest expiry, then oldest."""

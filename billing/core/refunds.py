@@ -185,27 +185,18 @@ def _succeed(
     grant_id = f"{refund_name}:{k}"
     reversed_micros = ended.move_out(credits)
     wallet.changed_grants.add(ended.grant_id)
-    grant = Grant(
-        account_id=wallet.account_id,
-        grant_id=grant_id,
-        kind="adjustment",
-        granted=credits,
-        remaining=credits,
-        used=0,
-        expired=0,
-        revoked=0,
-        moved=0,
+    grant = Grant.issued(
+        wallet.account_id,
+        grant_id,
+        "adjustment",
+        credits,
         priority=DEFAULT_PRIORITY["adjustment"],
         expires_at=now + REFUND_GRANT_LIFETIME,
-        frozen=False,
-        open=True,
+        seq=post(credits, grant_id),
+        now=now,
         paid_micros=None if ended.paid_micros is None else 0 if ended.withdrawn else reversed_micros,
         currency=ended.currency,
-        funding=None,
-        reference=None,
         origin_grant_id=ended.grant_id,
-        seq=post(credits, grant_id),
-        created_at=now,
     )
     wallet.add_grant(grant)
     return grant

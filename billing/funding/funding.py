@@ -13,6 +13,7 @@ from billing.funding.processor import TIMEOUT_SECONDS, Processor
 from billing.funding.recharges import Recharges
 from billing.funding.sync import Sync
 from billing.posting import Posting
+from billing.settings import Settings
 from billing.store.engine import Engine
 
 T = TypeVar("T")
@@ -26,6 +27,15 @@ class Keys:
     webhook_secrets: tuple[str, ...] = ()
     api_base: str | None = None
     timeout_seconds: float = TIMEOUT_SECONDS
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Keys":
+        return cls(
+            settings.stripe_api_key,
+            settings.stripe_webhook_secrets,
+            settings.stripe_api_base,
+            settings.stripe_timeout_seconds,
+        )
 
 
 @dataclass(slots=True)

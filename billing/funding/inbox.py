@@ -16,6 +16,7 @@ import structlog
 
 from billing.core.refusals import Invalid, Refusal, SignatureInvalid, Unavailable
 from billing.funding.effects import HANDLERS, Effects, NotOurs, Stopped, TooEarly
+from billing.posting.chore import repeat, until_nothing_is_left
 from billing.store import inbox as store
 from billing.store.engine import Engine
 
@@ -70,17 +71,13 @@ class Inbox:
 
     async def run(self) -> None:
         """Until cancelled. What fails is tried again the next time."""
-        while True:
-            try:
-                while await self.once():
-                    pass
-            except Refusal as refusal:
-                log.warning("inbox put off", reason=refusal.code)
-            except Exception:
-                log.exception("inbox failed")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), self._interval)
-            self._arrived.clear()
+        await repeat("inbox", lambda: until_nothing_is_left(self.once), self._pause, log)
+
+    async def _pause(self) -> None:
+        """Until something arrives, or it is time for another look."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._arrived.wait(), self._interval)
+        self._arrived.clear()
 
     async def once(self) -> int:
         """Acts on the events whose turn has come, side by side: what waits for Stripe keeps nobody else waiting.

@@ -5,7 +5,7 @@ Whoever dies in between is no harm: the same call again finds the intent, and St
 
 import asyncio
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 from weakref import WeakValueDictionary
 
 from billing.core.answers import TopupAnswer
@@ -71,9 +71,7 @@ class Orders:
                 return known
             return await remember_customer(self._work, account_id, await self._processor.make_customer(account_id))
 
-    async def _fail(self, topup: Topup, status: str, reason: str) -> Topup:
-        answer = await self._posting.post(
-            FailTopup(topup.account_id, topup.topup_id, "expired" if status == "expired" else "failed", reason)
-        )
+    async def _fail(self, topup: Topup, status: Literal["failed", "expired"], reason: str) -> Topup:
+        answer = await self._posting.post(FailTopup(topup.account_id, topup.topup_id, status, reason))
         assert isinstance(answer, TopupAnswer)
         return answer.topup

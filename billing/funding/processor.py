@@ -6,7 +6,7 @@ transaction is open while one runs. What comes back is read into plain values he
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar, cast
 
 import stripe
@@ -75,7 +75,6 @@ class Movement:
     source_id: str | None
     source_kind: str | None
     payment_id: str | None
-    created_at: datetime
 
 
 class NoSuchThing(Exception):
@@ -156,14 +155,8 @@ class Processor:
         return session.id, session.url or ""
 
     async def _find_checkout(self, topup: Topup, customer_id: str) -> stripe.checkout.Session | None:
-        since = int((topup.created_at - CLOCKS).timestamp())
-        async for session in self._all(
-            self._stripe.v1.checkout.sessions.list_async(
-                {"customer": customer_id, "created": {"gte": since}, "limit": PAGE}
-            )
-        ):
-            if _marked(session) == topup.topup_id:
-                return cast(stripe.checkout.Session, session)
+        async for session in self._made_for(topup, customer_id, self._stripe.v1.checkout.sessions.list_async):
+            return cast(stripe.checkout.Session, session)
         return None
 
     async def pay(self, topup: Topup, customer_id: str, payment_method: str, attempt: int) -> Payment:
@@ -192,18 +185,12 @@ class Processor:
 
     async def find_payment(self, topup: Topup, customer_id: str) -> Payment | None:
         """The payment of `topup`, if Stripe has one: for when nobody wrote down what came of it."""
-        since = int((topup.created_at - CLOCKS).timestamp())
         found = None
-        async for intent in self._all(
-            self._stripe.v1.payment_intents.list_async(
-                {"customer": customer_id, "created": {"gte": since}, "limit": PAGE}
-            )
-        ):
-            if _marked(intent) == topup.topup_id:
-                payment = _payment(intent)
-                if payment.state == "paid":
-                    return payment
-                found = found or payment
+        async for intent in self._made_for(topup, customer_id, self._stripe.v1.payment_intents.list_async):
+            payment = _payment(intent)
+            if payment.state == "paid":
+                return payment
+            found = found or payment
         return found
 
     async def marks_of(self, payment_id: str) -> dict[str, str]:
@@ -240,6 +227,15 @@ class Processor:
             self._stripe.v1.events.list_async({"created": {"gte": int(since.timestamp())}, "limit": PAGE})
         ):
             yield event.to_dict()
+
+    async def _made_for(
+        self, topup: Topup, customer_id: str, list_async: Callable[[Any], Awaitable[Any]]
+    ) -> AsyncIterator[Any]:
+        """What the customer's list holds that was made for `topup`, newest first."""
+        since = int((topup.created_at - CLOCKS).timestamp())
+        async for thing in self._all(list_async({"customer": customer_id, "created": {"gte": since}, "limit": PAGE})):
+            if _marked(thing) == topup.topup_id:
+                yield thing
 
     async def _all(self, first: Awaitable[Any]) -> AsyncIterator[Any]:
         page = await _asked(first)
@@ -342,7 +338,6 @@ def _movement(transaction: Any) -> Movement:
         source.id if expanded else source,
         source.object if expanded else None,
         _payment_of(source) if expanded else None,
-        datetime.fromtimestamp(transaction.created, UTC),
     )
 
 

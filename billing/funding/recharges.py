@@ -16,6 +16,7 @@ from billing.core.refusals import AutoRechargeNotFound, Refusal
 from billing.core.till import Topup
 from billing.funding.processor import NoSuchThing, Payment, Processor
 from billing.posting import Posting
+from billing.posting.chore import repeat_every, until_nothing_is_left
 from billing.store.engine import Engine
 from billing.store.packs import pack_on_sale
 from billing.store.topups import auto_recharge, claim_recharges, customer_of
@@ -43,15 +44,7 @@ class Recharges:
 
     async def run(self) -> None:
         """Until cancelled. What fails is tried again the next time."""
-        while True:
-            try:
-                while await self.once():
-                    pass
-            except Refusal as refusal:
-                log.warning("recharges put off", reason=refusal.code)
-            except Exception:
-                log.exception("recharges failed")
-            await asyncio.sleep(self._interval)
+        await repeat_every("recharges", lambda: until_nothing_is_left(self.once), self._interval, log)
 
     async def once(self) -> int:
         """One look at the accounts that are due; how many they were."""

@@ -1,15 +1,14 @@
 """Catching up: Stripe's own list of events, for those that never arrived."""
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
 
-from billing.core.refusals import Refusal
 from billing.funding.effects import HANDLERS
 from billing.funding.inbox import Inbox
 from billing.funding.processor import Processor
+from billing.posting.chore import repeat_every
 from billing.store.clock import database_time
 from billing.store.engine import Engine
 from billing.store.inbox import last_event_at
@@ -34,14 +33,7 @@ class Sync:
 
     async def run(self) -> None:
         """Until cancelled; the first look is at the start."""
-        while True:
-            try:
-                await self.once()
-            except Refusal as refusal:
-                log.warning("sync put off", reason=refusal.code)
-            except Exception:
-                log.exception("sync failed")
-            await asyncio.sleep(self._interval)
+        await repeat_every("sync", self.once, self._interval, log)
 
     async def once(self, since: datetime | None = None) -> tuple[int, int]:
         """(listed, new) events since `since`, or else since the last one seen. Raises ProcessorUnavailable."""

@@ -1,12 +1,10 @@
 """Expiry: posts what has fallen due. Every answer is right without it; it keeps the journal up to date."""
 
-import asyncio
-
 import structlog
 
 from billing.core.commands import Lapse
 from billing.core.payments import AnnounceExpiry
-from billing.core.refusals import Refusal
+from billing.posting.chore import repeat_every
 from billing.posting.posting import SLICE, Posting
 from billing.store.due import due_accounts, expiring_grants
 from billing.store.engine import Engine
@@ -25,14 +23,7 @@ class Expiry:
 
     async def run(self) -> None:
         """Until cancelled. What fails is tried again the next time."""
-        while True:
-            try:
-                await self.once()
-            except Refusal as refusal:
-                log.warning("expiry put off", reason=refusal.code)
-            except Exception:
-                log.exception("expiry failed")
-            await asyncio.sleep(self._interval)
+        await repeat_every("expiry", self.once, self._interval, log)
 
     async def once(self) -> int:
         """One round over all accounts on which something is due; how many they were."""
@@ -55,14 +46,7 @@ class ExpiryNotices:
 
     async def run(self) -> None:
         """Until cancelled. What fails is tried again the next time."""
-        while True:
-            try:
-                await self.once()
-            except Refusal as refusal:
-                log.warning("expiry notices put off", reason=refusal.code)
-            except Exception:
-                log.exception("expiry notices failed")
-            await asyncio.sleep(self._interval)
+        await repeat_every("expiry notices", self.once, self._interval, log)
 
     async def once(self) -> int:
         """One round over all grants that are to be announced; how many they were."""

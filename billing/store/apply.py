@@ -150,7 +150,7 @@ async def _apply_rare(connection: asyncpg.Connection, wallets: Sequence[Wallet])
         if debt.seq in wallet.changed_debts and debt.seq not in wallet.new_debts
     ]
     if paid:
-        await connection.execute(_DEBTS, *_columns(paid))
+        await connection.execute(_DEBTS, *rows.arrays(paid))
     await _copy(connection, "fill", Fill._fields, [fill for wallet in wallets for fill in wallet.fills])
     refunds = [rows.refund_row(refund) for wallet in wallets for refund in wallet.new_refunds]
     await _copy(connection, "refund", RefundRow._fields, refunds)
@@ -174,13 +174,9 @@ async def _apply_rare(connection: asyncpg.Connection, wallets: Sequence[Wallet])
         if (request_id, output.index) in wallet.refunded_outputs
     ]
     if refunded:
-        await connection.execute(_REFUNDED, *_columns(refunded))
+        await connection.execute(_REFUNDED, *rows.arrays(refunded))
 
 
 async def _copy(connection: asyncpg.Connection, table: str, columns: Sequence[str], records: Sequence[Any]) -> None:
     if records:
         await connection.copy_records_to_table(table, records=records, columns=columns)
-
-
-def _columns(keys: Sequence[Any]) -> list[list[Any]]:
-    return [list(part) for part in zip(*keys, strict=True)]

@@ -195,7 +195,7 @@ async def gather(connection: asyncpg.Connection, needs: Needs, *, lock: bool = T
             notices=needs.notices,
         )
     if needs.grants:
-        for row in await connection.fetch(_GRANTS, *_columns(needs.grants)):
+        for row in await connection.fetch(_GRANTS, *rows.arrays(needs.grants)):
             _add_grant(batch, row)
     if owing := [account for account in needs.repaying if account in wallets and wallets[account].debt]:
         for row in await connection.fetch(_DEBTS, owing):
@@ -209,7 +209,7 @@ async def gather(connection: asyncpg.Connection, needs: Needs, *, lock: bool = T
 
 async def _load_charges(connection: asyncpg.Connection, batch: Gathered, needs: Needs) -> None:
     settled = []
-    for row in await connection.fetch(_CHARGES, *_columns(needs.charges)):
+    for row in await connection.fetch(_CHARGES, *rows.arrays(needs.charges)):
         charge = rows.charge(row)
         batch.wallets[charge.account_id].charges[charge.request_id] = charge
         if charge.status == "settled":
@@ -217,17 +217,17 @@ async def _load_charges(connection: asyncpg.Connection, batch: Gathered, needs: 
     if settled:
         for account_id, request_id in settled:
             batch.wallets[account_id].outputs[request_id] = []
-        for row in await connection.fetch(_OUTPUTS, *_columns(settled)):
+        for row in await connection.fetch(_OUTPUTS, *rows.arrays(settled)):
             output = rows.output(row)
             batch.wallets[output.account_id].outputs[output.request_id].append(output)
 
 
 async def _load_refunds(connection: asyncpg.Connection, batch: Gathered, needs: Needs) -> None:
     """What refunds undo: settlement transfers, who paid their debts, earlier refunds, and the grants of all these."""
-    for row in await connection.fetch(_REFUNDS_BY_ID, *_columns(needs.refunds)):
+    for row in await connection.fetch(_REFUNDS_BY_ID, *rows.arrays(needs.refunds)):
         refund = rows.refund(row)
         batch.wallets[refund.account_id].refunds[refund.refund_id] = refund
-    for row in await connection.fetch(_REFUNDS_OF_CHARGES, *_columns(needs.refunded)):
+    for row in await connection.fetch(_REFUNDS_OF_CHARGES, *rows.arrays(needs.refunded)):
         refund = rows.refund(row)
         batch.wallets[refund.account_id].returned.setdefault(refund.request_id, []).extend(refund.returns)
     ranges = [
@@ -240,18 +240,18 @@ async def _load_refunds(connection: asyncpg.Connection, batch: Gathered, needs: 
         return
     grants: set[tuple[str, str]] = set()
     debts: list[tuple[str, int]] = []
-    for account_id, request_id, grant_id, amount, seq in await connection.fetch(_SETTLEMENTS, *_columns(ranges)):
+    for account_id, request_id, grant_id, amount, seq in await connection.fetch(_SETTLEMENTS, *rows.arrays(ranges)):
         batch.wallets[account_id].draws.setdefault(request_id, []).append(Draw(grant_id, amount, seq))
         if grant_id is None:
             debts.append((account_id, seq))
         else:
             grants.add((account_id, grant_id))
     if debts:
-        for account_id, seq, grant_id, credits in await connection.fetch(_FILLS, *_columns(debts)):
+        for account_id, seq, grant_id, credits in await connection.fetch(_FILLS, *rows.arrays(debts)):
             batch.wallets[account_id].paid.setdefault(seq, []).append((grant_id, credits))
             grants.add((account_id, grant_id))
     if missing := [key for key in grants if key[1] not in batch.wallets[key[0]].grants]:
-        for row in await connection.fetch(_GRANTS, *_columns(missing)):
+        for row in await connection.fetch(_GRANTS, *rows.arrays(missing)):
             _add_grant(batch, row)
 
 
@@ -259,17 +259,17 @@ async def _lapse(connection: asyncpg.Connection, batch: Gathered, due: Sequence[
     """Posts, in memory, what is due on the wallets, before any command sees them."""
     keys = [(wallet.account_id, batch.now(wallet)) for wallet in due]
     charges: dict[str, list[Charge]] = {}
-    for row in await connection.fetch(_DUE_CHARGES, *_columns(keys)):
+    for row in await connection.fetch(_DUE_CHARGES, *rows.arrays(keys)):
         charge = rows.charge(row)
         charges.setdefault(charge.account_id, []).append(charge)
         batch.wallets[charge.account_id].charges[charge.request_id] = charge
-    for account_id, moment in await connection.fetch(_NEXT_HOLDS, *_columns(keys)):
+    for account_id, moment in await connection.fetch(_NEXT_HOLDS, *rows.arrays(keys)):
         batch.wallets[account_id].next_hold_at = moment
     lapsed = {wallet.account_id: _expiries(wallet, batch.now(wallet)) for wallet in due}
     early: dict[str, list[tuple[datetime, int]]] = {account: [] for account, expiries in lapsed.items() if expiries}
     if early:
         before = [(account, max(lapsed[account])) for account in early]
-        for account_id, authorized_at, credits in await connection.fetch(_EARLY_HOLDS, *_columns(before)):
+        for account_id, authorized_at, credits in await connection.fetch(_EARLY_HOLDS, *rows.arrays(before)):
             early[account_id].append((authorized_at, credits))
         for account_id, holds in early.items():
             batch.wallets[account_id].early_holds = EarlyHolds(lapsed[account_id], holds)
@@ -290,8 +290,3 @@ def _expiries(wallet: Wallet, now: datetime) -> list[datetime]:
 def _add_grant(batch: Gathered, row: Any) -> None:
     grant = Grant(*row)
     batch.wallets[grant.account_id].grants.setdefault(grant.grant_id, grant)
-
-
-def _columns(keys: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
-    """Key tuples, at least one, as an array for each part: asyncpg encodes arrays of scalars fastest."""
-    return [list(part) for part in zip(*keys, strict=True)]

@@ -1,7 +1,7 @@
 """Rows: between the core's values and the tables' columns. The core's tuples are rows already."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
@@ -29,6 +29,11 @@ grant_parts = attrgetter("account_id", "grant_id", "remaining", "used", "expired
 def columns(names: Sequence[str], of: str) -> str:
     """The columns `names` of the table aliased `of`, as a SELECT list."""
     return ", ".join(f'{of}."{name}"' for name in names)
+
+
+def arrays(keys: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """Key tuples, at least one, as an array for each part: asyncpg encodes arrays of scalars fastest."""
+    return [list(part) for part in zip(*keys, strict=True)]
 
 
 CHARGE, OUTPUT = columns(Charge._fields, "c"), columns(Output._fields, "o")

@@ -21,6 +21,7 @@ from billing.core.till import (
     clawed_of,
 )
 from billing.core.wallet import Wallet
+from billing.store import rows
 
 # kind → (table, key, whether a row changes after it was written)
 _TABLES: Final[dict[type[Row], tuple[str, tuple[str, ...], bool]]] = {
@@ -72,7 +73,7 @@ async def load_till(
     async def load(kind: type[Row], query: str, keys: Sequence[Any]) -> list[Any]:
         if not keys:
             return []
-        found = [row_of(kind, row) for row in await connection.fetch(query, *_parameters(keys))]
+        found = [row_of(kind, row) for row in await connection.fetch(query, *rows.arrays(keys))]
         for row in found:
             wallets[row.account_id].till.load(row)
         return found
@@ -109,7 +110,7 @@ async def apply_till(connection: asyncpg.Connection, wallets: Sequence[Wallet]) 
     for kind, found in written.items():
         await connection.executemany(_upsert(kind), [_record(row) for row in found])
     if due := [(wallet.account_id, wallet.last_at) for wallet in wallets if wallet.recharge_due]:
-        await connection.execute(_MARK_DUE, *_parameters(due))
+        await connection.execute(_MARK_DUE, *rows.arrays(due))
 
 
 def row_of(kind: type[Row], record: Any) -> Any:
@@ -133,7 +134,3 @@ def _upsert(kind: type[Row]) -> str:
     if changes:
         settled = "UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values}) ON CONFLICT ({', '.join(key)}) DO {settled}"
-
-
-def _parameters(keys: Sequence[Any]) -> list[list[Any]]:
-    return [list(part) for part in zip(*keys, strict=True)]

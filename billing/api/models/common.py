@@ -3,7 +3,7 @@
 import base64
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -27,6 +27,11 @@ class Shown(BaseModel):
     """A response."""
 
     model_config = ConfigDict(frozen=True)
+
+    @classmethod
+    def like(cls, thing: Any, **other: Any) -> Self:
+        """Shows `thing` field by field, by the same names, but for `other`."""
+        return cls(**{name: getattr(thing, name) for name in cls.model_fields if name not in other}, **other)
 
 
 def _clean(text: str) -> str:

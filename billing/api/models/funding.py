@@ -99,13 +99,7 @@ class CardRefundShown(Shown):
 
     @classmethod
     def of(cls, r: CardRefund) -> "CardRefundShown":
-        return cls(
-            card_refund_id=r.card_refund_id,
-            status=r.status,  # type: ignore[arg-type]
-            amount_micros=r.amount_micros,
-            clawed_credits=_clawed(r),
-            created_at=r.created_at,
-        )
+        return cls.like(r, clawed_credits=_clawed(r))
 
 
 class DisputeShown(Shown):
@@ -119,15 +113,7 @@ class DisputeShown(Shown):
 
     @classmethod
     def of(cls, d: Dispute) -> "DisputeShown":
-        return cls(
-            dispute_id=d.dispute_id,
-            status=d.status,  # type: ignore[arg-type]
-            reason=d.reason,
-            amount_micros=d.amount_micros,
-            clawed_credits=_clawed(d),
-            opened_at=d.opened_at,
-            closed_at=d.closed_at,
-        )
+        return cls.like(d, clawed_credits=_clawed(d))
 
 
 class TopupShown(Shown):
@@ -207,20 +193,7 @@ class AutoRechargeShown(Shown):
 
     @classmethod
     def of(cls, r: AutoRecharge) -> "AutoRechargeShown":
-        return cls(
-            account_id=r.account_id,
-            status=r.status,  # type: ignore[arg-type]
-            threshold=r.threshold,
-            pack_id=r.pack_id,
-            monthly_limit=r.monthly_limit,
-            month_credits=r.month_credits,
-            payment_method=r.payment_method,
-            stopped_reason=r.stopped_reason,
-            topup_id=r.topup_id,
-            declines=r.declines,
-            due_at=r.due_at,
-            changed_at=r.changed_at,
-        )
+        return cls.like(r)
 
 
 class Received(Shown):
@@ -244,7 +217,7 @@ class StripeEventShown(Shown):
 
     @classmethod
     def of(cls, e: StoredEvent) -> "StripeEventShown":
-        return cls(**{name: getattr(e, name) for name in cls.model_fields})
+        return cls.like(e)
 
 
 class StripeEventInFull(StripeEventShown):
@@ -252,8 +225,7 @@ class StripeEventInFull(StripeEventShown):
 
     @classmethod
     def of(cls, e: StoredEvent) -> "StripeEventInFull":
-        shown = StripeEventShown.of(e)
-        return cls(**shown.model_dump(), payload=_without_secrets(json.loads(e.payload)))
+        return cls.like(e, payload=_without_secrets(json.loads(e.payload)))
 
 
 def _without_secrets(thing: Any) -> Any:

@@ -81,18 +81,7 @@ class DeliveryShown(Shown):
 
     @classmethod
     def of(cls, d: Delivery) -> "DeliveryShown":
-        return cls(
-            event_id=d.event_id,
-            account_id=d.account_id,
-            endpoint_id=d.endpoint_id,
-            state=d.state,  # type: ignore[arg-type]
-            attempts=d.attempts,
-            next_attempt_at=d.next_attempt_at,
-            last_attempt_at=d.last_attempt_at,
-            last_status=d.last_status,
-            problem=d.problem,
-            created_at=d.created_at,
-        )
+        return cls.like(d)
 
 
 class EventShown(Shown):
@@ -109,15 +98,7 @@ class EventShown(Shown):
     @classmethod
     def of(cls, e: Event) -> "EventShown":
         told = e.announcement
-        return cls(
-            event_id=told.event_id,
-            type=told.type,
-            account_id=told.account_id,
-            created_at=told.created_at,
-            data=json.loads(told.data),
-            dispatched=told.dispatched,
-            deliveries=[DeliveryShown.of(one) for one in e.deliveries],
-        )
+        return cls.like(told, data=json.loads(told.data), deliveries=[DeliveryShown.of(one) for one in e.deliveries])
 
 
 class EventReplay(Body):
