@@ -27,6 +27,7 @@ TYPES = {
 }  # fmt: skip
 REFERENCE = {
     "price_book", "api_key", "alembic_version", "stripe_object", "stripe_event", "pack", "payout_item", "webhook_endpoint",
+    "signing_key", "session",
 }  # fmt: skip
 TUPLES = {
     "charge": Charge._fields,

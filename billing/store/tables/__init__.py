@@ -1,0 +1,72 @@
+"""The tables, as queries see them. Columns stand in the order of the core's tuples; the migrations are the law.
+
+Rows are never trusted as domain values: SQLModel does not validate tables. The core's constructors do.
+"""
+
+from sqlmodel import SQLModel
+
+from billing.store.tables.announcements import OutboxRow, WebhookDeliveryRow, WebhookEndpointRow
+from billing.store.tables.column import columns_of
+from billing.store.tables.ledger import (
+    AccountChangeRow,
+    AccountRow,
+    ChargeRow,
+    DebtRow,
+    FillRow,
+    GrantRow,
+    HoldRow,
+    OutputRow,
+    RefundTable,
+    TransferRow,
+)
+from billing.store.tables.payments import (
+    AutoRechargeRow,
+    CardRefundRow,
+    DisputeRow,
+    ExpiryNoticeRow,
+    PayoutItemRow,
+    StripeCustomerRow,
+    StripeEventRow,
+    StripeObjectRow,
+    StripeTransactionRow,
+    TopupRow,
+)
+from billing.store.tables.reference import ApiKeyRow, PackRow, PriceBookRow, SessionRow, SigningKeyRow
+from billing.store.tables.usage import EndUserUsageRow, UsageRow
+
+metadata = SQLModel.metadata
+
+__all__ = [
+    "AccountChangeRow",
+    "AccountRow",
+    "ApiKeyRow",
+    "AutoRechargeRow",
+    "CardRefundRow",
+    "ChargeRow",
+    "DebtRow",
+    "DisputeRow",
+    "EndUserUsageRow",
+    "ExpiryNoticeRow",
+    "FillRow",
+    "GrantRow",
+    "HoldRow",
+    "OutboxRow",
+    "OutputRow",
+    "PackRow",
+    "PayoutItemRow",
+    "PriceBookRow",
+    "RefundTable",
+    "SessionRow",
+    "SigningKeyRow",
+    "StripeCustomerRow",
+    "StripeEventRow",
+    "StripeObjectRow",
+    "StripeTransactionRow",
+    "TopupRow",
+    "TransferRow",
+    "UsageRow",
+    "WebhookDeliveryRow",
+    "WebhookEndpointRow",
+    "columns_of",
+    "metadata",
+]
