@@ -1,6 +1,7 @@
 """Settings: everything the environment decides, read once. The README's table lists them."""
 
 import os
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -30,6 +31,7 @@ class Settings:
     log_format: str = "console"
     webhook_allow_private: bool = False
     grant_expiring_days: int = 7
+    signing_key: str | None = field(default=None, repr=False)
     stripe_api_key: str | None = field(default=None, repr=False)
     stripe_webhook_secret: str | None = field(default=None, repr=False)
     stripe_api_base: str | None = None
@@ -70,11 +72,22 @@ class Settings:
         ):
             if secret is not None and not _is_a_token(secret):
                 raise SettingsError(f"{name} must be printable ASCII without spaces")
+        if settings.signing_key is not None and settings.signing_seed is None:
+            raise SettingsError("BILLING_SIGNING_KEY must be 32 bytes in base64, such as `openssl rand -base64 32` prints")
         if settings.port > 65_535:
             raise SettingsError("BILLING_PORT must be at most 65535")
         if settings.queue < QUEUE_MIN:
             raise SettingsError(f"BILLING_QUEUE must be at least {QUEUE_MIN}: a batch's slices must find room")
         return settings
+
+    @property
+    def signing_seed(self) -> bytes | None:
+        """The seed of the Ed25519 key that signs statements; None: a key that the service makes for itself."""
+        try:
+            seed = b64decode(self.signing_key or "", validate=True)
+        except ValueError:
+            return None
+        return seed if len(seed) == 32 else None
 
     @property
     def stripe_webhook_secrets(self) -> tuple[str, ...]:

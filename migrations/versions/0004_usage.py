@@ -47,7 +47,7 @@ STATEMENTS = (
     """
     CREATE TABLE signing_key (
         key_id       text        NOT NULL,
-        seed         bytea       NOT NULL,
+        seed         bytea,                -- nothing where the operator holds it, in a setting
         public_key   bytea       NOT NULL,
         created_at   timestamptz NOT NULL,
         retired_at   timestamptz,

@@ -46,7 +46,7 @@ class PackRow(SQLModel, table=True):
 class SigningKeyRow(SQLModel, table=True):
     __tablename__ = "signing_key"
     key_id: str = text(key=True)
-    seed: bytes = column(LargeBinary)
+    seed: bytes | None = maybe(LargeBinary)
     public_key: bytes = column(LargeBinary)
     created_at: datetime = column(TIME)
     retired_at: datetime | None = maybe(TIME)
