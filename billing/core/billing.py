@@ -230,6 +230,7 @@ def _settle(
     wallet.outputs[charge.request_id] = outputs
     wallet.draws[charge.request_id] = draws
     wallet.billed.append(charge.request_id)
+    wallet.tally.bill(charge, outputs, now)
     if wallet.tells_settled:
         wallet.announce(
             SETTLED,

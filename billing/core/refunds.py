@@ -56,6 +56,7 @@ def refund(wallet: Wallet, command: Refund, now: datetime) -> RefundAnswer:
     for index, part in parts:
         place = next(place for place, output in enumerate(outputs) if output.index == index)
         outputs[place] = outputs[place]._replace(refunded_credits=outputs[place].refunded_credits + part)
+        wallet.tally.refund(charge, outputs[place], part, now)
         wallet.refunded_outputs.add((command.request_id, index))
     charge = charge._replace(refunded_credits=charge.refunded_credits + credits)
     wallet.replace_charge(charge)

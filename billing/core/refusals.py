@@ -3,6 +3,7 @@
 Refusal
 ├── Unauthenticated                no key, an unknown key, a revoked key
 ├── Forbidden                      the key's role may not do this
+├── CrossSite                      signed in by cookie, but the call is not from a page of the dashboard
 ├── NotFound
 │   ├── AccountNotFound · ChargeNotFound · GrantNotFound · PriceBookNotFound · KeyNotFound · RouteNotFound
 │   ├── PackNotFound · TopupNotFound · AutoRechargeNotFound · StripeEventNotFound
@@ -62,6 +63,16 @@ class Forbidden(Refusal):
     @property
     def detail(self) -> str:
         return f"A key of role `{self.role}` may not call this; use one whose role may."
+
+
+@dataclass(eq=False)
+class CrossSite(Refusal):
+    code = "cross_site"
+    title = "This call did not come from the dashboard"
+
+    @property
+    def detail(self) -> str:
+        return "With a session, what changes anything must come from a page of the dashboard; programs send a key."
 
 
 @dataclass(eq=False)

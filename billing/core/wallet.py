@@ -19,6 +19,7 @@ from billing.core.grants import Debt, Draw, EarlyHolds, Fill, Grant, kept
 from billing.core.ledger import GENESIS, MONEY, ROUTES, WALLET, Transfer, chained
 from billing.core.refusals import Invalid
 from billing.core.till import Row, Till
+from billing.core.usage import Tally
 
 
 class Balance(NamedTuple):
@@ -150,6 +151,7 @@ class Wallet:
     clawed_grants: set[str] = field(default_factory=set)
     watch_changed: bool = False
     recharge_due: bool = False
+    usage: Tally | None = None
     _burn_order: list[Grant] | None = None
     _till: Till | None = None
 
@@ -179,6 +181,13 @@ class Wallet:
         if self._burn_order is None:
             self._burn_order = sorted(self.grants.values(), key=lambda grant: grant.burn_key)
         return self._burn_order
+
+    @property
+    def tally(self) -> Tally:
+        """What the batch adds to the account's usage."""
+        if self.usage is None:
+            self.usage = Tally()
+        return self.usage
 
     def add_grant(self, grant: Grant) -> None:
         self.grants[grant.grant_id] = grant

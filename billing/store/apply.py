@@ -15,6 +15,7 @@ from billing.core.announcements import Announcement
 from billing.core.charges import Charge, Output
 from billing.core.grants import Fill
 from billing.core.ledger import Transfer
+from billing.core.usage import UsageRow
 from billing.core.wallet import AccountChange, Hold, RefundRow, Wallet
 from billing.store import rows
 from billing.store.till import apply_till
@@ -31,6 +32,11 @@ _PARTS = {
     "hold": _insert("hold", Hold._fields),
     "output": _insert("output", Output._fields),
     "transfer": _insert("transfer", Transfer._fields),
+    "usage": """
+    INSERT INTO usage_bucket AS b SELECT * FROM unnest($1::usage_bucket_row[])
+    ON CONFLICT (account_id, quarter_hour, model, operation, size_tier, quality, api_key_id) DO UPDATE
+    SET requests = b.requests + excluded.requests, images = b.images + excluded.images,
+        failed_images = b.failed_images + excluded.failed_images, credits = b.credits + excluded.credits""",
     "resolve": """
     UPDATE charge c SET status = u.status, settled_credits = u.settled_credits, refunded_credits = u.refunded_credits,
         forced = u.forced, flags = u.flags, void_reason = u.void_reason, resolved_at = u.resolved_at,
@@ -83,6 +89,7 @@ async def apply(connection: asyncpg.Connection, wallets: Iterable[Wallet], now: 
     transfers: list[Transfer] = []
     grants: list[Any] = []
     drawn: list[Any] = []
+    usage: list[UsageRow] = []
     for wallet in changed:
         if wallet.new_charges:
             charges += [wallet.charges[request_id] for request_id in wallet.new_charges]
@@ -95,6 +102,8 @@ async def apply(connection: asyncpg.Connection, wallets: Iterable[Wallet], now: 
         for request_id in wallet.billed:
             outputs += wallet.outputs[request_id]
         transfers += wallet.transfers
+        if wallet.usage is not None:
+            usage += wallet.usage.rows(wallet.account_id)
         if wallet.new_grants:
             grants += [rows.grant_row(wallet.grants[grant_id]) for grant_id in wallet.new_grants]
         if wallet.changed_grants:
@@ -112,6 +121,7 @@ async def apply(connection: asyncpg.Connection, wallets: Iterable[Wallet], now: 
         "hold": holds,
         "output": outputs,
         "transfer": transfers,
+        "usage": usage,
         "resolve": resolved,
         "end_hold": ended,
         "draw": drawn,

@@ -10,6 +10,7 @@ from billing.core.charges import Charge, Output
 from billing.core.grants import Debt, Grant
 from billing.core.ledger import Transfer
 from billing.core.till import AutoRecharge, BookedTransaction, CardRefund, Dispute, ExpiryNotice, StripeObject, Topup
+from billing.core.usage import UsageRow
 from billing.core.wallet import AccountChange, Hold, RefundRow
 from billing.store import rows
 from billing.store.tables import metadata
@@ -46,6 +47,7 @@ TUPLES = {
     "auto_recharge": AutoRecharge._fields,
     "expiry_notice": ExpiryNotice._fields,
     "outbox": Announcement._fields,
+    "usage_bucket": UsageRow._fields,
 }
 
 

@@ -32,7 +32,7 @@ from billing.store.tables.payments import (
     TopupRow,
 )
 from billing.store.tables.reference import ApiKeyRow, PackRow, PriceBookRow, SessionRow, SigningKeyRow
-from billing.store.tables.usage import EndUserUsageRow, UsageRow
+from billing.store.tables.usage import UsageRow
 
 metadata = SQLModel.metadata
 
@@ -45,7 +45,6 @@ __all__ = [
     "ChargeRow",
     "DebtRow",
     "DisputeRow",
-    "EndUserUsageRow",
     "ExpiryNoticeRow",
     "FillRow",
     "GrantRow",

@@ -21,19 +21,3 @@ class UsageRow(SQLModel, table=True):
     images: int = column(BigInteger)
     failed_images: int = column(BigInteger)
     credits: int = column(BigInteger)
-
-
-class EndUserUsageRow(SQLModel, table=True):
-    __tablename__ = "end_user_usage"
-    account_id: str = text(key=True)
-    end_user: str = text(key=True)
-    quarter_hour: datetime = column(TIME, key=True)
-    model: str = text(key=True)
-    operation: str = text(key=True)
-    size_tier: str = text(key=True)
-    quality: str = text(key=True)
-    api_key_id: str = text(key=True)
-    requests: int = column(BigInteger)
-    images: int = column(BigInteger)
-    failed_images: int = column(BigInteger)
-    credits: int = column(BigInteger)

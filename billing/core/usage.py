@@ -1,0 +1,78 @@
+"""Usage: what was billed, counted by the quarter of an hour in which it was.
+
+Every zone's offset from UTC is a multiple of a quarter of an hour, so that sums of quarter-hours are exact for any
+zone's hours, days and months. A charge counts when it is settled, a refund when it is made, with its sign.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+
+from billing.core.charges import Charge, Output
+
+QUARTER_HOUR = timedelta(minutes=15)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class UsageRow(NamedTuple):
+    """What an account used in a quarter of an hour, of one kind. `credits` are signed.
+
+    `size_tier` is empty for outputs that failed, `api_key_id` where none was given; `quality` is the billed one.
+    End users are not told apart: there may be as many as charges, and those know theirs.
+    """
+
+    account_id: str
+    quarter_hour: datetime
+    model: str
+    operation: str
+    size_tier: str
+    quality: str
+    api_key_id: str
+    requests: int
+    images: int
+    failed_images: int
+    credits: int
+
+
+Line = tuple[datetime, str, str, str, str, str]  # quarter of an hour, model, operation, tier, quality, API key
+Counts = list[int]  # requests, images, failed images, credits
+
+
+class Tally:
+    """What one batch adds to the usage of one account: each line once, however many charges it counts."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self) -> None:
+        self._lines: dict[Line, Counts] = {}
+
+    def bill(self, charge: Charge, outputs: Sequence[Output], now: datetime) -> None:
+        """Counts a settlement; the request on its first output."""
+        requests = 1
+        for output in outputs:
+            if output.status == "succeeded":
+                self._count(charge, output, now, requests, 1, 0, output.credits)
+            else:
+                self._count(charge, output, now, requests, 0, 1, 0)
+            requests = 0
+
+    def refund(self, charge: Charge, output: Output, credits: int, now: datetime) -> None:
+        """Counts credits given back for an output. What was delivered stays delivered."""
+        self._count(charge, output, now, 0, 0, 0, -credits)
+
+    def rows(self, account_id: str) -> Iterator[UsageRow]:
+        for line, counts in self._lines.items():
+            yield UsageRow(account_id, *line, *counts)
+
+    def _count(self, c: Charge, output: Output, now: datetime, *counts: int) -> None:
+        line = (quarter_of(now), c.model, c.operation, output.size_tier or "", c.billed_quality, c.api_key_id or "")
+        known = self._lines.setdefault(line, [0, 0, 0, 0])
+        for place, count in enumerate(counts):
+            known[place] += count
+
+
+@lru_cache(maxsize=1024)  # a batch has one clock
+def quarter_of(moment: datetime) -> datetime:
+    """The beginning of the quarter of an hour that `moment` lies in."""
+    return moment - (moment - _EPOCH) % QUARTER_HOUR
