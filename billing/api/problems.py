@@ -32,6 +32,7 @@ STATUS: dict[type[r.Refusal], int] = {
     r.StripeEventNotFound: 404,
     r.WebhookEndpointNotFound: 404,
     r.WebhookEventNotFound: 404,
+    r.StatementNotFound: 404,
     r.MethodNotAllowed: 405,
     r.IdReused: 409,
     r.ChargeNotOpen: 409,

@@ -7,7 +7,7 @@ Refusal
 ├── NotFound
 │   ├── AccountNotFound · ChargeNotFound · GrantNotFound · PriceBookNotFound · KeyNotFound · RouteNotFound
 │   ├── PackNotFound · TopupNotFound · AutoRechargeNotFound · StripeEventNotFound
-│   ├── WebhookEndpointNotFound · WebhookEventNotFound
+│   ├── WebhookEndpointNotFound · WebhookEventNotFound · StatementNotFound
 ├── Invalid                        the body or a parameter is not what the contract says
 ├── PayloadTooLarge · MethodNotAllowed
 ├── IdReused                       this id already names something else
@@ -166,6 +166,19 @@ class WebhookEventNotFound(NotFound):
     event_id: str
     code = "webhook_event_not_found"
     title = "No such event"
+
+
+@dataclass(eq=False)
+class StatementNotFound(NotFound):
+    """`first`: the month in which the account was opened, the first that has a statement."""
+
+    first: str
+    code = "statement_not_found"
+    title = "No statement of that month"
+
+    @property
+    def detail(self) -> str:
+        return f"The account was opened later: its first statement is that of {self.first}."
 
 
 @dataclass(eq=False)

@@ -53,6 +53,12 @@ TABLE = [
         "No such webhook endpoint",
     ),
     (refusals.WebhookEventNotFound("e"), "webhook_event_not_found", {"event_id": "e"}, "No such event"),
+    (
+        refusals.StatementNotFound("2026-03"),
+        "statement_not_found",
+        {"first": "2026-03"},
+        "The account was opened later: its first statement is that of 2026-03.",
+    ),
     (refusals.RouteNotFound(), "route_not_found", {}, "No such route; see /docs"),
     (
         refusals.MethodNotAllowed(),
