@@ -8,10 +8,12 @@ from typing import Any
 
 import structlog
 import uvloop
+from fastapi import FastAPI
 from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
 from granian.server import Server
 
+from billing import dashboard
 from billing.api.app import create_app
 from billing.database import database
 from billing.settings import Settings
@@ -53,7 +55,14 @@ def worker() -> Any:
     _die_with_parent()
     settings = Settings.read()
     set_up_logs(settings.log_format)
-    return create_app(settings)
+    return application(settings)
+
+
+def application(settings: Settings, dsn: str | None = None) -> FastAPI:
+    """What is served: the API, and the dashboard behind it. `dsn` as for `create_app`."""
+    app = create_app(settings, dsn)
+    dashboard.mount(app)
+    return app
 
 
 def set_up_logs(log_format: str) -> None:

@@ -5,8 +5,16 @@ from typing import Annotated, NamedTuple
 from fastapi import Depends, Request
 
 from billing.api.service import Service
-from billing.core.refusals import AccountNotFound, Forbidden, Unauthenticated
+from billing.api.sessions import COOKIE, SESSION_SECONDS, check_origin, same_origin, session_key, sign_in, sign_out
+from billing.core.refusals import AccountNotFound, Forbidden, Unauthenticated, Unavailable
 from billing.store.keys import Key
+
+# What the dashboard knows of the service comes from here.
+__all__ = [
+    "ACCOUNT", "ADMIN", "COOKIE", "FINANCE", "GATEWAY", "SESSION_SECONDS", "Admin", "Allow", "Browsing", "Buying",
+    "Caller", "Charging", "Key", "Ordering", "Overseeing", "Reading", "Refunding", "Unavailable", "same_origin",
+    "session_key", "sign_in", "sign_out",
+]  # fmt: skip
 
 
 class Caller(NamedTuple):
@@ -17,18 +25,26 @@ class Caller(NamedTuple):
 
 
 class Allow:
-    """A dependency: a valid key of one of `roles`, and for role `account` only its own account."""
+    """A dependency: a valid key of one of `roles`, and for role `account` only its own account.
+
+    The key is that of the header, or without one that of the session: what most calls send is looked at first.
+    """
 
     def __init__(self, *roles: str) -> None:
         self.roles = frozenset(roles)
 
     async def __call__(self, request: Request) -> Caller:
-        header = request.headers.get("authorization", "")
-        scheme, _, secret = header.partition(" ")
+        header = request.headers.get("authorization")
         service: Service = request.app.state.service
-        key = await service.keys.find(secret.strip()) if scheme.lower() == "bearer" and secret else None
+        if header is not None:
+            scheme, _, secret = header.partition(" ")
+            key = await service.keys.find(secret.strip()) if scheme.lower() == "bearer" and secret else None
+        else:
+            key = await session_key(request)
         if key is None:
             raise Unauthenticated()
+        if header is None:
+            check_origin(request)
         if key.role not in self.roles:
             raise Forbidden(key.role)
         if key.role == "account":

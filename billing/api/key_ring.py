@@ -29,6 +29,12 @@ class KeyRing:
             entry = self._look_up(secret)
         return await asyncio.shield(entry[1]) if not entry[1].done() else entry[1].result()
 
+    def environment_key(self, hashed: bytes) -> Key | None:
+        """The environment's admin key, if this is its digest."""
+        if self._admin_digest is not None and hmac.compare_digest(hashed, self._admin_digest):
+            return self._admin
+        return None
+
     def _look_up(self, secret: str) -> tuple[float, asyncio.Future[Key | None]]:
         """Starts one look-up for however many requests wait for it."""
         if len(self._known) >= _CACHED_KEYS:
@@ -39,8 +45,8 @@ class KeyRing:
 
     async def _read(self, secret: str) -> Key | None:
         hashed = digest(secret)
-        if self._admin_digest is not None and hmac.compare_digest(hashed, self._admin_digest):
-            return self._admin
+        if admin := self.environment_key(hashed):
+            return admin
         try:
             return await find_key(self._engine, hashed) if well_formed(secret) else None
         except BaseException:

@@ -19,6 +19,7 @@ STATUS: dict[type[r.Refusal], int] = {
     r.Unauthenticated: 401,
     r.InsufficientCredits: 402,
     r.Forbidden: 403,
+    r.CrossSite: 403,
     r.AccountSuspended: 403,
     r.RouteNotFound: 404,
     r.AccountNotFound: 404,

@@ -21,6 +21,12 @@ TABLE = [
         {"role": "gateway"},
         "A key of role `gateway` may not call this; use one whose role may.",
     ),
+    (
+        refusals.CrossSite(),
+        "cross_site",
+        {},
+        "With a session, what changes anything must come from a page of the dashboard; programs send a key.",
+    ),
     (refusals.NotFound(), "not_found", {}, "Not found"),
     (
         refusals.AccountNotFound("a"),

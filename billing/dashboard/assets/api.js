@@ -1,0 +1,93 @@
+// The API, under the key that is signed in. Integers too large for a JavaScript number arrive as BigInt.
+
+import { t } from "./texts.js";
+
+const WAIT_MS = 20_000;
+
+// What the API refused, or that it could not be reached (status 0). `code` and the facts are those of the problem.
+export class Problem extends Error {
+  constructor(status, document) {
+    super(document.detail ?? document.title ?? t("state.unreachable"));
+    this.status = status;
+    this.code = document.code ?? "unreachable";
+    this.facts = document;
+  }
+}
+
+// get(accountPath("charges"), { status: "settled", cursor: null }) leaves out what is null or empty.
+export function get(path, query = {}, options = {}) {
+  const wanted = Object.entries(query).flatMap(([name, value]) =>
+    (Array.isArray(value) ? value : [value])
+      .filter((one) => one !== null && one !== undefined && one !== "")
+      .map((one) => [name, one]),
+  );
+  const text = new URLSearchParams(wanted).toString();
+  return call("GET", text ? `${path}?${text}` : path, undefined, options);
+}
+
+export const post = (path, body = {}, options = {}) => call("POST", path, body, options);
+export const put = (path, body = {}, options = {}) => call("PUT", path, body, options);
+export const patch = (path, body = {}, options = {}) => call("PATCH", path, body, options);
+export const remove = (path, options = {}) => call("DELETE", path, undefined, options);
+
+// Each page of a list in turn: for await (const items of pages(path, query)) …
+export async function* pages(path, query = {}) {
+  for (let cursor = null; ; ) {
+    const page = await get(path, { limit: 200, ...query, cursor });
+    yield page.data;
+    if (!page.has_more) return;
+    cursor = page.next_cursor;
+  }
+}
+
+// What `get` says, or `otherwise` where there is no such thing (404).
+export async function getOr(otherwise, path, query = {}, options = {}) {
+  try {
+    return await get(path, query, options);
+  } catch (problem) {
+    if (problem.status === 404) return otherwise;
+    throw problem;
+  }
+}
+
+async function call(method, path, body, { signal } = {}) {
+  const headers = { Accept: "application/json" };
+  if (method !== "GET") headers["X-Billing-Dashboard"] = "1";
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const limit = AbortSignal.timeout(WAIT_MS);
+  let response, text;
+  try {
+    response = await fetch(path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: "same-origin",
+      cache: "no-store",
+      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    });
+    text = await response.text();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem(0, { detail: t("state.unreachable") });
+  }
+  if (response.status === 401) {
+    location.assign(`/sign-in?${new URLSearchParams({ next: location.pathname + location.search })}`);
+    return new Promise(() => {}); // the page is being left
+  }
+  const answer = read(text);
+  if (!response.ok) throw new Problem(response.status, answer ?? {});
+  return answer;
+}
+
+function read(text) {
+  try {
+    return JSON.parse(text, exact);
+  } catch {
+    return null;
+  }
+}
+
+function exact(key, value, context) {
+  if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
+  return context && /^-?\d+$/.test(context.source) ? BigInt(context.source) : value;
+}

@@ -1,0 +1,78 @@
+"""The menu: every page there is, who may open it, and where it stands."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import quote
+
+from billing.api.auth import ACCOUNT, ADMIN, FINANCE, GATEWAY, Key
+
+EVERYBODY = frozenset((ADMIN, FINANCE, GATEWAY, ACCOUNT))
+HOUSE = frozenset((ADMIN, FINANCE))
+CHOOSING = frozenset((ADMIN, FINANCE, GATEWAY))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`name` names the template, the script and the texts. `listed`: it has an entry in the menu."""
+
+    name: str
+    path: str
+    roles: frozenset[str] = EVERYBODY
+    listed: bool = True
+
+    def href(self, account_id: str | None) -> str:
+        return self.path.replace("{account_id}", quote(account_id or "", safe=""))
+
+
+_A = "/accounts/{account_id}"
+ACCOUNT_PAGES = (
+    Page("overview", _A),
+    Page("usage", f"{_A}/usage"),
+    Page("charges", f"{_A}/charges"),
+    Page("charge", f"{_A}/charges/{{request_id}}", listed=False),
+    Page("grants", f"{_A}/grants"),
+    Page("ledger", f"{_A}/ledger"),
+    Page("statements", f"{_A}/statements"),
+    Page("prices", f"{_A}/prices"),
+    Page("topups", f"{_A}/topups"),
+    Page("recharge", f"{_A}/auto-recharge"),
+)
+HOUSE_PAGES = (
+    Page("accounts", "/accounts", CHOOSING),
+    Page("totals", "/totals", HOUSE),
+    Page("exceptions", "/exceptions", HOUSE),
+    Page("events", "/events", HOUSE),
+)
+
+
+class Entry(NamedTuple):
+    name: str
+    href: str
+
+
+class Menu(NamedTuple):
+    """`title` names its text: `menu.{title}`."""
+
+    title: str
+    entries: list[Entry]
+
+
+def menus(key: Key, account_id: str | None) -> list[Menu]:
+    """What this key may open: the pages of the account that is looked at, and those across accounts."""
+    found = (
+        Menu("account", list(_entries(ACCOUNT_PAGES if account_id else (), key, account_id))),
+        Menu("house", list(_entries(HOUSE_PAGES, key, None))),
+    )
+    return [menu for menu in found if menu.entries]
+
+
+def home(key: Key) -> str:
+    """Where a visit begins."""
+    return ACCOUNT_PAGES[0].href(key.account_id) if key.role == ACCOUNT else HOUSE_PAGES[0].path
+
+
+def _entries(pages: tuple[Page, ...], key: Key, account_id: str | None) -> Iterator[Entry]:
+    for page in pages:
+        if page.listed and key.role in page.roles:
+            yield Entry(page.name, page.href(account_id))

@@ -1,0 +1,48 @@
+"""The dashboard's sessions: only digests are stored, of the token and of the key that it was opened with."""
+
+from typing import NamedTuple
+
+from billing.store.engine import Engine
+from billing.store.keys import Key
+from billing.store.snapshot import reading, working
+
+_FIND = """
+    SELECT s.key_hash, k.key_id, k.role, k.account_id, k.name, k.created_at, k.revoked_at
+    FROM session s LEFT JOIN api_key k ON k.hash = s.key_hash AND k.revoked_at IS NULL
+    WHERE s.digest = $1 AND s.expires_at > clock_timestamp()"""
+
+
+class Session(NamedTuple):
+    """`key` is None where no live key in the database has this hash: it was revoked, or is the environment's."""
+
+    key_hash: bytes
+    key: Key | None
+
+
+async def open_session(engine: Engine, digest: bytes, key_hash: bytes, *, seconds: int) -> None:
+    """Opens a session of `seconds`, and clears those whose time is over."""
+    async with working(engine) as connection:
+        await connection.execute("DELETE FROM session WHERE expires_at <= clock_timestamp()")
+        await connection.execute(
+            "INSERT INTO session VALUES ($1, $2, clock_timestamp(), clock_timestamp() + make_interval(secs => $3))",
+            digest,
+            key_hash,
+            seconds,
+        )
+
+
+async def find_session(engine: Engine, digest: bytes) -> Session | None:
+    """The session with this digest, unless its time is over."""
+    async with reading(engine) as connection:
+        row = (await connection.exec_driver_sql(_FIND, (digest,))).first()
+    if row is None:
+        return None
+    key_hash, key_id, role, account_id, name, created_at, revoked_at = row
+    key = None if key_id is None else Key(key_id, role, account_id, name, created_at, revoked_at)
+    return Session(key_hash, key)
+
+
+async def close_session(engine: Engine, digest: bytes) -> None:
+    """Ends a session; again is the same."""
+    async with working(engine) as connection:
+        await connection.execute("DELETE FROM session WHERE digest = $1", digest)
