@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from billing.client.documents import Balance, GrantKind, HoldRule, Overage, Transfer
-from billing.client.wire import Answer, Wire, path_of, present
+from billing.client.call import Flow, Listing, Request, call, listing, path_of, present
+from billing.client.documents import (
+    Balance,
+    BucketWidth,
+    GrantKind,
+    HoldRule,
+    Operation,
+    Overage,
+    Transfer,
+    UsageBucket,
+    UsageGroup,
+)
 
 
-class AccountCalls(Wire):
+class AccountCalls:
     """Calls about one account. Every method raises `Problem`."""
 
-    async def create_account(
+    @call
+    def create_account(
         self,
         account_id: str,
         *,
@@ -22,7 +33,7 @@ class AccountCalls(Wire):
         overage: Overage = "bill",
         hold: HoldRule = "quote",
         metadata: Mapping[str, Any] | None = None,
-    ) -> dict[str, Any]:
+    ) -> Flow[dict[str, Any]]:
         """Opens an account in credits."""
         body = {
             "account_id": account_id,
@@ -32,19 +43,22 @@ class AccountCalls(Wire):
             "hold": hold,
             "metadata": metadata,
         }
-        return _resource(await self.send("POST", "/v1/accounts", body=present(body)))
+        return (yield Request("POST", "/v1/accounts", body=present(body))).resource()
 
-    async def account(self, account_id: str) -> dict[str, Any]:
+    @call
+    def account(self, account_id: str) -> Flow[dict[str, Any]]:
         """The account and its settings."""
-        return _resource(await self.send("GET", path_of("accounts", account_id)))
+        return (yield Request("GET", path_of("accounts", account_id))).resource()
 
-    async def change_account(self, account_id: str, **settings: Any) -> dict[str, Any]:
+    @call
+    def change_account(self, /, account_id: str, **settings: Any) -> Flow[dict[str, Any]]:
         """Changes the settings that are named (name, status, credit_limit, overage, hold, metadata); None clears
         one that may be empty.
         """
-        return _resource(await self.send("PATCH", path_of("accounts", account_id), body=settings))
+        return (yield Request("PATCH", path_of("accounts", account_id), body=settings)).resource()
 
-    async def grant(
+    @call
+    def grant(
         self,
         account_id: str,
         grant_id: str,
@@ -56,7 +70,7 @@ class AccountCalls(Wire):
         paid_micros: int | None = None,
         currency: str = "USD",
         reference: str | None = None,
-    ) -> dict[str, Any]:
+    ) -> Flow[dict[str, Any]]:
         """Gives credits; `paid_micros` of `currency` (millionths) is what was paid for them."""
         body = {
             "grant_id": grant_id,
@@ -67,17 +81,20 @@ class AccountCalls(Wire):
             "amount_paid": None if paid_micros is None else {"micros": paid_micros, "currency": currency},
             "reference": reference,
         }
-        return _resource(await self.send("POST", path_of("accounts", account_id, "grants"), body=present(body)))
+        return (yield Request("POST", path_of("accounts", account_id, "grants"), body=present(body))).resource()
 
-    def grants(self, account_id: str) -> AsyncIterator[dict[str, Any]]:
+    @listing
+    def grants(self, account_id: str) -> Listing[dict[str, Any]]:
         """Every grant of the account, open or not."""
-        return self.rows(path_of("accounts", account_id, "grants"), {})
+        return Listing(path_of("accounts", account_id, "grants"), {})
 
-    async def balance(self, account_id: str, *, at: datetime | None = None) -> Balance:
+    @call
+    def balance(self, account_id: str, *, at: datetime | None = None) -> Flow[Balance]:
         """What the account has and can spend, now or as it was at an instant."""
-        answer = await self.send("GET", path_of("accounts", account_id, "balance"), params={"at": at})
+        answer = yield Request("GET", path_of("accounts", account_id, "balance"), params={"at": at})
         return cast(Balance, answer.document)
 
+    @listing
     def transfers(
         self,
         account_id: str,
@@ -86,54 +103,74 @@ class AccountCalls(Wire):
         start: datetime | None = None,
         end: datetime | None = None,
         kind: str | None = None,
-    ) -> AsyncIterator[Transfer]:
+    ) -> Listing[Transfer]:
         """The account's journal, page after page. The money book needs an admin or finance key."""
         params = {"book": book, "start": start, "end": end, "kind": kind}
-        return self.rows(path_of("accounts", account_id, "transfers"), params)
+        return Listing(path_of("accounts", account_id, "transfers"), params)
 
-    async def usage(
+    @call
+    def usage(
         self,
-        account_id: str,
+        account_id: str | None,
         *,
         start: datetime,
-        end: datetime,
-        bucket_width: Literal["15m", "1h", "1d", "1mo"] = "1d",
-        group_by: Sequence[str] = (),
+        end: datetime | None = None,
+        bucket_width: BucketWidth = "1d",
+        group_by: Sequence[UsageGroup] = (),
         tz: str = "UTC",
-    ) -> list[dict[str, Any]]:
-        """The buckets from `start` (inclusive) to `end` (exclusive), exact at this moment."""
-        buckets: list[dict[str, Any]] = []
+        fill: Literal["zero", "none"] | None = None,
+        model: str | None = None,
+        size_tier: str | None = None,
+        quality: str | None = None,
+        operation: Operation | None = None,
+        api_key_id: str | None = None,
+        end_user: str | None = None,
+        limit: int | None = None,
+    ) -> Flow[list[UsageBucket]]:
+        """The buckets from `start` (inclusive) to `end` (exclusive; None: now), exact at this moment, of what matches
+        the filters. All pages of them, `limit` buckets each. Without an account: of all accounts, which only admin
+        and finance keys may ask, and group by `account_id`.
+        """
+        path = "/v1/usage" if account_id is None else path_of("accounts", account_id, "usage")
+        buckets: list[UsageBucket] = []
         page: str | None = None
         while True:
             params = {
                 "start_time": int(start.timestamp()),
-                "end_time": int(end.timestamp()),
+                "end_time": None if end is None else int(end.timestamp()),
                 "bucket_width": bucket_width,
                 "group_by": ",".join(group_by) or None,
                 "tz": tz,
+                "fill": fill,
+                "model": model,
+                "size_tier": size_tier,
+                "quality": quality,
+                "operation": operation,
+                "api_key_id": api_key_id,
+                "end_user": end_user,
+                "limit": limit,
                 "page": page,
             }
-            answer = await self.send("GET", path_of("accounts", account_id, "usage"), params=params)
+            answer = yield Request("GET", path, params=params)
             buckets += answer.document["data"]
             page = answer.document.get("next_page")
             if not answer.document.get("has_more") or page is None:
                 return buckets
 
-    async def price_book(self, version: int | None = None) -> dict[str, Any]:
+    @call
+    def price_book(self, version: int | None = None) -> Flow[dict[str, Any]]:
         """The price book of that version, or the one that applies now."""
         name: str | int = "current" if version is None else version
-        return cast(dict[str, Any], (await self.send("GET", path_of("price-books", name))).document)
+        return cast(dict[str, Any], (yield Request("GET", path_of("price-books", name))).document)
 
-    async def create_key(self, *, role: str, name: str, account_id: str | None = None) -> dict[str, Any]:
+    @call
+    def create_key(self, *, role: str, name: str, account_id: str | None = None) -> Flow[dict[str, Any]]:
         """A new key, shown this once. Not named by an id of the caller: a repeated call makes a second key,
         and the spare one is harmless because nobody has read it."""
         body = {"role": role, "name": name, "account_id": account_id}
-        return cast(dict[str, Any], (await self.send("POST", "/v1/keys", body=present(body))).document)
+        return cast(dict[str, Any], (yield Request("POST", "/v1/keys", body=present(body))).document)
 
-    async def revoke_key(self, key_id: str) -> None:
+    @call
+    def revoke_key(self, key_id: str) -> Flow[None]:
         """The key stops within two seconds."""
-        await self.send("DELETE", path_of("keys", key_id))
-
-
-def _resource(answer: Answer) -> dict[str, Any]:
-    return {**answer.document, "replayed": answer.replayed}
+        yield Request("DELETE", path_of("keys", key_id))

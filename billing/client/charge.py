@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
+from billing.client.call import Flow, Listing, Request, call, listing, path_of, present
 from billing.client.documents import BatchResult, Charge, Mode, Operation, Overage, Quote
 from billing.client.output import Output
-from billing.client.wire import Answer, Wire, path_of, present
 
 
-class ChargeCalls(Wire):
+class ChargeCalls:
     """Quotes and the life of a charge. Every method raises `Problem`; every write may be repeated with the
     same ids and the same content and then has one effect."""
 
-    async def quote(
+    @call
+    def quote(
         self,
         *,
         model: str,
@@ -24,7 +25,7 @@ class ChargeCalls(Wire):
         quality: str = "auto",
         operation: Operation = "generation",
         overage: Overage = "bill",
-    ) -> Quote:
+    ) -> Flow[Quote]:
         """The price of a request; writes nothing."""
         body = {
             "model": model,
@@ -34,9 +35,10 @@ class ChargeCalls(Wire):
             "operation": operation,
             "overage": overage,
         }
-        return cast(Quote, (await self.send("POST", "/v1/quotes", body=present(body))).document)
+        return cast(Quote, (yield Request("POST", "/v1/quotes", body=present(body))).document)
 
-    async def authorize(
+    @call
+    def authorize(
         self,
         account_id: str,
         request_id: str,
@@ -52,10 +54,10 @@ class ChargeCalls(Wire):
         end_user: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         price_version: int | None = None,
-    ) -> Charge:
+    ) -> Flow[Charge]:
         """Holds the quoted cost for `hold_seconds` (the service's default: 900). With `price_version` the
         quote is binding: `price_changed` if another version applies by now."""
-        return await self._write(
+        return _posted(
             path_of("accounts", account_id, "charges"),
             request_id=request_id,
             model=model,
@@ -71,7 +73,8 @@ class ChargeCalls(Wire):
             price_version=price_version,
         )
 
-    async def charge(
+    @call
+    def charge(
         self,
         account_id: str,
         request_id: str,
@@ -87,9 +90,9 @@ class ChargeCalls(Wire):
         end_user: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         price_version: int | None = None,
-    ) -> Charge:
+    ) -> Flow[Charge]:
         """Authorizes and settles in one step: for results that are already there."""
-        return await self._write(
+        return _posted(
             path_of("accounts", account_id, "charges"),
             request_id=request_id,
             model=model,
@@ -105,25 +108,29 @@ class ChargeCalls(Wire):
             outputs=[present(output) for output in outputs],
         )
 
-    async def settle(
+    @call
+    def settle(
         self, account_id: str, request_id: str, outputs: Sequence[Output], *, force: bool = False
-    ) -> Charge:
+    ) -> Flow[Charge]:
         """Bills what came back and releases the hold. `force` bills a voided or long expired charge whose
         images were delivered after all."""
-        return await self._write(
+        return _posted(
             path_of("accounts", account_id, "charges", request_id, "settle"),
             outputs=[present(output) for output in outputs],
             force=force or None,
         )
 
-    async def void(self, account_id: str, request_id: str, *, reason: str | None = None) -> Charge:
+    @call
+    def void(self, account_id: str, request_id: str, *, reason: str | None = None) -> Flow[Charge]:
         """Releases the hold: nothing was delivered."""
-        return await self._write(path_of("accounts", account_id, "charges", request_id, "void"), reason=reason)
+        return _posted(path_of("accounts", account_id, "charges", request_id, "void"), reason=reason)
 
-    async def read_charge(self, account_id: str, request_id: str) -> Charge:
+    @call
+    def read_charge(self, account_id: str, request_id: str) -> Flow[Charge]:
         """The charge as it is now."""
-        return _charge(await self.send("GET", path_of("accounts", account_id, "charges", request_id)))
+        return cast(Charge, (yield Request("GET", path_of("accounts", account_id, "charges", request_id))).resource())
 
+    @listing
     def charges(
         self,
         account_id: str,
@@ -135,7 +142,7 @@ class ChargeCalls(Wire):
         flag: str | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
-    ) -> AsyncIterator[Charge]:
+    ) -> Listing[Charge]:
         """The account's charges that match, page after page."""
         params = {
             "status": status,
@@ -146,14 +153,16 @@ class ChargeCalls(Wire):
             "start": start,
             "end": end,
         }
-        return self.rows(path_of("accounts", account_id, "charges"), params)
+        return Listing(path_of("accounts", account_id, "charges"), params)
 
-    async def explain(self, account_id: str, request_id: str) -> dict[str, Any]:
+    @call
+    def explain(self, account_id: str, request_id: str) -> Flow[dict[str, Any]]:
         """How the bill came about, step by step, from the request to the journal."""
         path = path_of("accounts", account_id, "charges", request_id, "explain")
-        return cast(dict[str, Any], (await self.send("GET", path)).document)
+        return cast(dict[str, Any], (yield Request("GET", path)).document)
 
-    async def refund(
+    @call
+    def refund(
         self,
         account_id: str,
         request_id: str,
@@ -162,7 +171,7 @@ class ChargeCalls(Wire):
         reason: str,
         credits: int | None = None,
         outputs: Sequence[int] | None = None,
-    ) -> dict[str, Any]:
+    ) -> Flow[dict[str, Any]]:
         """Gives back `credits`, or the `outputs` with these indexes, or else all that is left of the bill.
         Needs an admin or finance key."""
         path = path_of("accounts", account_id, "charges", request_id, "refunds")
@@ -172,23 +181,22 @@ class ChargeCalls(Wire):
             "credits": credits,
             "outputs": None if outputs is None else list(outputs),
         }
-        answer = await self.send("POST", path, body=present(body))
-        return {**answer.document, "replayed": answer.replayed}
+        answer = yield Request("POST", path, body=present(body))
+        return answer.resource()
 
-    def refunds(self, account_id: str, request_id: str) -> AsyncIterator[dict[str, Any]]:
+    @listing
+    def refunds(self, account_id: str, request_id: str) -> Listing[dict[str, Any]]:
         """The refunds of a charge."""
-        return self.rows(path_of("accounts", account_id, "charges", request_id, "refunds"), {})
+        return Listing(path_of("accounts", account_id, "charges", request_id, "refunds"), {})
 
-    async def batch(self, operations: Sequence[Mapping[str, Any]]) -> list[BatchResult]:
+    @call
+    def batch(self, operations: Sequence[Mapping[str, Any]]) -> Flow[list[BatchResult]]:
         """Up to 5,000 operations, answered in order. Not atomic: one that is refused fails alone, so look
         at each result's `status`."""
         body = {"operations": [present(operation) for operation in operations]}
-        answer = await self.send("POST", "/v1/charges/batch", body=body)
+        answer = yield Request("POST", "/v1/charges/batch", body=body)
         return cast(list[BatchResult], answer.document["results"])
 
-    async def _write(self, path: str, **body: Any) -> Charge:
-        return _charge(await self.send("POST", path, body=present(body)))
 
-
-def _charge(answer: Answer) -> Charge:
-    return cast(Charge, {**answer.document, "replayed": answer.replayed})
+def _posted(path: str, **body: Any) -> Flow[Charge]:
+    return cast(Charge, (yield Request("POST", path, body=present(body))).resource())

@@ -16,6 +16,8 @@ HoldRule = Literal["quote", "max"]
 GrantKind = Literal["purchase", "promotion", "plan", "adjustment"]
 ChargeStatus = Literal["authorized", "settled", "voided", "expired"]
 Bonus = Literal["own_grant", "dilutes"]
+BucketWidth = Literal["15m", "1h", "1d", "1mo"]
+UsageGroup = Literal["model", "size_tier", "quality", "operation", "api_key_id", "end_user", "account_id"]
 TopupStatus = Literal["pending", "paid", "failed", "expired", "refunded", "disputed"]
 
 
@@ -133,6 +135,31 @@ class Transfer(TypedDict):
     effective_at: str
     posted_at: str
     hash: str
+
+
+class UsageResult(TypedDict):
+    """What one group came to in a bucket; what was not grouped by is None. Refunds and corrections are signed."""
+
+    object: Literal["usage.images.result"]
+    requests: int
+    images: int
+    failed_images: int
+    credits: int
+    model: str | None
+    size_tier: str | None
+    quality: str | None
+    operation: str | None
+    api_key_id: str | None
+    end_user: str | None
+
+
+class UsageBucket(TypedDict):
+    """`start_time` (inclusive) to `end_time` (exclusive) in Unix seconds."""
+
+    object: Literal["bucket"]
+    start_time: int
+    end_time: int
+    results: list[UsageResult]
 
 
 class Money(TypedDict):

@@ -1,8 +1,8 @@
 """What a provider's answer says about each image: the outputs that `settle` takes.
 
-The answer has the shape of OpenAI's image API: `data[]` of items with `b64_json` (or `url`). Its
-top-level `size` and `quality` may be absent or literally `auto`, and items carry no size, so nothing
-is taken from them: each image is measured.
+The answer has the shape of OpenAI's image API: `data[]` of items with `b64_json` (or `url`), as parsed JSON or as an
+object of its client library. Its top-level `size` and `quality` may be absent or literally `auto`, and items carry no
+size, so nothing is taken from them: each image is measured.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ REASON_CHARACTERS = 200
 MOST_OUTPUTS = 1_000
 """The service takes no more in one settle. Images beyond n cost nothing, so the rest need not be told."""
 
-# Base64 spells 3 bytes in 4 characters; a multiple of 4 decodes on its own.
+MISSING = "not in the provider's answer"
+
+# Base64 spells 3 bytes in 4 characters. A slice of twice as many has room for line breaks, and still is a head.
 _HEAD_CHARACTERS = (HEAD_BYTES + 2) // 3 * 4
+_URL_SAFE = str.maketrans("-_", "+/")
 
 
 class Output(TypedDict):
@@ -32,19 +35,42 @@ class Output(TypedDict):
     reason: str | None
 
 
-def read_outputs(response: Mapping[str, Any], n: int) -> list[Output]:
+def read_outputs(response: object, n: int) -> list[Output]:
     """The outputs of an answer to a request for `n` images, by index, with none left out.
 
     An index below `n` that the answer lacks has failed; images beyond `n` are reported too, the service
     knows that they cost nothing. An image that is there but cannot be measured has succeeded without
     dimensions: it was delivered. Never raises on what a provider may send.
     """
-    data = response.get("data")
-    items = data[:MOST_OUTPUTS] if isinstance(data, list) else []
-    outputs = [_read_item(index, item) for index, item in enumerate(items)]
-    why_missing = _message(response) or "not in the provider's answer"
-    outputs += [failed(index, why_missing) for index in range(len(items), n)]
+    items = items_of(response) or []
+    outputs = [read_item(index, item) for index, item in enumerate(items[:MOST_OUTPUTS])]
+    why_missing = message_of(response) or MISSING
+    outputs += [failed(index, why_missing) for index in range(len(outputs), n)]
     return outputs
+
+
+def items_of(response: object) -> list[Any] | None:
+    """The `data` of an answer in OpenAI's shape; None if it has no such list."""
+    data = member(response, "data")
+    return list(data) if isinstance(data, (list, tuple)) else None
+
+
+def read_image(index: int, image: object) -> Output:
+    """The output that an image is: its bytes, its base64 or a data URL, or an item that holds them."""
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return _read_bytes(index, bytes(image))
+    return _read_text(index, image) if isinstance(image, str) else read_item(index, image)
+
+
+def read_item(index: int, item: object) -> Output:
+    """The output that an item of `data[]` is."""
+    text, url = member(item, "b64_json"), member(item, "url")
+    if isinstance(text, str) and text:
+        return _read_text(index, text)
+    if isinstance(url, str) and url:
+        return succeeded(index, None, "delivered by URL, not measured")
+    known = isinstance(item, Mapping) or hasattr(item, "b64_json")
+    return failed(index, message_of(item) or ("no image in this item" if known else "not an image"))
 
 
 def succeeded(index: int, size: Size | None, reason: str | None = None) -> Output:
@@ -54,69 +80,69 @@ def succeeded(index: int, size: Size | None, reason: str | None = None) -> Outpu
         status="succeeded",
         width=size.width if size else None,
         height=size.height if size else None,
-        reason=None if reason is None else _storable(reason),
+        reason=None if reason is None else storable(reason),
     )
 
 
 def failed(index: int, reason: str) -> Output:
     """An image that was asked for and not delivered."""
-    return Output(index=index, status="failed", width=None, height=None, reason=_storable(reason))
+    return Output(index=index, status="failed", width=None, height=None, reason=storable(reason))
 
 
 def image_of(item: object) -> bytes | None:
     """The bytes of the image in one item of `data[]`; None if it holds none (a failure, a URL)."""
-    text = item.get("b64_json") if isinstance(item, Mapping) else None
-    if not isinstance(text, str):
-        return None
-    try:
-        return base64.b64decode(_base64(text)) or None
-    except ValueError:  # binascii.Error, or characters that are not ASCII
-        return None
+    text = member(item, "b64_json")
+    return _decoded(text) if isinstance(text, str) else None
 
 
-def _read_item(index: int, item: object) -> Output:
-    if not isinstance(item, Mapping):
-        return failed(index, "not an image")
-    text = item.get("b64_json")
-    if isinstance(text, str) and text:
-        return _read_base64(index, text)
-    url = item.get("url")
-    if isinstance(url, str) and url:
-        return succeeded(index, None, "delivered by URL, not measured")
-    return failed(index, _message(item) or "no image in this item")
-
-
-def _read_base64(index: int, text: str) -> Output:
-    """Decodes the head of the image first: a 4K picture of 20 MB is measured without decoding it all."""
-    try:
-        size = measure(base64.b64decode(_base64(text)[:_HEAD_CHARACTERS]))
-    except ValueError:  # line breaks shift the cut off a multiple of 4; the whole may still be in order
-        size = None
-    if size is not None:
-        return succeeded(index, size)
-    image = image_of({"b64_json": text})
-    if image is None:
-        return failed(index, "b64_json is empty or not base64")
-    size = measure(image)
-    return succeeded(index, size, None if size else "header not readable as PNG, JPEG, WebP or AVIF")
-
-
-def _base64(text: str) -> str:
-    """Some providers send data URLs where bare base64 is due."""
-    return text.partition(",")[2] if text.startswith("data:") else text
-
-
-def _message(holder: Mapping[str, Any]) -> str | None:
+def message_of(holder: object) -> str | None:
     """The text of an `error` in OpenAI's shape (`{"error": {"code", "message"}}`) or a bare string."""
-    error = holder.get("error")
-    if isinstance(error, Mapping):
-        parts = [str(error[name]) for name in ("code", "message") if error.get(name)]
-        return ": ".join(parts) or None
-    return error if isinstance(error, str) and error else None
+    error = member(holder, "error")
+    if isinstance(error, str):
+        return error or None
+    parts = [str(part) for part in (member(error, "code"), member(error, "message")) if part]
+    return ": ".join(parts) or None
 
 
-def _storable(reason: str) -> str:
+def member(holder: object, name: str) -> Any:
+    """A member of parsed JSON, or of an object that stands for it; None if there is none."""
+    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+
+
+def storable(reason: str) -> str:
     """Cut and cleaned: NUL and lone surrogates pass JSON, but a settle that carried them would be refused
     and what was delivered would go unbilled because of an error message."""
     clean = reason.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
     return clean[:REASON_CHARACTERS]
+
+
+def _read_bytes(index: int, image: bytes) -> Output:
+    if not image:
+        return failed(index, "the image is empty")
+    size = measure(image)
+    return succeeded(index, size, None if size else "header not readable as PNG, JPEG, WebP, AVIF or GIF")
+
+
+def _read_text(index: int, text: str) -> Output:
+    """Decodes the head of the image first: a 4K picture of 20 MB is measured without decoding it all."""
+    if text.startswith(("https://", "http://")):
+        return succeeded(index, None, "delivered by URL, not measured")
+    head = _decoded(text, _HEAD_CHARACTERS)
+    if head is not None and (size := measure(head)) is not None:
+        return succeeded(index, size)
+    image = _decoded(text)
+    return failed(index, "the image is empty or not base64") if image is None else _read_bytes(index, image)
+
+
+def _decoded(text: str, characters: int | None = None) -> bytes | None:
+    """The bytes that base64 spells, of a data URL too and with line breaks; None if it spells none.
+
+    With `characters`, a multiple of 4: only what so many of them spell at the beginning.
+    """
+    start = text.find(",", 0, 256) + 1 if text.startswith("data:") else 0
+    end = None if characters is None else start + 2 * characters
+    spelt = "".join(text[start:end].split())[:characters].translate(_URL_SAFE).rstrip("=")
+    try:
+        return base64.b64decode(spelt + "=" * (-len(spelt) % 4), validate=True) or None
+    except ValueError:  # binascii.Error, or characters that are not ASCII
+        return None

@@ -1,18 +1,27 @@
-"""The one exception of the client.
+"""What the client raises.
 
-Problem
+Problem                                    nothing was delivered, nothing is billed
 ├── code = one of the contract's codes     the service refused; `facts` holds what it said
 ├── code = "unreachable"                   no answer within the retries; status 0, the cause is chained
-└── code = "unexpected_answer"             an answer that is not the service's (a proxy's page, say)
+├── code = "unexpected_answer"             an answer that is not the service's (a proxy's page, say)
+├── code = "over_max_credits"              it could come to more than the caller allows
+└── ChargeClosed                           this id's charge is over: the provider was not called
+    └── AlreadyCharged                     … because it was delivered and billed before
+Unsettled                                  delivered, and not billed yet: settle again
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
+
+if TYPE_CHECKING:
+    from billing.client.documents import Charge
+    from billing.client.output import Output
 
 UNREACHABLE = "unreachable"
 UNEXPECTED_ANSWER = "unexpected_answer"
+OVER_MAX_CREDITS = "over_max_credits"
 
 _MEMBERS = frozenset({"type", "title", "status", "detail", "code"})
 
@@ -39,3 +48,43 @@ class Problem(Exception):
         facts = {name: value for name, value in document.items() if name not in _MEMBERS}
         detail = document.get("detail") or document.get("title") or ""
         return cls(status, document["code"], str(detail), facts)
+
+
+class ChargeClosed(Problem):
+    """The request's id names a charge that is over, so nothing is held for it and the provider was not called:
+    `charge` as it is now. Voided or expired: nothing was billed, and a new attempt takes a new id."""
+
+    def __init__(self, charge: Charge) -> None:
+        status = charge["status"]
+        detail = f"the charge {charge['request_id']!r} is {status}: nothing is held under this id any more"
+        super().__init__(409, "charge_not_open", detail, {"charge_status": status})
+        self.charge = charge
+
+
+class AlreadyCharged(ChargeClosed):
+    """The request was delivered and billed before; `charge` says what it came to."""
+
+
+class Settlement(TypedDict):
+    """The arguments of a `settle`; JSON as it is, so that it can be kept and sent later."""
+
+    account_id: str
+    request_id: str
+    outputs: list[Output]
+
+
+class Unsettled(Exception):
+    """Images were delivered and the bill could not be posted: `problem` says why. Nothing is lost: give the customer
+    the images, keep `settle_again()`, and send it until it succeeds, `await billing.settle(**kept)`; it is billed once.
+    Until the hold expires, and a day longer, that needs nothing else; after that, `force=True`.
+    """
+
+    def __init__(self, settlement: Settlement, problem: Problem, expires_at: str | None) -> None:
+        super().__init__(f"delivered, not settled: {settlement['account_id']} {settlement['request_id']}: {problem}")
+        self.settlement = settlement
+        self.problem = problem
+        self.expires_at = expires_at
+
+    def settle_again(self) -> Settlement:
+        """What to hand to `settle`, at any time."""
+        return self.settlement

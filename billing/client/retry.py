@@ -1,11 +1,21 @@
-"""When a call is repeated and how long it waits first."""
+"""When a call is repeated, how long it waits first, and when it gives up."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TypeAlias
+
+import httpx
+
+from billing.client.call import Answer, Flow, Request, T
+from billing.client.problem import UNEXPECTED_ANSWER, UNREACHABLE, Problem
+
+# What leaves the outcome open. Errors of our own making (a malformed URL) are not among them: they raise.
+CONNECTION_ERRORS = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
 
 REPEATABLE_STATUSES = frozenset({502, 503, 504})
 """503 is the service's "not now"; 502 and 504 come from a balancer in front of it: the connection failed,
@@ -43,6 +53,64 @@ class Retry:
 
 
 NO_RETRY = Retry(attempts=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait so long, then go on."""
+
+    seconds: float
+
+
+Steps: TypeAlias = Generator[Request | Pause, httpx.Response | None, T]
+"""What a wire does one by one: it sends requests and gives back responses, or throws in what went wrong; and waits."""
+
+
+def steps(flow: Flow[T], retry: Retry) -> Steps[T]:
+    """The flow as steps: each of its requests, repeated within the bounds of `retry`, and its answer or problem."""
+    try:
+        request = next(flow)
+        while True:
+            try:
+                answer = yield from _attempts(request, retry)
+            except BaseException as error:
+                request = flow.throw(error)
+            else:
+                request = flow.send(answer)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+def _attempts(request: Request, retry: Retry) -> Steps[Answer]:
+    attempt = 1
+    while True:
+        try:
+            response = yield request
+        except CONNECTION_ERRORS as error:
+            pause = retry.pause_seconds(attempt)
+            if pause is None:
+                said = str(error) or type(error).__name__
+                raise Problem(0, UNREACHABLE, f"{request.method} {request.path}: {said}") from error
+        else:
+            assert response is not None
+            if response.status_code not in REPEATABLE_STATUSES:
+                return _read(response)
+            pause = retry.pause_seconds(attempt, response.headers.get("Retry-After"))
+            if pause is None:
+                return _read(response)
+        yield Pause(pause)
+        attempt += 1
+
+
+def _read(response: httpx.Response) -> Answer:
+    try:
+        document = response.json() if response.content else None
+    except ValueError as error:
+        raise Problem(response.status_code, UNEXPECTED_ANSWER, "the answer is not JSON") from error
+    if not response.is_success:
+        raise Problem.of(response.status_code, document)
+    return Answer(response.status_code, document, response.headers.get("Idempotent-Replayed", "").lower() == "true")
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -1,34 +1,19 @@
-"""One call over HTTP: send, repeat if that is safe and useful, and read the answer or the problem."""
+"""Who makes the calls: a wire that is awaited, and one that blocks."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote
 
 import httpx
 
-from billing.client.problem import UNEXPECTED_ANSWER, UNREACHABLE, Problem
-from billing.client.retry import REPEATABLE_STATUSES, Retry
-
-# What leaves the outcome open. Errors of our own making (a malformed URL) are not among them: they raise.
-_CONNECTION_ERRORS = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
-
-PAGE_ROWS = 200
-"""Rows asked for per page of a list, the most that the service gives."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A success: HTTP status, parsed JSON, and whether the service had seen this id before."""
-
-    status: int
-    document: Any
-    replayed: bool
+from billing.client.call import Flow, Listing, Request, T, present
+from billing.client.charging import Charging
+from billing.client.retry import Pause, Retry, steps
+from billing.client.scope import AsyncScope, SyncScope
 
 
 class Wire:
@@ -50,13 +35,8 @@ class Wire:
     ) -> None:
         self._retry = retry or Retry()
         self._sleep = sleep
-        self._http = httpx.AsyncClient(
-            base_url=base_url,
-            headers={"Authorization": f"Bearer {key}"},
-            # Waiting for a free connection is our own doing, not a failure of the service: no limit.
-            timeout=httpx.Timeout(timeout_seconds, pool=None),
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-        )
+        self._http = httpx.AsyncClient(**_options(base_url, key, timeout_seconds, connections))
+        self._finishing: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -67,89 +47,136 @@ class Wire:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the connections; the client is of no use afterwards."""
+        """Closes the connections once what is being settled has been; the client is of no use afterwards."""
+        await asyncio.gather(*self._finishing, return_exceptions=True)
         await self._http.aclose()
 
-    async def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Mapping[str, Any] | None = None,
-        params: Mapping[str, Any] | None = None,
-    ) -> Answer:
-        """The answer to one call, repeated within the bounds of `retry`. Raises `Problem`.
+    async def run(self, flow: Flow[T]) -> T:
+        """What comes of the flow when its requests are made. Raises `Problem`."""
+        todo = steps(flow, self._retry)
+        try:
+            step = next(todo)
+            while True:
+                try:
+                    response = await self._do(step)
+                except BaseException as error:
+                    step = todo.throw(error)
+                else:
+                    step = todo.send(response)
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
-        Members of `params` that are None are left out; `body` is sent as it is.
-        """
-        attempt = 1
-        while True:
-            try:
-                response = await self._http.request(
-                    method,
-                    path,
-                    json=body,
-                    params=None if params is None else present(params),
-                )
-            except _CONNECTION_ERRORS as error:
-                pause = self._retry.pause_seconds(attempt)
-                if pause is None:
-                    said = str(error) or type(error).__name__
-                    raise Problem(0, UNREACHABLE, f"{method} {path}: {said}") from error
-            else:
-                if response.status_code not in REPEATABLE_STATUSES:
-                    return _read(response)
-                pause = self._retry.pause_seconds(attempt, response.headers.get("Retry-After"))
-                if pause is None:
-                    return _read(response)
-            await self._sleep(pause)
-            attempt += 1
+    async def _do(self, step: Request | Pause) -> httpx.Response | None:
+        if isinstance(step, Pause):
+            await self._sleep(step.seconds)
+            return None
+        return await self._http.request(step.method, step.path, json=step.body, params=_params(step))
 
-    async def rows(self, path: str, params: Mapping[str, Any]) -> AsyncIterator[Any]:
+    def start(self, flow: Flow[None]) -> asyncio.Task[None]:
+        """Makes the flow's calls in the background: they go on when the caller is cancelled, and `close` waits."""
+        task = asyncio.get_running_loop().create_task(self.run(flow))
+        self._finishing.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._finishing.discard(task)
+        if not task.cancelled():
+            task.exception()  # was logged where it arose; asyncio need not say that nobody asked
+
+    async def rows(self, listing: Listing[T]) -> AsyncIterator[T]:
         """Every row of a list, page after page."""
-        cursor: str | None = None
+        rows, cursor = await self.run(listing.page(None))
         while True:
-            answer = await self.send("GET", path, params={"limit": PAGE_ROWS, **params, "cursor": cursor})
-            for row in answer.document["data"]:
+            for row in rows:
                 yield row
-            # Short lists come whole, and may leave out that there is nothing more.
-            cursor = answer.document.get("next_cursor")
-            if not answer.document.get("has_more") or cursor is None:
+            if cursor is None:
                 return
+            rows, cursor = await self.run(listing.page(cursor))
+
+    def scope(self, charging: Charging) -> AsyncScope:
+        """The charging as an asynchronous context manager."""
+        return AsyncScope(self, charging)
 
 
-def present(members: Mapping[str, Any]) -> dict[str, Any]:
-    """The members that are not None, instants as the contract writes them (RFC 3339, UTC).
+class SyncWire:
+    """A pool of connections to the service with one key, for threads. Close it, or use it as a context manager.
 
-    What is left out the service fills in with its defaults.
+    Its options are those of `Wire`.
     """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str,
+        *,
+        timeout_seconds: float = 10.0,
+        connections: int = 100,
+        retry: Retry | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._retry = retry or Retry()
+        self._sleep = sleep
+        self._http = httpx.Client(**_options(base_url, key, timeout_seconds, connections))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections; the client is of no use afterwards."""
+        self._http.close()
+
+    def run(self, flow: Flow[T]) -> T:
+        """What comes of the flow when its requests are made. Raises `Problem`."""
+        todo = steps(flow, self._retry)
+        try:
+            step = next(todo)
+            while True:
+                try:
+                    response = self._do(step)
+                except BaseException as error:
+                    step = todo.throw(error)
+                else:
+                    step = todo.send(response)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _do(self, step: Request | Pause) -> httpx.Response | None:
+        if isinstance(step, Pause):
+            self._sleep(step.seconds)
+            return None
+        return self._http.request(step.method, step.path, json=step.body, params=_params(step))
+
+    def rows(self, listing: Listing[T]) -> Iterator[T]:
+        """Every row of a list, page after page."""
+        rows, cursor = self.run(listing.page(None))
+        while True:
+            yield from rows
+            if cursor is None:
+                return
+            rows, cursor = self.run(listing.page(cursor))
+
+    def scope(self, charging: Charging) -> SyncScope:
+        """The charging as a context manager."""
+        return SyncScope(self, charging)
+
+
+def _options(base_url: str, key: str, timeout_seconds: float, connections: int) -> dict[str, Any]:
     return {
-        name: instant(value) if isinstance(value, datetime) else value
-        for name, value in members.items()
-        if value is not None
+        "base_url": base_url,
+        "headers": {"Authorization": f"Bearer {key}"},
+        # Waiting for a free connection is our own doing, not a failure of the service: no limit.
+        "timeout": httpx.Timeout(timeout_seconds, pool=None),
+        "limits": httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
     }
 
 
-def instant(at: datetime) -> str:
-    """`at` as RFC 3339 in UTC. Refuses a naive time: it names no instant."""
-    if at.tzinfo is None:
-        raise ValueError("a time without a zone names no instant")
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def path_of(*segments: str | int) -> str:
-    """The path `/v1/…` of the segments. Refuses an empty or dot segment: it would name another resource."""
-    for segment in segments:
-        if segment in ("", ".", ".."):
-            raise ValueError(f"{segment!r} cannot stand in a path")
-    return "/v1/" + "/".join(quote(str(segment), safe=":") for segment in segments)
-
-
-def _read(response: httpx.Response) -> Answer:
-    try:
-        document = response.json() if response.content else None
-    except ValueError as error:
-        raise Problem(response.status_code, UNEXPECTED_ANSWER, "the answer is not JSON") from error
-    if not response.is_success:
-        raise Problem.of(response.status_code, document)
-    return Answer(response.status_code, document, response.headers.get("Idempotent-Replayed", "").lower() == "true")
+def _params(request: Request) -> dict[str, Any] | None:
+    return None if request.params is None else present(request.params)

@@ -81,9 +81,9 @@ def test_an_answer_without_images_means_that_all_failed(response: dict[str, Any]
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
-        ({"b64_json": "a"}, "b64_json is empty or not base64"),
-        ({"b64_json": "é" * 8}, "b64_json is empty or not base64"),
-        ({"b64_json": "===="}, "b64_json is empty or not base64"),
+        ({"b64_json": "a"}, "the image is empty or not base64"),
+        ({"b64_json": "é" * 8}, "the image is empty or not base64"),
+        ({"b64_json": "===="}, "the image is empty or not base64"),
         ({"b64_json": ""}, "no image in this item"),
         ({"b64_json": None}, "no image in this item"),
         ({"b64_json": 7}, "no image in this item"),

@@ -1,0 +1,359 @@
+"""A call of a provider under a charge: what to do before it, and after it has ended one way or another.
+
+    | the block ended                     | an image was delivered           | none was                              |
+    | ----------------------------------- | -------------------------------- | ------------------------------------- |
+    | normally                            | settled                          | settled at 0; open if the result      |
+    |                                     |                                  | comes later (mode async, `resume`)    |
+    | with an error                       | settled, the error goes on       | voided, the error goes on             |
+    | stopped, or nobody knows (`outcome`)| settled, the error goes on       | left to expire, said in the log       |
+    | with any error in `resume`          | settled, the error goes on       | left as it is: there will be a repeat |
+
+What the customer has got is billed, whatever happened afterwards; of the rest nothing is. An image that the charging was
+not told of counts as not delivered, so tell it before the image goes out.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any, cast
+
+from billing.client.call import Flow, Plan, scope
+from billing.client.charge import ChargeCalls
+from billing.client.delivery import Delivery
+from billing.client.documents import Charge, Mode, Operation, Quote
+from billing.client.outcome import Outcome, is_unknown
+from billing.client.output import Output, storable
+from billing.client.problem import (
+    OVER_MAX_CREDITS,
+    UNREACHABLE,
+    AlreadyCharged,
+    ChargeClosed,
+    Problem,
+    Settlement,
+    Unsettled,
+)
+
+QUOTES = 3
+"""How often a request is quoted before it is refused: a price that changes between quote and hold is quoted anew."""
+
+_log = logging.getLogger("billing.client")
+
+
+class _Calls(ChargeCalls, Plan):
+    """The calls as flows."""
+
+
+_calls = _Calls()
+
+
+class Charging:
+    """An open charge while its provider is called. Tell it what came: `deliver`, `deliver_at`, `fail`."""
+
+    def __init__(self, account_id: str, request_id: str) -> None:
+        self.account_id = account_id
+        self.request_id = request_id
+        self._delivery = Delivery()
+        self._hold: Charge | None = None
+        self._bill: Charge | None = None
+        self._unsettled: Unsettled | None = None
+        self._outcome: Outcome = "open"
+
+    # While the block runs.
+
+    def deliver(self, delivered: object) -> None:
+        """What the provider delivered: an image (bytes, base64, a data URL), a list of images, or its whole answer, as
+        parsed JSON or as an object of OpenAI's library. Only headers are read. May be called again for more: images
+        take the next free indexes, and a stream's partial images are passed over.
+
+        What cannot be measured is billed as quoted, flagged `unmeasured`; items that say why they failed are reported
+        as failed, and so is what is missing in the end. Raises TypeError for an object of another kind.
+        """
+        self._delivery.add(delivered)
+
+    def deliver_at(self, index: int, image: object) -> None:
+        """The final image of an index from 0; the last one told counts."""
+        self._delivery.put(index, image)
+
+    def fail(self, index: int, reason: str) -> None:
+        """The image of this index will not come; it costs nothing."""
+        self._delivery.fail(index, reason)
+
+    @property
+    def hold(self) -> Charge:
+        """The charge as it was authorized; `replayed` in it tells that the id was held before, by an attempt whose
+        outcome nobody knew, or by one that still runs."""
+        assert self._hold is not None, "there is a hold from the beginning of the block on"
+        return self._hold
+
+    @property
+    def quote(self) -> Quote:
+        """The quote that the hold is bound to. Raises RuntimeError where none was asked for (`resume`)."""
+        raise RuntimeError("a resumed charge was quoted by who began it; its hold has the quoted credits")
+
+    @property
+    def expires_at(self) -> str | None:
+        """When the hold ends by itself: RFC 3339, UTC."""
+        return self.hold["expires_at"]
+
+    # After it.
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of the hold."""
+        return self._outcome
+
+    @property
+    def bill(self) -> Charge:
+        """The charge in its end: settled or voided. Raises RuntimeError while it has none; see `outcome`."""
+        if self._bill is None:
+            raise RuntimeError(f"no bill: the charge is {self._outcome}")
+        return self._bill
+
+    @property
+    def outputs(self) -> list[Output]:
+        """What is reported of each image, by index, as it stands now."""
+        return self._delivery.outputs(self.hold["n"])
+
+    @property
+    def unsettled(self) -> Unsettled | None:
+        """Set if the outcome is `unsettled`: what to settle again, later."""
+        return self._unsettled
+
+    # What a scope makes of it.
+
+    def opening(self) -> Flow[None]:
+        """Before the block. Raises `Problem`; then the provider must not be called."""
+        raise NotImplementedError
+
+    def closing(self, error: BaseException | None) -> Flow[None] | None:
+        """After the block, which ended with `error` or normally: what is left to ask the service, if anything.
+
+        The flow raises `Unsettled` if the block ended normally, and nothing otherwise: the block's own error goes on.
+        """
+        if self._delivery.delivered:
+            self._outcome = "closing"
+            return self._settling(error)
+        if error is not None:
+            if not self._begun_here or is_unknown(error):
+                self._leave(f"the block ended with {_words(error)}")
+                return None
+            return self._voiding(_words(error))
+        if not self._delivery.reported:
+            if self.hold["mode"] == "async" or not self._begun_here:
+                return None
+            _log.warning("%s: the block ended and nothing was delivered: settled at 0", self)
+        self._outcome = "closing"
+        return self._settling(None)
+
+    def could_not_close(self, closing: Flow[None]) -> None:
+        """Nobody is left who could make the calls of `closing`."""
+        closing.close()
+        if self._delivery.delivered:
+            self._stay_unsettled(Problem(0, UNREACHABLE, "the event loop has ended"))
+        else:
+            self._leave("the event loop has ended")
+
+    def __str__(self) -> str:
+        return f"charge {self.account_id} {self.request_id}"
+
+    _begun_here = True
+    """Whether an error in the block says that nothing will come: a resumed charge may be resumed again."""
+
+    def _settling(self, error: BaseException | None) -> Flow[None]:
+        outputs = self.outputs
+        try:
+            try:
+                self._bill = yield from _calls.settle(self.account_id, self.request_id, outputs)
+            except Problem as problem:
+                if problem.code != "charge_not_open":
+                    raise
+                yield from self._settling_closed(outputs, problem.facts.get("charge_status"))
+            self._outcome = "settled" if self.bill["status"] == "settled" else "voided"
+        except Problem as problem:
+            if not self._delivery.delivered:
+                self._leave(f"nothing was delivered, and settling failed: {problem}")
+            else:
+                unsettled = self._stay_unsettled(problem)
+                if error is None:
+                    raise unsettled from problem
+        except BaseException:  # the event loop is ending
+            self._stay_unsettled(Problem(0, UNREACHABLE, "stopped while settling"))
+            raise
+
+    def _settling_closed(self, outputs: list[Output], status: object) -> Flow[None]:
+        """Somebody else has settled or voided it, or it expired more than a day ago."""
+        if self._delivery.delivered and status in ("voided", "expired"):
+            _log.warning("%s: was %s meanwhile, and the images were delivered: settled by force", self, status)
+            self._bill = yield from _calls.settle(self.account_id, self.request_id, outputs, force=True)
+            return
+        self._bill = yield from _calls.read_charge(self.account_id, self.request_id)
+        _log.warning("%s: was %s by somebody else meanwhile; that stands", self, status)
+
+    def _voiding(self, reason: str) -> Flow[None]:
+        try:
+            self._bill = yield from _calls.void(self.account_id, self.request_id, reason=reason)
+            self._outcome = "voided"
+        except Problem as problem:
+            if problem.code == "charge_not_open" and problem.facts.get("charge_status") in ("settled", "voided"):
+                self._outcome = cast(Outcome, problem.facts["charge_status"])
+                _log.warning("%s: was %s by somebody else meanwhile; that stands", self, self._outcome)
+            else:
+                self._leave(f"voiding failed: {problem}")
+
+    def _leave(self, why: str) -> None:
+        self._outcome = "left_to_expire"
+        _log.warning("%s: left to expire at %s: %s", self, self.expires_at, why)
+
+    def _stay_unsettled(self, problem: Problem) -> Unsettled:
+        self._outcome = "unsettled"
+        settlement = Settlement(account_id=self.account_id, request_id=self.request_id, outputs=self.outputs)
+        self._unsettled = Unsettled(settlement, problem, self.expires_at)
+        _log.error("%s: delivered, not settled (%s); settle again: %s", self, problem, json.dumps(settlement))
+        return self._unsettled
+
+
+class NewCharging(Charging):
+    """Begins with a quote and the hold that is bound to it."""
+
+    def __init__(self, account_id: str, request_id: str, max_credits: int | None, order: Mapping[str, Any]) -> None:
+        super().__init__(account_id, request_id)
+        self._max_credits = max_credits
+        self._order = order
+        self._quote: Quote | None = None
+
+    @property
+    def quote(self) -> Quote:
+        assert self._quote is not None, "there is a quote from the beginning of the block on"
+        return self._quote
+
+    def opening(self) -> Flow[None]:
+        quoted = {name: self._order[name] for name in ("model", "n", "size", "quality", "operation")}
+        for left in reversed(range(QUOTES)):
+            self._quote = yield from _calls.quote(**quoted)
+            self._check_price(self._quote)
+            try:
+                self._hold = yield from self._authorizing(self._quote["price_version"])
+                break
+            except Problem as problem:
+                if problem.code != "price_changed" or not left:
+                    raise
+        match self.hold["status"]:
+            case "authorized":
+                return
+            case "settled":
+                raise AlreadyCharged(self.hold)
+            case _:
+                raise ChargeClosed(self.hold)
+
+    def _check_price(self, quote: Quote) -> None:
+        if self._max_credits is not None and quote["max_credits"] > self._max_credits:
+            facts = {"max_credits": self._max_credits, "required": quote["max_credits"], "quoted": quote["credits"]}
+            detail = f"it could come to {quote['max_credits']} credits, and {self._max_credits} are allowed"
+            raise Problem(402, OVER_MAX_CREDITS, detail, facts)
+
+    def _authorizing(self, price_version: int) -> Flow[Charge]:
+        try:
+            return (yield from self._held(price_version))
+        except Problem as problem:
+            if problem.code == "id_reused":
+                return (yield from self._held_before(price_version, problem))
+            if problem.status == 0 or problem.status >= 500:
+                self._leave_unseen(str(problem))
+            raise
+        except BaseException as error:
+            self._leave_unseen(_words(error))
+            raise
+
+    def _held_before(self, price_version: int, reused: Problem) -> Flow[Charge]:
+        """The price version is part of a request's content: one that was held under an older price, or without naming
+        one, is only known by that. Anything else that differs is another request under this id."""
+        known = yield from _calls.read_charge(self.account_id, self.request_id)
+        for version in (known["price_version"], None):
+            if version != price_version:
+                try:
+                    return (yield from self._held(version))
+                except Problem as problem:
+                    if problem.code != "id_reused":
+                        raise
+        raise reused
+
+    def _held(self, price_version: int | None) -> Flow[Charge]:
+        return _calls.authorize(self.account_id, self.request_id, **self._order, price_version=price_version)
+
+    def _leave_unseen(self, why: str) -> None:
+        _log.warning("%s: authorized or not, nobody knows (%s); a hold would be left to expire", self, why)
+
+
+class ResumedCharging(Charging):
+    """Begins with a charge that was authorized elsewhere: for callbacks and pollers of tasks."""
+
+    _begun_here = False
+
+    def opening(self) -> Flow[None]:
+        self._hold = yield from _calls.read_charge(self.account_id, self.request_id)
+        match self._hold["status"]:
+            case "authorized" | "expired":  # what comes late is billed late
+                return
+            case "settled":
+                raise AlreadyCharged(self._hold)
+            case _:
+                raise ChargeClosed(self._hold)
+
+
+class ChargingCalls:
+    """Context managers around a provider's call. Entering raises `Problem`, and then the provider is not called: when
+    credits are short (402), when the id's charge is over (`ChargeClosed`, `AlreadyCharged`), and when billing cannot
+    be reached. Leaving settles, voids or leaves the hold to expire, by the table of this module; it raises
+    `Unsettled` where images were delivered and the bill could not be posted.
+    """
+
+    @scope
+    def charging(
+        self,
+        account_id: str,
+        request_id: str,
+        *,
+        model: str,
+        operation: Operation = "generation",
+        mode: Mode = "sync",
+        n: int = 1,
+        size: str = "auto",
+        quality: str = "auto",
+        hold_seconds: int | None = None,
+        api_key_id: str | None = None,
+        end_user: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        max_credits: int | None = None,
+    ) -> Charging:
+        """Quotes, and holds the quoted cost for `hold_seconds` (the service's default: 900) at the quoted price.
+
+        `max_credits` refuses what could come to more (`over_max_credits`), nothing held. The same `request_id` again
+        goes on with the same hold, as long as it is open: use it for repeats. In mode `async` a block that ends
+        normally without any delivery leaves the charge open, to be resumed when the result comes.
+        """
+        order = {
+            "model": model,
+            "operation": operation,
+            "mode": mode,
+            "n": n,
+            "size": size,
+            "quality": quality,
+            "hold_seconds": hold_seconds,
+            "api_key_id": api_key_id,
+            "end_user": end_user,
+            "metadata": metadata,
+        }
+        return NewCharging(account_id, request_id, max_credits, order)
+
+    @scope
+    def resume(self, account_id: str, request_id: str) -> Charging:
+        """Goes on with a charge that was authorized before, perhaps by another process. A block that ends without any
+        delivery, or with an error, leaves the charge as it is; report failure with `fail` or the provider's answer."""
+        return ResumedCharging(account_id, request_id)
+
+
+def _words(error: BaseException) -> str:
+    text = str(error)
+    return storable(f"{type(error).__name__}: {text}" if text else type(error).__name__)
