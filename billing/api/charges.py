@@ -14,7 +14,7 @@ from billing.api.models.charges import (
     Voiding,
 )
 from billing.api.models.common import Page, decode_cursor, decode_moment, page
-from billing.api.models.explanations import Explanation
+from billing.api.models.explanations import AcceptLanguage, Explanation, ExplanationLanguage
 from billing.api.parameters import (
     AccountId,
     Cursor,
@@ -46,7 +46,7 @@ from billing.core.refusals import (
 from billing.core.wallet import Balance
 from billing.store import accounts, charges
 from billing.store.charges import ChargeView, Filter
-from billing.usage import explain
+from billing.usage.explanation import LANGUAGES, explain, preferred
 
 router = APIRouter(tags=["charges"])
 CHARGES = "/v1/accounts/{account_id}/charges"
@@ -195,9 +195,23 @@ async def list_refunds(
 
 
 @router.get(f"{CHARGE}/explain", response_model=Explanation, responses=responses(AccountNotFound, ChargeNotFound))
-async def explain_charge(account_id: AccountId, request_id: RequestId, caller: Reading) -> Explanation:
-    """Why the charge costs what it costs, step by step, from the request down to the journal."""
-    return Explanation.of(await explain.explain(caller.service.engine, caller.service.books, account_id, request_id))
+async def explain_charge(
+    account_id: AccountId,
+    request_id: RequestId,
+    response: Response,
+    caller: Reading,
+    lang: ExplanationLanguage = None,
+    accept_language: AcceptLanguage = None,
+) -> Explanation:
+    """Why the charge costs what it costs, step by step, from the request down to the journal.
+
+    In the language that `lang` names, or else the one that `Accept-Language` prefers; the facts are the same in each.
+    """
+    language = LANGUAGES[lang or preferred(accept_language)]
+    explained = await explain(caller.service.engine, caller.service.books, account_id, request_id)
+    response.headers["Content-Language"] = language.code
+    response.headers["Vary"] = "Accept-Language"
+    return Explanation.of(explained, language)
 
 
 async def _list(service: Service, where: Filter, cursor: str | None, limit: int) -> Any:

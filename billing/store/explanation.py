@@ -1,11 +1,13 @@
 """Everything that is stored about one charge, in one snapshot."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.charges import Charge, Output
-from billing.core.grants import Grant
+from billing.core.grants import Fill, Grant
 from billing.core.ledger import Transfer
 from billing.core.wallet import RefundRow
 from billing.store import rows
@@ -13,22 +15,30 @@ from billing.store.balances import known
 from billing.store.gather import Needs, gather
 from billing.store.snapshot import snapshot
 
-_SETTLEMENT = f"""
+_TRANSFERS = f"""
     SELECT {rows.TRANSFER} FROM transfer t
-    WHERE t.account_id = $1 AND t.book = 'wallet' AND t.seq BETWEEN $2 AND $3 ORDER BY t.seq"""
+    WHERE t.account_id = $1 AND t.book = 'wallet' AND t.seq = ANY($2::bigint[]) ORDER BY t.seq"""
 _GRANTS = f'SELECT {rows.GRANT} FROM "grant" g WHERE g.account_id = $1 AND g.grant_id = ANY($2::text[])'
 _REFUNDS = f"SELECT {rows.REFUND} FROM refund r WHERE r.account_id = $1 AND r.request_id = $2 ORDER BY r.first_seq"
+_FILLS = f"""
+    SELECT {rows.columns(Fill._fields, "f")} FROM fill f WHERE f.account_id = $1 AND f.seq BETWEEN $2 AND $3
+    ORDER BY f.paid_by_seq"""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A charge, its outputs, its settlement's transfers, the grants they drew on, and its refunds."""
+    """A charge, its outputs, its refunds, the fills that paid its debt, and the transfers and grants of all these."""
 
     charge: Charge | None
-    outputs: list[Output]
-    settlement: list[Transfer]
-    grants: dict[str, Grant]
-    refunds: list[RefundRow]
+    outputs: list[Output] = field(default_factory=list)
+    refunds: list[RefundRow] = field(default_factory=list)
+    fills: list[Fill] = field(default_factory=list)
+    transfers: dict[int, Transfer] = field(default_factory=dict)
+    grants: dict[str, Grant] = field(default_factory=dict)
+
+    def between(self, first_seq: int, last_seq: int) -> list[Transfer]:
+        """The transfers `first_seq` to `last_seq`, both included."""
+        return [self.transfers[seq] for seq in range(first_seq, last_seq + 1)]
 
 
 async def evidence(engine: AsyncEngine, account_id: str, request_id: str) -> Evidence:
@@ -37,13 +47,21 @@ async def evidence(engine: AsyncEngine, account_id: str, request_id: str) -> Evi
         needs = Needs(accounts={account_id}, charges={(account_id, request_id)})
         wallet = known(await gather(connection, needs, lock=False), account_id)
         charge = wallet.charges.get(request_id)
-        if charge is None or charge.status != "settled":
-            return Evidence(charge, [], [], {}, [])
-        found = await connection.fetch(_SETTLEMENT, account_id, charge.first_seq, charge.last_seq)
-        settlement = [Transfer(*row) for row in found]
-        drawn = [transfer.grant_id for transfer in settlement if transfer.grant_id]
-        grants = [Grant(*row) for row in await connection.fetch(_GRANTS, account_id, drawn)]
+        if charge is None or charge.first_seq is None or charge.last_seq is None:
+            return Evidence(charge)
         refunds = [rows.refund(row) for row in await connection.fetch(_REFUNDS, account_id, request_id)]
+        fills = [Fill(*row) for row in await connection.fetch(_FILLS, account_id, charge.first_seq, charge.last_seq)]
+        seqs = {*range(charge.first_seq, charge.last_seq + 1), *(fill.paid_by_seq for fill in fills)}
+        for refund in refunds:
+            seqs.update(range(refund.first_seq, refund.last_seq + 1))
+        transfers = [Transfer(*row) for row in await connection.fetch(_TRANSFERS, account_id, sorted(seqs))]
+        named = {transfer.grant_id for transfer in transfers} | {fill.grant_id for fill in fills}
+        grants = await _grants(connection, account_id, (grant_id for grant_id in named if grant_id))
     return Evidence(
-        charge, wallet.outputs[request_id], settlement, {grant.grant_id: grant for grant in grants}, refunds
+        charge, wallet.outputs[request_id], refunds, fills, {transfer.seq: transfer for transfer in transfers}, grants
     )
+
+
+async def _grants(connection: asyncpg.Connection, account_id: str, grant_ids: Iterable[str]) -> dict[str, Grant]:
+    found = [Grant(*row) for row in await connection.fetch(_GRANTS, account_id, sorted(grant_ids))]
+    return {grant.grant_id: grant for grant in found}

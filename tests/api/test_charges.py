@@ -330,10 +330,12 @@ class TestExplain:
         assert set(explained) == {"account_id", "request_id", "status", "steps"}
         steps = explained["steps"]
         assert [step["step"] for step in steps] == list(range(1, len(steps) + 1))
-        assert all(set(step) == {"step", "kind", "text", "facts"} and step["text"] for step in steps)
+        assert all(set(step) == {"step", "kind", "title", "text", "facts"} and step["text"] for step in steps)
         of_kind = {kind: [s["facts"] for s in steps if s["kind"] == kind] for kind in {s["kind"] for s in steps}}
         assert of_kind["asked"][0]["quality"] == "medium"
-        assert of_kind["read"] == [{"billed_quality": "medium", "quoted_tier": "1K"}]
+        assert of_kind["read"] == [
+            {"quality": "medium", "billed_quality": "medium", "size": "auto", "quoted_tier": "1K"}
+        ]
         assert (of_kind["quoted"][0]["credits"], of_kind["quoted"][0]["price_version"]) == (8, 1)
         measured, failed = of_kind["output"]
         assert (measured["long_edge"], measured["size_tier"], measured["distance_to_edge"]) == (1672, "2K", 376)
@@ -354,3 +356,26 @@ class TestExplain:
         assert last["kind"] == "voided"
         assert "cancelled" in last["text"]
         problem(api.get(f"{charges_of(account)}/none/explain"), 404, "charge_not_found")
+
+    def test_in_the_reader_s_language(self, api: Api, account: str) -> None:
+        path = f"{path_of(api.authorize(account))}/explain"
+
+        def language_of(accept: str | None = None, **query: str) -> str:
+            headers = {} if accept is None else {"Accept-Language": accept}
+            answer = api.call("GET", path, params=query, headers=headers)
+            assert answer.headers["vary"] == "Accept-Language"
+            language: str = answer.headers["content-language"]
+            title = {"en": "Request", "es": "Solicitud"}[language]
+            assert answer.json()["steps"][0]["title"] == title
+            return language
+
+        assert language_of() == "en"
+        assert language_of(lang="es") == "es"
+        assert language_of("de, es-MX;q=0.9, en;q=0.8") == "es"
+        assert language_of("es", lang="en") == "en"
+        assert language_of("fr;q=x,,;") == "en"
+        english, spanish = (api.get(path, lang=lang).json()["steps"] for lang in ("en", "es"))
+        assert [(s["kind"], s["facts"]) for s in english] == [(s["kind"], s["facts"]) for s in spanish]
+        for unknown in ("fr", "EN", "", "es-MX", "\0"):
+            errors = problem(api.get(path, lang=unknown), 422, "validation_error")["errors"]
+            assert [error["field"] for error in errors] == ["lang"]

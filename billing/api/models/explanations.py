@@ -1,16 +1,22 @@
 """Explanations over HTTP."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from fastapi import Header, Query
 
 from billing.api.models.common import Shown
-from billing.usage.explain import Explained
+from billing.usage.explanation import Explained, Language
+
+ExplanationLanguage = Annotated[Literal["en", "es"] | None, Query(description="of the sentences")]
+AcceptLanguage = Annotated[str | None, Header(description="where `lang` is absent; default English")]
 
 
 class StepShown(Shown):
-    """`text` for a person, `facts` for a program."""
+    """`title` and `text` for a person, `kind` and `facts` for a program."""
 
     step: int
     kind: str
+    title: str
     text: str
     facts: dict[str, Any]
 
@@ -22,13 +28,19 @@ class Explanation(Shown):
     steps: list[StepShown]
 
     @classmethod
-    def of(cls, explained: Explained) -> "Explanation":
+    def of(cls, explained: Explained, language: Language) -> "Explanation":
         return cls(
             account_id=explained.charge.account_id,
             request_id=explained.charge.request_id,
             status=explained.charge.status,
             steps=[
-                StepShown(step=number, kind=step.kind, text=step.text, facts=step.facts)
+                StepShown(
+                    step=number,
+                    kind=step.kind,
+                    title=language.title(step),
+                    text=language.text(step),
+                    facts=step.facts,
+                )
                 for number, step in enumerate(explained.steps, 1)
             ],
         )
