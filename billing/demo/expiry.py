@@ -8,10 +8,10 @@ from datetime import datetime
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from billing.client import Problem, read_outputs
+from billing.client import Problem
 from billing.client.documents import Balance, Charge
 from billing.demo.gateway import ImageRequest
-from billing.demo.scene import Expected, Scene, asked
+from billing.demo.scene import Expected, Scene, asked, came_back
 from billing.demo.stage import Stage
 
 HOLD_SECONDS = 30
@@ -83,12 +83,10 @@ async def wake_up(stage: Stage, sleeper: Sleeper) -> None:
     balance = await stage.billing.balance(account_id)
     _check(scene, "balance", balance, posted=20, held=0, available=20)
 
-    answer = await stage.gateway.ask(sleeper.request)
-    outputs = read_outputs(answer, sleeper.request.n)
-    charge = await stage.billing.settle(account_id, request_id, outputs)
+    delivery = await stage.gateway.deliver(sleeper.request)
     stage.purses["sleepy"].billed += 17
-    delivered = f"{sleeper.request.output_format} {outputs[0]['width']}x{outputs[0]['height']}"
-    scene.add("settle it now", delivered, Expected(17, "2K medium", flags=("late",)), charge)
+    delivered = came_back(sleeper.request, delivery)
+    scene.add("settle it now", delivered, Expected(17, "2K medium", flags=("late",)), delivery.charge)
     balance = await stage.billing.balance(account_id)
     _check(scene, "balance", balance, posted=3, held=0, available=3)
     scene.show()

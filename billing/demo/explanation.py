@@ -23,6 +23,6 @@ async def explain(stage: Stage, charge: Charge) -> None:
     table.add_column(style="cyan")
     table.add_column()
     for step in document["steps"]:
-        table.add_row(f" {step['step']}", step["kind"], escape(step["text"]))
+        table.add_row(f" {step['step']}", step["title"], escape(step["text"]))
     stage.console.print()
     stage.console.print(table)

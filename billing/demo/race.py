@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from billing.client import Problem
-from billing.client.documents import Charge
+from billing.demo.gateway import ImageRequest
 from billing.demo.scene import Scene, asked
 from billing.demo.stage import Stage
 
@@ -22,15 +22,15 @@ async def race(stage: Stage) -> None:
     purse = stage.purses["crowd"]
     requests = [scene.request("crowd", size="1024x1024", quality="low", output_format="jpeg") for _ in range(RACERS)]
     answers = await asyncio.gather(*(stage.gateway.authorize(request) for request in requests), return_exceptions=True)
-    won: list[tuple[int, Charge]] = []
+    won: list[ImageRequest] = []
     refusals: list[Problem] = []
-    for number, answer in enumerate(answers):
+    for request, answer in zip(requests, answers, strict=True):
         if isinstance(answer, Problem):
             refusals.append(answer)
         elif isinstance(answer, BaseException):
             raise answer
         else:
-            won.append((number, answer))
+            won.append(request)
 
     short = [problem for problem in refusals if (problem.status, problem.code) == (402, "insufficient_credits")]
     scene.add_check(
@@ -42,7 +42,7 @@ async def race(stage: Stage) -> None:
     )
     await _check(stage, scene, "balance meanwhile", posted=CREDITS, held=CREDITS, available=0)
 
-    deliveries = await asyncio.gather(*(stage.gateway.deliver(requests[number], charge) for number, charge in won))
+    deliveries = await asyncio.gather(*(stage.gateway.deliver(request) for request in won))
     purse.billed += CREDITS
     total = sum(delivery.charge["settled_credits"] for delivery in deliveries)
     images = sum(len(delivery.images) for delivery in deliveries)

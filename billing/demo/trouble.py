@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import httpx
+
 from billing.client import Problem
 from billing.demo.gateway import Gateway
 from billing.demo.orders import Orders
@@ -13,27 +15,46 @@ from billing.demo.stage import Stage
 IMPATIENT_SECONDS = 0.5
 """How long this gateway waits for a provider that never answers."""
 
+NOWHERE = "http://127.0.0.1:1"
+"""Where no provider listens."""
+
 
 async def silence(stage: Stage) -> None:
-    """The provider hangs; the gateway voids."""
+    """The provider hangs; the hold is left to expire, and a repeat takes it up. Or it is not there at all."""
     scene = Scene(
         stage,
-        "The provider never answers",
-        f"The gateway waits {IMPATIENT_SECONDS:g} s (in earnest: 10 minutes), then voids; the whole hold"
-        " is free again.",
+        "The provider never answers, or is not there",
+        f"The gateway waits {IMPATIENT_SECONDS:g} s (in earnest: 10 minutes). Whether images were made nobody knows, so the"
+        " hold is left to expire, and a repeat with the same id takes it up. Where nothing was sent the hold is void.",
     )
+    purse = stage.purses["studio"]
+    hanging = scene.request("studio", size="2048x2048", quality="medium", orders=Orders(hang=True))
     impatient = Gateway(stage.billing, stage.provider, provider_seconds=IMPATIENT_SECONDS)
-    await scene.order(
-        "studio",
-        Expected(0, "nothing was delivered", status="voided"),
-        gateway=impatient,
-        size="3840x2160",
-        quality="high",
-        orders=Orders(hang=True),
-    )
-    balance = await stage.billing.balance(stage.purses["studio"].account_id)
-    scene.add_check("balance of studio", "", "held 0", f"held {balance['held']}", balance["held"] == 0)
+    silent = await impatient.serve(hanging)
+    left = Expected(0, "left to expire", status="authorized")
+    scene.add(asked(hanging), came_back(hanging, silent), left, silent.charge)
+    await _check_held(stage, scene, 17)
+
+    repeat = replace(hanging, orders=Orders())
+    answered = await stage.gateway.serve(repeat)
+    purse.billed += 17
+    scene.add("the same, same id", came_back(repeat, answered), Expected(17, "the same hold"), answered.charge)
+
+    async with httpx.AsyncClient(base_url=NOWHERE) as nobody:
+        await scene.order(
+            "studio",
+            Expected(0, "nothing was sent", status="voided"),
+            gateway=Gateway(stage.billing, nobody),
+            size="3840x2160",
+            quality="high",
+        )
+    await _check_held(stage, scene, 0)
     scene.show()
+
+
+async def _check_held(stage: Stage, scene: Scene, held: int) -> None:
+    balance = await stage.billing.balance(stage.purses["studio"].account_id)
+    scene.add_check("balance of studio", "", f"held {held}", f"held {balance['held']}", balance["held"] == held)
 
 
 async def repeats(stage: Stage) -> None:
