@@ -1,4 +1,4 @@
-"""Usage: what was billed, counted by the quarter of an hour in which it was.
+"""Usage: what was billed, counted by the quarter of an hour in which it was billed.
 
 Every zone's offset from UTC is a multiple of a quarter of an hour, so that sums of quarter-hours are exact for any
 zone's hours, days and months. A charge counts when it is settled, a refund when it is made, with its sign.
@@ -76,3 +76,9 @@ class Tally:
 def quarter_of(moment: datetime) -> datetime:
     """The beginning of the quarter of an hour that `moment` lies in."""
     return moment - (moment - _EPOCH) % QUARTER_HOUR
+
+
+@lru_cache(maxsize=4096)  # and accounts were last written to at few instants
+def day_of(moment: datetime) -> datetime:
+    """The beginning of the day in UTC that `moment` lies in."""
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -6,6 +6,7 @@ What few batches have goes by itself. The caller commits.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -15,10 +16,11 @@ from billing.core.announcements import Announcement
 from billing.core.charges import Charge, Output
 from billing.core.grants import Fill
 from billing.core.ledger import Transfer
-from billing.core.usage import UsageRow
+from billing.core.usage import UsageRow, day_of
 from billing.core.wallet import AccountChange, Hold, RefundRow, Wallet
 from billing.store import rows
 from billing.store.till import apply_till
+from billing.store.usage import sum_up
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:
@@ -79,8 +81,11 @@ _DEBTS = """
 async def apply(connection: asyncpg.Connection, wallets: Iterable[Wallet], now: Callable[[Wallet], Any]) -> None:
     """Writes what changed in `wallets`; `now` gives each its instant. Raises what asyncpg raises."""
     changed = [wallet for wallet in wallets if wallet.changed]
+    left: list[tuple[str, datetime]] = []
     for wallet in changed:
-        wallet.last_at = now(wallet)
+        before, wallet.last_at = wallet.last_at, now(wallet)
+        if before is not None and day_of(before) < day_of(wallet.last_at):
+            left.append((wallet.account_id, day_of(before)))
     charges: list[Charge] = []
     resolved: list[Any] = []
     holds: list[Hold] = []
@@ -114,6 +119,8 @@ async def apply(connection: asyncpg.Connection, wallets: Iterable[Wallet], now: 
     opened = [rows.account_row(wallet) for wallet in changed if wallet.opened]
     standing = [rows.standing(wallet) for wallet in changed if not wallet.opened]
 
+    if left:
+        await sum_up(connection, left)
     await _copy(connection, "account", rows.ACCOUNT_COLUMNS, opened)
     await _copy(connection, "grant", rows.GRANT_COLUMNS, grants)
     written: dict[str, Sequence[Any]] = {

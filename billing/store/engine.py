@@ -30,7 +30,12 @@ _HOT_SESSION = _SESSION | {
     "plan_cache_mode": "force_generic_plan",
     "application_name": "billing lane",
 }
-_READ_SESSION = _SESSION | {"application_name": "billing reads"}
+# Many read at once: each on one core, and with room to sort and group what a month of usage comes to.
+_READ_SESSION = _SESSION | {
+    "max_parallel_workers_per_gather": "0",
+    "work_mem": "32MB",
+    "application_name": "billing reads",
+}
 _WORK_SESSION = _SESSION | {"application_name": "billing work"}
 
 # What asyncpg raises when a connection could not be made or was lost: the outcome of its last statement is unknown.

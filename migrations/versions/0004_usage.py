@@ -1,4 +1,4 @@
-"""Usage in quarter-hour buckets, written with the bill; the key that signs statements; the dashboard's sessions.
+"""Usage in quarter-hour buckets, written with the bill, and summed up by day; the key that signs statements; the dashboard's sessions.
 
 Revision ID: 0004
 """
@@ -30,8 +30,26 @@ STATEMENTS = (
             PRIMARY KEY (account_id, quarter_hour, model, operation, size_tier, quality, api_key_id),
         CONSTRAINT usage_bucket_counted CHECK (requests >= 0 AND images >= 0 AND failed_images >= 0)
     ) WITH (fillfactor = 60)""",  # counted up in place while its quarter of an hour lasts
-    # Across accounts by time. Rows come in order of time, so block ranges find them and cost next to nothing.
-    "CREATE INDEX usage_bucket_by_time ON usage_bucket USING brin (quarter_hour)",
+    # The days in UTC that an account has left behind: when something is written in a new day, the day of what was
+    # written before it is summed up. So an account has them for each day before that of its `last_at`, and for no other.
+    # `quarters` are those in which something was counted, 0 to 95; the other arrays hold the sums of the day up to and
+    # with each. Any part of a day in any zone is the difference of two of them, and a month is a few rows.
+    """
+    CREATE TABLE usage_day (
+        account_id     text        NOT NULL,
+        day            timestamptz NOT NULL,
+        model          text        NOT NULL,
+        operation      text        NOT NULL,
+        size_tier      text        NOT NULL,
+        quality        text        NOT NULL,
+        api_key_id     text        NOT NULL,
+        quarters       smallint[]  STORAGE PLAIN NOT NULL,  -- at most 3.3 kB in all: never worth another look-up
+        requests       bigint[]    STORAGE PLAIN NOT NULL,
+        images         bigint[]    STORAGE PLAIN NOT NULL,
+        failed_images  bigint[]    STORAGE PLAIN NOT NULL,
+        credits        bigint[]    STORAGE PLAIN NOT NULL,
+        CONSTRAINT usage_day_pkey PRIMARY KEY (account_id, day, model, operation, size_tier, quality, api_key_id)
+    )""",
     # End users are counted from charges: as many as there may be, each is found by its own; so is a list of its charges.
     "CREATE INDEX charge_by_end_user ON charge (account_id, end_user, authorized_at, request_id) WHERE end_user IS NOT NULL",
     # The only charges that are settled more than two days after they were authorized.
@@ -61,6 +79,7 @@ STATEMENTS = (
 
 PRIVILEGES = (
     "GRANT SELECT, INSERT, UPDATE ON usage_bucket TO billing_service",
+    "GRANT SELECT, INSERT ON usage_day TO billing_service",
     "GRANT SELECT, INSERT, UPDATE ON signing_key TO billing_service",
     "GRANT SELECT, INSERT, DELETE ON session TO billing_service",
 )
@@ -94,6 +113,23 @@ BACKFILL = (
             JOIN output o ON o.account_id = r.account_id AND o.request_id = r.request_id AND o.index = (part ->> 0)::integer
         ) counted JOIN charge c USING (account_id, request_id)
     ) p GROUP BY {_KEY}""",
+    """
+    INSERT INTO usage_day
+    SELECT account_id, day, model, operation, size_tier, quality, api_key_id, array_agg(quarter ORDER BY quarter),
+        array_agg(requests ORDER BY quarter), array_agg(images ORDER BY quarter),
+        array_agg(failed_images ORDER BY quarter), array_agg(credits ORDER BY quarter)
+    FROM (
+        SELECT b.account_id, d.day, b.model, b.operation, b.size_tier, b.quality, b.api_key_id,
+            (extract(epoch FROM b.quarter_hour - d.day) / 900)::smallint AS quarter,
+            (sum(b.requests) OVER running)::bigint AS requests, (sum(b.images) OVER running)::bigint AS images,
+            (sum(b.failed_images) OVER running)::bigint AS failed_images, (sum(b.credits) OVER running)::bigint AS credits
+        FROM usage_bucket b JOIN account a ON a.account_id = b.account_id
+        CROSS JOIN LATERAL (SELECT date_bin('1 day', b.quarter_hour, 'epoch'::timestamptz) AS day) d
+        WHERE b.quarter_hour < date_bin('1 day', a.last_at, 'epoch'::timestamptz)
+        WINDOW running AS (
+            PARTITION BY b.account_id, d.day, b.model, b.operation, b.size_tier, b.quality, b.api_key_id
+            ORDER BY b.quarter_hour)
+    ) q GROUP BY account_id, day, model, operation, size_tier, quality, api_key_id""",
 )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import fields
 
 import pytest
-from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Integer, LargeBinary, Text
+from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Integer, LargeBinary, SmallInteger, Text
 
 from billing.core.announcements import Announcement
 from billing.core.charges import Charge, Output
@@ -23,7 +23,7 @@ KEY = """
     JOIN pg_attribute a ON a.attnum = k.attnum
     WHERE c.conrelid = $1::regclass AND a.attrelid = c.conrelid AND c.contype = 'p' ORDER BY k.place"""
 TYPES = {
-    BigInteger: "bigint", Integer: "integer", Text: "text", Boolean: "boolean", LargeBinary: "bytea",
+    BigInteger: "bigint", SmallInteger: "smallint", Integer: "integer", Text: "text", Boolean: "boolean", LargeBinary: "bytea",
     DateTime: "timestamp with time zone",
 }  # fmt: skip
 REFERENCE = {

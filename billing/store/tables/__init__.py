@@ -32,7 +32,7 @@ from billing.store.tables.payments import (
     TopupRow,
 )
 from billing.store.tables.reference import ApiKeyRow, PackRow, PriceBookRow, SessionRow, SigningKeyRow
-from billing.store.tables.usage import UsageRow
+from billing.store.tables.usage import UsageDayRow, UsageRow
 
 metadata = SQLModel.metadata
 
@@ -63,6 +63,7 @@ __all__ = [
     "StripeTransactionRow",
     "TopupRow",
     "TransferRow",
+    "UsageDayRow",
     "UsageRow",
     "WebhookDeliveryRow",
     "WebhookEndpointRow",

@@ -1,0 +1,86 @@
+"""Periods: the quarter-hours, hours, days and months of a time zone, as instants.
+
+A day is what a wall clock in the zone calls one: 23 or 25 hours long where clocks change, and it begins at the first
+instant of its date, also where there is no midnight. An hour that is shown twice is two hours. Zones are IANA's.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Final, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from billing.core.refusals import Invalid
+from billing.core.usage import QUARTER_HOUR, quarter_of
+
+Width = Literal["15m", "1h", "1d", "1mo"]
+WIDTHS: Final[tuple[Width, ...]] = ("15m", "1h", "1d", "1mo")
+LONGEST = timedelta(days=3660)
+
+
+@cache
+def zone(name: str) -> ZoneInfo:
+    """The IANA zone of that name. Raises Invalid."""
+    if name not in _zones():
+        raise Invalid.of("tz", "is no IANA time zone, such as UTC, Europe/Madrid or Asia/Kathmandu")
+    return ZoneInfo(name)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())  # reads the disk
+
+
+def buckets(start: datetime, end: datetime, width: Width, tz: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
+    """[start, end) cut where periods of `width` begin in `tz`; the first and the last may be parts of one."""
+    while start < end:
+        following = min(_next(start, width, tz), end)
+        yield start, following
+        start = following
+
+
+def checked(start: datetime, end: datetime, now: datetime) -> tuple[datetime, datetime]:
+    """The range [start, end) in whole quarter-hours. Raises Invalid.
+
+    Usage is counted by the quarter of an hour, so both must begin one; an end within the running one, or later, takes
+    in all that has happened.
+    """
+    if start >= end:
+        raise Invalid.of("end_time", "must be later than start_time")
+    if end - start > LONGEST:
+        raise Invalid.of("end_time", f"must be at most {LONGEST.days} days after start_time")
+    if start != quarter_of(start):
+        raise _unaligned("start_time", start)
+    if end != quarter_of(end):
+        if end < quarter_of(now):
+            raise _unaligned("end_time", end)
+        end = quarter_of(end) + QUARTER_HOUR
+    return start, end
+
+
+def _unaligned(field: str, moment: datetime) -> Invalid:
+    before = int(quarter_of(moment).timestamp())
+    return Invalid.of(field, f"must begin a quarter of an hour, such as {before} or {before + 900}")
+
+
+def _next(moment: datetime, width: Width, tz: ZoneInfo) -> datetime:
+    """The first instant after `moment` at which a period begins."""
+    if width == "15m":
+        return quarter_of(moment) + QUARTER_HOUR
+    local = moment.astimezone(tz)
+    if width == "1h":
+        hour = _hour(local)
+        while True:  # at most four steps; offsets change by half hours too
+            moment = quarter_of(moment) + QUARTER_HOUR
+            if _hour(moment.astimezone(tz)) != hour:
+                return moment
+    if width == "1d":
+        date = local.date() + timedelta(days=1)
+    else:
+        date = (local.date().replace(day=1) + timedelta(days=32)).replace(day=1)
+    # Where midnight is skipped, this is the instant at which clocks change: the first of its date.
+    return datetime(date.year, date.month, date.day, tzinfo=tz).astimezone(UTC)
+
+
+def _hour(local: datetime) -> tuple[datetime, timedelta | None]:
+    return local.replace(minute=0, second=0, microsecond=0, tzinfo=None), local.utcoffset()
