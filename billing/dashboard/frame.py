@@ -50,6 +50,7 @@ def page(
             "account_id": account_id,
             "menus": [] if key is None else menu.menus(key, account_id),
             "name": None,
+            "under": None,
             **values,
         }
     )

@@ -14,12 +14,12 @@ CHOOSING = frozenset((ADMIN, FINANCE, GATEWAY))
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`name` names the template, the script and the texts. `listed`: it has an entry in the menu."""
+    """`name` names the template, the script and the texts. `under`: the entry of the menu where it has none itself."""
 
     name: str
     path: str
     roles: frozenset[str] = EVERYBODY
-    listed: bool = True
+    under: str | None = None
 
     def href(self, account_id: str | None) -> str:
         return self.path.replace("{account_id}", quote(account_id or "", safe=""))
@@ -30,7 +30,7 @@ ACCOUNT_PAGES = (
     Page("overview", _A),
     Page("usage", f"{_A}/usage"),
     Page("charges", f"{_A}/charges"),
-    Page("charge", f"{_A}/charges/{{request_id}}", listed=False),
+    Page("charge", f"{_A}/charges/{{request_id}}", under="charges"),
     Page("grants", f"{_A}/grants"),
     Page("ledger", f"{_A}/ledger"),
     Page("statements", f"{_A}/statements"),
@@ -74,5 +74,5 @@ def home(key: Key) -> str:
 
 def _entries(pages: tuple[Page, ...], key: Key, account_id: str | None) -> Iterator[Entry]:
     for page in pages:
-        if page.listed and key.role in page.roles:
+        if page.under is None and key.role in page.roles:
             yield Entry(page.name, page.href(account_id))

@@ -3,8 +3,8 @@
 import { language } from "./page.js";
 import { plural, t, whole } from "./texts.js";
 
-const when = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
-const exactly = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "long" });
+const when = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+const exactly = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "long", hourCycle: "h23" });
 const day = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
 const monthYear = new Intl.DateTimeFormat(language, { month: "long", year: "numeric", timeZone: "UTC" });
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
@@ -36,7 +36,7 @@ export const month = (text) => monthYear.format(new Date(`${text}-01T00:00:00Z`)
 export function fromNow(text, now = Date.now()) {
   const seconds = Math.round((new Date(text) - now) / 1000);
   const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? UNITS.at(-1);
-  return relative.format(Math.trunc(seconds / length), unit);
+  return relative.format(Math.round(seconds / length), unit);
 }
 
 // Time left until `text`, as 4:05 or 1:02:03; 0:00 when it is over.

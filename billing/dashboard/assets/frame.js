@@ -25,4 +25,7 @@ document.getElementById("theme").addEventListener("click", () => {
   dispatchEvent(new Event("themechange"));
 });
 
+const zone = document.getElementById("zone");
+if (zone) zone.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 document.querySelector(".menu [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
