@@ -49,7 +49,9 @@ def _endpoint(page: Page) -> Callable[[Request], Awaitable[Response]]:
             return frame.problem(request, 404, "account", key=key, account_id=str(account_id))
         template = f"{page.name}.html"
         values = {name: value for name, value in ids.items() if name != "account_id"}
-        return frame.page(request, template, key=key, account_id=account_id, name=page.name, under=page.under, ids=values)
+        return frame.page(
+            request, template, key=key, account_id=account_id, name=page.name, under=page.under, ids=values
+        )
 
     return signed_in(answer)
 

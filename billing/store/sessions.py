@@ -1,6 +1,6 @@
 """The dashboard's sessions: only digests are stored, of the token and of the key that it was opened with."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from billing.store.engine import Engine
 from billing.store.keys import Key
@@ -34,7 +34,7 @@ async def open_session(engine: Engine, digest: bytes, key_hash: bytes, *, second
 async def find_session(engine: Engine, digest: bytes) -> Session | None:
     """The session with this digest, unless its time is over."""
     async with reading(engine) as connection:
-        row = (await connection.exec_driver_sql(_FIND, (digest,))).first()
+        row: Any = (await connection.exec_driver_sql(_FIND, (digest,))).first()
     if row is None:
         return None
     key_hash, key_id, role, account_id, name, created_at, revoked_at = row
