@@ -22,9 +22,11 @@ from billing.api import (
     packs,
     prices,
     problems,
+    statements,
     stripe_events,
     topups,
     transfers,
+    usage,
     webhook_endpoints,
 )
 from billing.api.auth import Allow
@@ -58,6 +60,7 @@ TAGS = [
         "name": "prices",
         "description": "Price books are immutable versions; a charge keeps its own to the end.",
     },
+    {"name": "usage", "description": "What was used, when and of which kind; exact at the moment of the call."},
     {"name": "ledger", "description": "The double-entry journal, hash-chained for each account."},
     {
         "name": "webhooks",
@@ -68,7 +71,7 @@ TAGS = [
 ]
 
 
-OPEN_PATHS = ("/healthz", "/readyz", "/metrics", "/v1/stripe/webhook")  # no key; events carry a signature
+OPEN_PATHS = ("/healthz", "/readyz", "/metrics", "/v1/stripe/webhook", statements.KEYS_PATH)  # events carry a signature
 
 
 def create_app(settings: Settings | None = None, dsn: str | None = None) -> FastAPI:
@@ -100,6 +103,7 @@ def create_app(settings: Settings | None = None, dsn: str | None = None) -> Fast
         stripe_events,
         prices,
         transfers,
+        statements,
         webhook_endpoints,
         keys,
         health,

@@ -1,0 +1,164 @@
+"""Usage: what was billed, when and of which kind; exact at the moment of the call."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, unquote
+
+from fastapi import APIRouter, Depends, Query
+
+from billing.api.auth import Overseeing, Reading
+from billing.api.models.common import decode_cursor, encode_cursor
+from billing.api.models.usage import UsageBucket, UsagePage, UsageResult
+from billing.api.parameters import AccountId, clean
+from billing.api.problems import responses
+from billing.api.service import Service
+from billing.core.periods import Width, checked
+from billing.core.refusals import AccountNotFound, Invalid
+from billing.store.clock import database_time
+from billing.store.usage import DIMENSIONS, Used
+from billing.usage.pages import Page, Place, Question, page
+
+router = APIRouter(tags=["usage"])
+LATEST = 4_102_444_800  # the year 2100
+PAGE_BUCKETS = {"15m": 96, "1h": 168, "1d": 31, "1mo": 12}
+Instant = Annotated[int, Query(ge=0, le=LATEST, description="Unix seconds; begins a quarter of an hour")]
+Values = Annotated[list[str] | None, Query(max_length=100, description="one of these values; may be repeated")]
+
+
+class Asked:
+    """The parameters that both routes take, as they came."""
+
+    def __init__(
+        self,
+        start_time: Instant,
+        end_time: Annotated[
+            int | None, Query(ge=0, le=LATEST, description="Unix seconds, exclusive; left out: until now")
+        ] = None,
+        bucket_width: Annotated[Width, Query()] = "1d",
+        group_by: Annotated[
+            list[str] | None,
+            Query(
+                max_length=20,
+                description="model, size_tier, quality, operation, api_key_id, end_user; separated by commas",
+            ),
+        ] = None,
+        tz: Annotated[str, Query(max_length=64, description="an IANA time zone")] = "UTC",
+        fill: Annotated[Literal["zero", "none"], Query(description="none: without buckets of no usage")] = "zero",
+        limit: Annotated[int | None, Query(ge=1, le=3000, description="buckets to a page")] = None,
+        page: Annotated[str | None, Query(max_length=2000, description="`next_page` of the page before")] = None,
+        model: Values = None,
+        size_tier: Values = None,
+        quality: Values = None,
+        operation: Values = None,
+        api_key_id: Values = None,
+        end_user: Values = None,
+    ) -> None:
+        self.start = datetime.fromtimestamp(start_time, UTC)
+        self.end = None if end_time is None else datetime.fromtimestamp(end_time, UTC)
+        self.width: Width = bucket_width
+        self.group_by = _dimensions(group_by or ())
+        self.tz = tz
+        self.zero_filled = fill == "zero"
+        self.limit = limit or PAGE_BUCKETS[bucket_width]
+        self.page = page
+        given = {
+            "model": model, "size_tier": size_tier, "quality": quality, "operation": operation, "api_key_id": api_key_id,
+            "end_user": end_user,
+        }  # fmt: skip
+        self.filters = {name: values for name, values in given.items() if values is not None}
+
+    async def question(self, service: Service, account_id: str | None, **filters: Sequence[str]) -> Question:
+        """What is asked, by the database's clock. Raises Invalid."""
+        every = {**self.filters, **filters}
+        for name, values in every.items():
+            for value in values:
+                clean(**{name: value})
+        now = await database_time(service.engine)
+        start, end = checked(self.start, self.end or now, now)
+        return Question(account_id, start, end, self.width, self.tz, self.group_by, every, self.zero_filled)
+
+    def place(self, question: Question) -> Place | None:
+        """Where the page begins. Raises Invalid for what no page of this question gave out."""
+        if self.page is None:
+            return None
+        try:
+            at, after = decode_cursor(self.page, int, str)
+            group = tuple(map(unquote, decode_cursor(after, *(str for _ in self.group_by)))) if after else None
+        except Invalid:
+            raise _not_ours() from None
+        moment = datetime.fromtimestamp(at, UTC) if 0 <= at <= LATEST and at % 900 == 0 else None
+        if moment is None or not question.start <= moment < question.end or group == ():
+            raise _not_ours()
+        for value in group or ():
+            clean(page=value)
+        return Place(moment, group)
+
+
+@router.get("/v1/accounts/{account_id}/usage", response_model=UsagePage, responses=responses(AccountNotFound))
+async def account_usage(account_id: AccountId, caller: Reading, asked: Annotated[Asked, Depends()]) -> Any:
+    """What the account used, in buckets of a time zone. A charge counts when it is settled, a refund when it is made."""
+    if "account_id" in asked.group_by:
+        raise Invalid.of("group_by", "must be some of model, size_tier, quality, operation, api_key_id, end_user")
+    return await _answer(caller.service, asked, account_id)
+
+
+@router.get("/v1/usage", response_model=UsagePage, responses=responses())
+async def usage(caller: Overseeing, asked: Annotated[Asked, Depends()], account_id: Values = None) -> Any:
+    """What all accounts used, or those that are named; may be grouped by `account_id` too."""
+    if account_id is None:
+        return await _answer(caller.service, asked, None)
+    if len(account_id) == 1 and "account_id" not in asked.group_by:
+        return await _answer(caller.service, asked, account_id[0])
+    return await _answer(caller.service, asked, None, account_id=account_id)
+
+
+async def _answer(service: Service, asked: Asked, account_id: str | None, **filters: Sequence[str]) -> UsagePage:
+    question = await asked.question(service, account_id, **filters)
+    return _shown(await page(service.engine, question, asked.place(question), asked.limit), question)
+
+
+def _shown(found: Page, question: Question) -> UsagePage:
+    return UsagePage(
+        data=[
+            UsageBucket(
+                start_time=int(bucket.start.timestamp()),
+                end_time=int(bucket.end.timestamp()),
+                results=[_result(used, question.group_by) for used in bucket.used or _nothing(question)],
+            )
+            for bucket in found.buckets
+        ],
+        has_more=found.following is not None,
+        next_page=None if found.following is None else _cursor(found.following),
+        as_of=int(found.as_of.timestamp()),
+    )
+
+
+def _result(used: Used, group_by: Sequence[str]) -> UsageResult:
+    group: dict[str, Any] = {name: value or None for name, value in zip(group_by, used.group, strict=True)}
+    return UsageResult(
+        requests=used.requests, images=used.images, failed_images=used.failed_images, credits=used.credits, **group
+    )
+
+
+def _nothing(question: Question) -> list[Used]:
+    """An empty bucket is zero; by groups it has none."""
+    return [] if question.group_by else [Used(0, (), 0, 0, 0, 0)]
+
+
+def _cursor(place: Place) -> str:
+    group = "" if place.after is None else encode_cursor([quote(value) for value in place.after])
+    return encode_cursor([int(place.at.timestamp()), group])
+
+
+def _dimensions(group_by: Sequence[str]) -> tuple[str, ...]:
+    names = [name.strip() for given in group_by for name in given.split(",")]
+    if unknown := [name for name in names if name not in DIMENSIONS]:
+        raise Invalid.of(
+            "group_by", f"knows no `{unknown[0][:40]}`: some of {', '.join(DIMENSIONS)}".replace("\x00", "")
+        )
+    return tuple(dict.fromkeys(names))
+
+
+def _not_ours() -> Invalid:
+    return Invalid.of("page", "is not one that this question gave out")
