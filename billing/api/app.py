@@ -103,6 +103,7 @@ def create_app(settings: Settings | None = None, dsn: str | None = None) -> Fast
         stripe_events,
         prices,
         transfers,
+        usage,
         statements,
         webhook_endpoints,
         keys,

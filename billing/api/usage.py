@@ -1,6 +1,6 @@
 """Usage: what was billed, when and of which kind; exact at the moment of the call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote
@@ -68,7 +68,9 @@ class Asked:
         }  # fmt: skip
         self.filters = {name: values for name, values in given.items() if values is not None}
 
-    async def question(self, service: Service, account_id: str | None, **filters: Sequence[str]) -> Question:
+    async def question(
+        self, service: Service, account_id: str | None, filters: Mapping[str, Sequence[str]]
+    ) -> Question:
         """What is asked, by the database's clock. Raises Invalid."""
         every = {**self.filters, **filters}
         for name, values in every.items():
@@ -110,11 +112,13 @@ async def usage(caller: Overseeing, asked: Annotated[Asked, Depends()], account_
         return await _answer(caller.service, asked, None)
     if len(account_id) == 1 and "account_id" not in asked.group_by:
         return await _answer(caller.service, asked, account_id[0])
-    return await _answer(caller.service, asked, None, account_id=account_id)
+    return await _answer(caller.service, asked, None, account_id)
 
 
-async def _answer(service: Service, asked: Asked, account_id: str | None, **filters: Sequence[str]) -> UsagePage:
-    question = await asked.question(service, account_id, **filters)
+async def _answer(
+    service: Service, asked: Asked, account_id: str | None, accounts: Sequence[str] | None = None
+) -> UsagePage:
+    question = await asked.question(service, account_id, {} if accounts is None else {"account_id": accounts})
     return _shown(await page(service.engine, question, asked.place(question), asked.limit), question)
 
 
