@@ -73,7 +73,9 @@ class Settings:
             if secret is not None and not _is_a_token(secret):
                 raise SettingsError(f"{name} must be printable ASCII without spaces")
         if settings.signing_key is not None and settings.signing_seed is None:
-            raise SettingsError("BILLING_SIGNING_KEY must be 32 bytes in base64, such as `openssl rand -base64 32` prints")
+            raise SettingsError(
+                "BILLING_SIGNING_KEY must be 32 bytes in base64, such as `openssl rand -base64 32` prints"
+            )
         if settings.port > 65_535:
             raise SettingsError("BILLING_PORT must be at most 65535")
         if settings.queue < QUEUE_MIN:

@@ -17,6 +17,7 @@ from billing.posting.collector import tame_collector
 from billing.settings import Settings
 from billing.store.engine import Engine, read_engine, work_engine
 from billing.store.price_books import price_books
+from billing.usage.signing import Signing
 
 PRICE_BOOKS_SECONDS = 10.0  # well below the minute that a book is published ahead
 log = structlog.get_logger("billing")
@@ -33,6 +34,7 @@ class Service:
     work: Engine
     funding: Funding
     destinations: Destinations
+    signing: Signing
 
     async def refresh_books(self) -> None:
         self.books = await price_books(self.engine)
@@ -55,8 +57,9 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
     destinations = Destinations(allow_private=settings.webhook_allow_private)
     async with funding(Keys.of(settings), posting, engine, work) as payments, posting:
         service = Service(
-            settings, dsn, engine, posting, KeyRing(engine, settings.admin_key), books, work, payments, destinations
-        )
+            settings, dsn, engine, posting, KeyRing(engine, settings.admin_key), books, work, payments, destinations,
+            Signing(engine, work, settings.signing_seed),
+        )  # fmt: skip
         running_chores = (
             _refresh(service),
             Expiry(engine, posting, interval_seconds=settings.expiry_seconds).run(),

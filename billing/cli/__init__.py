@@ -14,6 +14,7 @@ from billing.cli import keys, packs, prices, stripe_events
 from billing.cli.demo import service
 from billing.cli.explain import explain
 from billing.cli.session import AsJson, console, errors, fail, run, settings_of
+from billing.cli.statements import verify_statement
 from billing.core.refusals import Refusal
 from billing.database import database
 from billing.embedded import EmbeddedPostgresError
@@ -33,6 +34,7 @@ app.add_typer(prices.app, name="price-book")
 app.add_typer(packs.app, name="packs")
 app.add_typer(stripe_events.app, name="stripe")
 app.command()(explain)
+app.command()(verify_statement)
 
 
 @app.command()

@@ -25,7 +25,7 @@ class Route(NamedTuple):
 
 PACK = {"credits": 1, "price": {"micros": 10_000, "currency": "USD"}}
 TOPUP = {"pack_id": "p", "success_url": "https://a.example", "cancel_url": "https://a.example"}
-NAMES = {"pack_id": "p", "topup_id": "t", "event_id": "evt_1", "endpoint_id": "we_1"}
+NAMES = {"pack_id": "p", "topup_id": "t", "event_id": "evt_1", "endpoint_id": "we_1", "month": "9000-01"}
 RECHARGE = {"threshold": 1, "pack_id": "p", "monthly_limit": 1}
 A = "/v1/accounts/{account_id}"
 C = f"{A}/charges/{{request_id}}"
@@ -49,6 +49,8 @@ ROUTES = [
     Route("GET", f"{C}/explain", READERS),
     Route("POST", "/v1/charges/batch", CHARGING, {"operations": []}),
     Route("GET", f"{A}/transfers", READERS),
+    Route("GET", f"{A}/statements", READERS),
+    Route("GET", f"{A}/statements/{{month}}", READERS, status=422),
     Route("GET", "/v1/price-books", READERS),
     Route("GET", "/v1/price-books/current", READERS),
     Route("GET", "/v1/price-books/{version}", READERS),
@@ -81,7 +83,13 @@ ROUTES = [
     Route("GET", "/v1/keys", ADMIN),
     Route("DELETE", "/v1/keys/{key_id}", ADMIN),
 ]
-OPEN_TO_ALL = {"GET /healthz", "GET /readyz", "GET /metrics", "POST /v1/stripe/webhook"}
+OPEN_TO_ALL = {
+    "GET /healthz",
+    "GET /readyz",
+    "GET /metrics",
+    "GET /.well-known/billing-keys.json",
+    "POST /v1/stripe/webhook",
+}
 each_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 OF_AN_ACCOUNT = [route for route in ROUTES if "{account_id}" in route.path]
 

@@ -1,0 +1,168 @@
+"""What statements are made of: a month's range of the wallet book, its sums, and its movements page by page.
+
+`posted_at` never falls from one seq to the next within a book, so where a month begins is found by bisecting the seqs
+through the primary key. There is no index on `posted_at`: every charge would pay for it.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.core.ledger import GENESIS, Transfer
+from billing.core.refusals import AccountNotFound
+from billing.store.rows import TRANSFER
+from billing.store.snapshot import snapshot, working
+
+_ACCOUNT = "SELECT asset, created_at, wallet_seq, last_at, clock_timestamp() FROM account WHERE account_id = $1"
+# Holds no lock that anybody else takes for longer than a batch; the clock is read when it is ours.
+_LAST = "SELECT clock_timestamp() FROM (SELECT FROM account WHERE account_id = $1 FOR SHARE) a"
+# For each instant the last seq posted before it, 0 where there is none, with its balance and hash. In each round the
+# seq in the middle is looked up: below `low` all are earlier, from `high` on none is.
+_LAST_BEFORE = """
+    WITH RECURSIVE bisected AS (
+        SELECT place, instant, 0::bigint AS low, $2::bigint + 1 AS high
+        FROM unnest($3::timestamptz[]) WITH ORDINALITY given(instant, place)
+        UNION ALL
+        SELECT b.place, b.instant, CASE WHEN m.earlier THEN m.seq ELSE b.low END,
+            CASE WHEN m.earlier THEN b.high ELSE m.seq END
+        FROM bisected b CROSS JOIN LATERAL (
+            SELECT (b.low + b.high) / 2 AS seq, (
+                SELECT t.posted_at < b.instant FROM transfer t
+                WHERE t.account_id = $1 AND t.book = 'wallet' AND t.seq = (b.low + b.high) / 2) AS earlier
+            OFFSET 0) m
+        WHERE b.high - b.low > 1)
+    SELECT b.low, coalesce(t.balance_after, 0), coalesce(t.hash, $4)
+    FROM bisected b LEFT JOIN transfer t ON t.account_id = $1 AND t.book = 'wallet' AND t.seq = b.low
+    WHERE b.high - b.low = 1 ORDER BY b.place"""
+_MOVED = "t.account_id = $1 AND t.book = 'wallet' AND t.seq BETWEEN $2 AND $3"
+_TOTALS = f"""
+    SELECT t.kind, count(*), sum(CASE t.credit WHEN 'wallet' THEN t.amount ELSE -t.amount END)
+    FROM transfer t WHERE {_MOVED} GROUP BY t.kind ORDER BY t.kind"""
+# A bill may be several movements, and so may a refund: the first of them stands for it.
+_SUBTOTALS = f"""
+    SELECT c.model, o.size_tier, c.billed_quality, sum(o.images), sum(o.failed), sum(o.settled), sum(o.refunded),
+        sum(o.settled) - sum(o.refunded)
+    FROM (
+        SELECT o.request_id, o.size_tier, (o.status = 'succeeded')::integer AS images,
+            (o.status = 'failed')::integer AS failed, o.credits AS settled, 0 AS refunded
+        FROM transfer t
+        JOIN charge s ON s.account_id = $1 AND s.request_id = t.request_id AND s.first_seq = t.seq
+        JOIN output o ON o.account_id = $1 AND o.request_id = t.request_id
+        WHERE {_MOVED} AND t.kind = 'settle'
+        UNION ALL
+        SELECT r.request_id, o.size_tier, 0, 0, 0, (part ->> 1)::bigint
+        FROM transfer t
+        JOIN refund r ON r.account_id = $1 AND r.refund_id = t.refund_id AND r.first_seq = t.seq
+        CROSS JOIN LATERAL jsonb_array_elements(r.outputs::jsonb) part
+        JOIN output o ON o.account_id = $1 AND o.request_id = r.request_id AND o.index = (part ->> 0)::integer
+        WHERE {_MOVED} AND t.kind = 'refund') o
+    JOIN charge c ON c.account_id = $1 AND c.request_id = o.request_id
+    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
+_PAGE = f"SELECT {TRANSFER} FROM transfer t WHERE {_MOVED} ORDER BY t.seq"
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """When an account was opened, and the database's clock when that was looked up."""
+
+    created_at: datetime
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the wallet's chain: the last seq so far (0: none yet), the balance after it and its hash."""
+
+    seq: int
+    balance: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A month of a wallet: between which positions, what by kind of movement, and what by kind of image.
+
+    `totals`: (kind, movements, signed change). `subtotals`: (model, size_tier, quality, images, failed images,
+    credits settled, credits refunded, the difference).
+    """
+
+    asset: str
+    now: datetime
+    opening: Position
+    closing: Position
+    totals: list[tuple[str, int, int]]
+    subtotals: list[tuple[str, str | None, str, int, int, int, int, int]]
+
+
+async def life(engine: AsyncEngine, account_id: str) -> Life:
+    """Raises AccountNotFound."""
+    async with snapshot(engine) as connection:
+        _, created_at, _, _, now = await _account(connection, account_id)
+    return Life(created_at, now)
+
+
+async def closed(engine: AsyncEngine, work: AsyncEngine, account_id: str, end: datetime) -> bool:
+    """Whether nothing can be posted before `end` any more, and every snapshot from now on shows all that was.
+
+    A batch that read its clock before `end` may commit after it: having waited for the account's lock, we know that
+    none is left. Raises AccountNotFound.
+    """
+    last_at: datetime
+    now: datetime
+    async with snapshot(engine) as connection:
+        _, _, _, last_at, now = await _account(connection, account_id)
+    if now < end or last_at >= end:
+        return last_at >= end
+    async with working(work) as connection:
+        now = await connection.fetchval(_LAST, account_id)
+    return now >= end
+
+
+async def figures(engine: AsyncEngine, account_id: str, start: datetime, end: datetime) -> Figures:
+    """What was posted from `start` up to `end`, in one snapshot. Raises AccountNotFound."""
+    async with snapshot(engine) as connection:
+        asset, _, last_seq, _, now = await _account(connection, account_id)
+        opening, closing = await _positions(connection, account_id, last_seq, (start, end))
+        moved = account_id, opening.seq + 1, closing.seq
+        totals = [(kind, count, int(change)) for kind, count, change in await connection.fetch(_TOTALS, *moved)]
+        # Sums of 64-bit integers are of any size, and exact.
+        found = await connection.fetch(_SUBTOTALS, *moved)
+        subtotals = [(*of[:3], *(int(amount) for amount in of[3:])) for of in found]
+    return Figures(asset, now, opening, closing, totals, subtotals)
+
+
+async def positions(engine: AsyncEngine, account_id: str, instants: Sequence[datetime]) -> list[Position]:
+    """Where the wallet's chain stood just before each instant. Raises AccountNotFound."""
+    async with snapshot(engine) as connection:
+        _, _, last_seq, _, _ = await _account(connection, account_id)
+        return await _positions(connection, account_id, last_seq, instants)
+
+
+async def movements(
+    engine: AsyncEngine, account_id: str, first_seq: int, last_seq: int, *, at_once: int
+) -> AsyncIterator[list[Transfer]]:
+    """The wallet's transfers `first_seq` to `last_seq`, `at_once` at a time.
+
+    The journal never changes, so each page is right by itself: nobody who reads slowly keeps a session or a snapshot.
+    """
+    for seq in range(first_seq, last_seq + 1, at_once):
+        async with snapshot(engine) as connection:
+            found = await connection.fetch(_PAGE, account_id, seq, min(seq + at_once - 1, last_seq))
+        yield [Transfer(*row) for row in found]
+
+
+async def _account(connection: asyncpg.Connection, account_id: str) -> asyncpg.Record:
+    row = await connection.fetchrow(_ACCOUNT, account_id)
+    if row is None:
+        raise AccountNotFound(account_id)
+    return row
+
+
+async def _positions(
+    connection: asyncpg.Connection, account_id: str, last_seq: int, instants: Sequence[datetime]
+) -> list[Position]:
+    found = await connection.fetch(_LAST_BEFORE, account_id, last_seq, list(instants), GENESIS)
+    return [Position(*row) for row in found]
