@@ -132,14 +132,14 @@ async def test_the_whole_of_it_in_spanish(town):
         "La calidad auto se cobra como high. El tamaño 3840x2160 tiene un lado largo de 3840 px. "
         "El tramo 4K llega hasta 3840 px: 0 px por debajo de su límite y 1792 px por encima del tramo 2K (hasta 2048 px).",
         "133 créditos por imagen × 2 = 266 créditos, según la versión 1 de la tarifa.",
-        "Autorizado el 2 de marzo de 2026, 12:00:00 UTC con un saldo disponible de 12\u00a0355 créditos. "
+        "Autorizado el 2 de marzo de 2026, 12:00:00 UTC, con un saldo disponible de 12\u00a0355 créditos. "
         "Se retuvo el importe previsto, 266 créditos, con vencimiento el 2 de marzo de 2026, 12:15:00 UTC; "
         "el saldo disponible pasó a 12\u00a0089 créditos.",
         "Imagen 0: mide 1672×941; su lado largo es de 1672 px. "
         "El tramo 2K llega hasta 2048 px: 376 px por debajo de su límite y 136 px por encima del tramo 1K (hasta 1536 px). "
         "Precio en 2K con calidad high, versión 1 de la tarifa: 67 créditos.",
         "Imagen 1: fallida, «content policy». No se cobra.",
-        "Liquidado el 2 de marzo de 2026, 12:01:00 UTC: 67 + 0 = 67 créditos. Son 199 créditos menos de lo previsto.",
+        "Liquidado el 2 de marzo de 2026, 12:01:00 UTC: 67 + 0 = 67 créditos. Diferencia con lo previsto: 199 créditos menos.",
         "Asiento 3: 10 créditos del lote promo (promoción, prioridad 10, caduca el 1 de abril de 2026, 12:00:00 UTC). "
         "Va antes que bought: su número de prioridad, 10, es menor que 50.",
         "Asiento 4: 57 créditos del lote bought (compra, prioridad 50, no caduca). Cubre el resto.",
@@ -167,7 +167,7 @@ class TestTheRequest:
             "on 2 March 2026 at 12:15:00 UTC at the latest.",
         ]
         assert await town.why(lang="es", leave_out=3) == [
-            "Autorizado el 2 de marzo de 2026, 12:00:00 UTC con un saldo disponible de 15 créditos. Se retuvo el "
+            "Autorizado el 2 de marzo de 2026, 12:00:00 UTC, con un saldo disponible de 15 créditos. Se retuvo el "
             "importe previsto, 14 créditos, con vencimiento el 2 de marzo de 2026, 12:15:00 UTC; "
             "el saldo disponible pasó a 1 crédito.",
             "Aún no se ha cobrado nada: la retención termina cuando el cargo se liquida o se anula, "
@@ -255,7 +255,7 @@ class TestWithoutABill:
             "It can be settled late until 3 March 2026 at 12:01:00 UTC.",
         ]
         assert await town.why(lang="es", leave_out=4) == [
-            "La retención de 14 créditos venció el 2 de marzo de 2026, 12:01:00 UTC sin liquidación: no se cobra nada. "
+            "La retención de 14 créditos venció el 2 de marzo de 2026, 12:01:00 UTC, sin liquidación: no se cobra nada. "
             "Admite liquidación fuera de plazo hasta el 3 de marzo de 2026, 12:01:00 UTC.",
         ]
 
@@ -329,7 +329,7 @@ class TestOutputs:
             "Imagen 1: mide 1536×1537; su lado largo es de 1537 px. "
             "El tramo 2K llega hasta 2048 px: 511 px por debajo de su límite y 1 px por encima del tramo 1K (hasta 1536 px). "
             "Precio en 2K con calidad high, versión 1 de la tarifa: 67 créditos. Excede lo solicitado (1 imagen). No se cobra.",
-            "Liquidado el 2 de marzo de 2026, 12:00:00 UTC: 133 + 0 = 133 créditos. Son 119 créditos más de lo previsto.",
+            "Liquidado el 2 de marzo de 2026, 12:00:00 UTC: 133 + 0 = 133 créditos. Diferencia con lo previsto: 119 créditos más.",
         ]
         past, beyond = await town.facts("output")
         assert (past["distance_to_edge"], past["past_last_edge"], past["flags"]) == (-160, 160, ["unpriced_size"])
@@ -345,6 +345,13 @@ class TestOutputs:
         assert said[4].endswith("Price in 4K at quality medium, version 1: 34 credits. Capped at the quoted 4 credits.")
         assert (await town.why(lang="es"))[4].endswith(": 34 créditos. Con tope en lo previsto: 4 créditos.")
         assert (await town.facts("quoted"))[0]["max_credits"] == 4
+
+    async def test_a_difference_of_one(self, town):
+        await opened(town)
+        await town(Authorize, "r", MODEL, size="2K", quality="low")
+        await town(Settle, "r", (image(0),))
+        assert (await town.why())[5].endswith("UTC: 1 credit. That is 1 credit less than quoted.")
+        assert (await town.why(lang="es"))[5].endswith("UTC: 1 crédito. Diferencia con lo previsto: 1 crédito menos.")
 
 
 class TestSettledOddly:
@@ -402,6 +409,7 @@ class TestSettledOddly:
         ]
         still = ["Still owed: 113 credits of the debt of row 3."]
         assert await town.why(leave_out=5) == owing + still
+        assert (await town.why(lang="es"))[-1] == "Deuda pendiente del asiento 3: 113 créditos."
         await town.clock(HOUR)
         await town(IssueGrant, "second", "purchase", 100)
         paid = ["On 2 March 2026 at 13:00:00 UTC, grant second (purchase) paid 100 credits of the debt of row 3 "
@@ -413,10 +421,10 @@ class TestSettledOddly:
                  "(journal row 5). Nothing of it is owed any more."]  # fmt: skip
         assert await town.why(leave_out=5) == owing + paid
         assert await town.why(lang="es", leave_out=5) == [
-            "Liquidado el 2 de marzo de 2026, 12:00:00 UTC: 133 créditos. Son 119 créditos más de lo previsto. "
+            "Liquidado el 2 de marzo de 2026, 12:00:00 UTC: 133 créditos. Diferencia con lo previsto: 119 créditos más. "
             "En descubierto: supera el saldo disponible y se cobra porque las imágenes se entregaron.",
             "Asiento 2: 20 créditos del lote bought (compra, prioridad 50, no caduca). "
-            "Ningún otro lote tenía créditos de los que disponer.",
+            "Ningún otro lote tenía créditos disponibles.",
             "Asiento 3: 113 créditos que ningún lote cubría; es deuda de la cuenta.",
             "Saldo contable: 20 → −113 créditos.",
             "El 2 de marzo de 2026, 13:00:00 UTC, el lote second (compra) pagó 100 créditos de la deuda del asiento 3 "

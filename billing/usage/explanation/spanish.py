@@ -47,7 +47,7 @@ SPANISH = Language(
         "flat": "El precio es el mismo en todos los tramos de tamaño.",
         "at_most": "Las imágenes más grandes se cobran según lo entregado: {max_credits:credits} como máximo.",
         "at_most_the_quote": "Las imágenes más grandes no se cobran por encima de lo previsto.",
-        "authorized": "Autorizado el {authorized_at:time} con un saldo disponible de {available_credits:credits}.",
+        "authorized": "Autorizado el {authorized_at:time}, con un saldo disponible de {available_credits:credits}.",
         "credit_limit": "Ese saldo incluye un límite de crédito de {credit_limit:credits}.",
         "one_step": "Cargo en un solo paso, sin retención.",
         "held_quote": "Se retuvo el importe previsto, {held_credits:credits}, con vencimiento el {expires_at:time}; "
@@ -60,7 +60,7 @@ SPANISH = Language(
         "voided_after_expiry": "Anulado el {resolved_at:time}, cuando su retención de {held_credits:credits} "
         "ya había vencido, el {released_at:time}: no se cobra nada.",
         "void_reason": "Motivo indicado de la anulación: {reason:quoted}.",
-        "expired": "La retención de {held_credits:credits} venció el {released_at:time} sin liquidación: "
+        "expired": "La retención de {held_credits:credits} venció el {released_at:time}, sin liquidación: "
         "no se cobra nada.",
         "settle_until": "Admite liquidación fuera de plazo hasta el {settle_until:time}.",
         "failed_for": "Imagen {index}: fallida, {reason:quoted}. No se cobra.",
@@ -75,8 +75,8 @@ SPANISH = Language(
         "settled_one": "Liquidado el {resolved_at:time}: {credits:credits}.",
         "settled_sum": "Liquidado el {resolved_at:time}: {parts:sum} = {credits:credits}.",
         "as_quoted": "Es el importe previsto.",
-        "less_than_quoted": "Son {difference:credits} menos de lo previsto.",
-        "more_than_quoted": "Son {difference:credits} más de lo previsto.",
+        "less_than_quoted": "Diferencia con lo previsto: {difference:credits} menos.",
+        "more_than_quoted": "Diferencia con lo previsto: {difference:credits} más.",
         "late": "Liquidado fuera de plazo: su retención había vencido el {released_at:time}.",
         "forced": "Liquidación forzada: su retención había terminado el {released_at:time}, "
         "pero las imágenes se entregaron.",
@@ -93,7 +93,7 @@ SPANISH = Language(
         "covers_all": "Cubre todo el importe: era el primero por orden "
         "(menor número de prioridad, después caducidad más próxima, después mayor antigüedad).",
         "covers_rest": "Cubre el resto.",
-        "exhausted": "Ningún otro lote tenía créditos de los que disponer.",
+        "exhausted": "Ningún otro lote tenía créditos disponibles.",
         "owed": "Asiento {seq}: {credits:credits} que ningún lote cubría; es deuda de la cuenta.",
         "nothing_due": "Asiento {seq}: un importe de {credits:credits}.",
         "balance": "Saldo contable: {posted_before:number} → {posted_after:credits}.",
@@ -103,7 +103,7 @@ SPANISH = Language(
         "({kind:word}) pagó {credits:credits} de la deuda del asiento {seq} (asiento {paid_by_seq}).",
         "debt_left": "Pendiente de pago: {outstanding_credits:credits}.",
         "debt_cleared": "Con ello queda saldada.",
-        "still_owed": "Deuda pendiente: {credits:credits} de la deuda del asiento {seq}.",
+        "still_owed": "Deuda pendiente del asiento {seq}: {credits:credits}.",
         "refund": "Reembolso {refund_id}, {created_at:time}: {credits:credits}. Motivo indicado: {reason:quoted}.",
         "returned_to_grant": "Asiento {seq}: {credits:credits} de vuelta al lote {to_grant_id}.",
         "returned_to_successor": "Asiento {seq}: {credits:credits} del lote {from_grant_id}, ya terminado, "
