@@ -5,11 +5,15 @@ from __future__ import annotations
 import base64
 import io
 import json
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types import Image as OpenAIImage
+from openai.types import ImagesResponse
 from PIL import Image
 
 from billing.client import Output, image_of, read_outputs
@@ -125,6 +129,48 @@ def test_a_header_behind_64_kib_of_metadata_is_found() -> None:
     broken_into_lines = base64.encodebytes(image).decode("ascii")
     response = {"data": [item(image), {"b64_json": broken_into_lines}]}
     assert read_outputs(response, 2) == [delivered(0, 900, 600), delivered(1, 900, 600)]
+
+
+def test_only_the_head_of_a_huge_image_is_decoded() -> None:
+    """What follows may be anything: it is never looked at, and never in memory twice."""
+    head = item(picture(3840, 2160))["b64_json"].rstrip("=")
+    head = head[: len(head) // 4 * 4]
+    huge = head + "A" * 40_000_000 + "not base64"
+    tracemalloc.start()
+    try:
+        assert read_outputs({"data": [{"b64_json": huge}]}, 1) == [delivered(0, 3840, 2160)]
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda text: "data:image/png;base64," + text,
+        lambda text: "data:;base64," + text,
+        lambda text: "\n" + text[:7] + "\r\n \t" + text[7:],
+        lambda text: text.rstrip("="),
+        lambda text: text.replace("+", "-").replace("/", "_"),
+    ],
+)
+def test_base64_as_people_write_it(written: Callable[[str], str]) -> None:
+    image = picture(321, 123)
+    text = written(base64.b64encode(image).decode("ascii"))
+    assert read_outputs({"data": [{"b64_json": text}]}, 1) == [delivered(0, 321, 123)]
+    assert image_of({"b64_json": text}) == image
+
+
+def test_objects_of_a_client_library_are_read_like_json() -> None:
+    text = item(picture(64, 48))["b64_json"]
+    response = ImagesResponse(
+        created=1, data=[OpenAIImage(b64_json=text), OpenAIImage(url="https://images.example/1.png"), OpenAIImage()]
+    )
+    first, second, third = read_outputs(response, 3)
+    assert first == delivered(0, 64, 48)
+    assert (second["status"], second["width"]) == ("succeeded", None)
+    assert (third["status"], third["reason"]) == ("failed", "no image in this item")
+    assert [output["status"] for output in read_outputs(ImagesResponse(created=1), 1)] == ["failed"]
 
 
 def test_a_reason_can_always_be_stored() -> None:
