@@ -120,7 +120,10 @@ def _told_apart(query: UsageQuery, of_account: str, place: Callable[[Any], str])
     start, end = place(query.bounds[0]), place(query.bounds[-1])
     early = place(query.bounds[0] - timedelta(seconds=HOLD_SECONDS_MAX) - LATE_SETTLE)
     users = query.filters.get("end_user")
-    own = of_account.format(alias="c") + (f" AND c.end_user = ANY({place(list(users))}::text[])" if users else "")
+    own = of_account.format(alias="c")
+    if users:
+        nobody = " OR c.end_user IS NULL" if "" in users else ""
+        own += f" AND (c.end_user = ANY({place(list(users))}::text[]){nobody})"
     settled, refunded = _SETTLED.format(start=start, end=end), _REFUNDED.format(start=start, end=end)
     return " UNION ALL ".join(
         (

@@ -37,6 +37,7 @@ BROKEN = {
     "transfer_wallet_balance": "UPDATE transfer SET balance_after = NULL",
     "transfer_book_known": "UPDATE transfer SET book = 'shadow'",
     "debt_outstanding_within": "UPDATE debt SET outstanding = credits + 1",
+    "usage_bucket_counted": "UPDATE usage_bucket SET images = -1",
     "fill_positive": "UPDATE fill SET credits = 0",
     "refund_positive": "UPDATE refund SET credits = 0",
     "topup_via_known": "UPDATE topup SET via = 'cash'",
@@ -99,7 +100,7 @@ async def test_every_check_of_the_ledger_is_tried_here(owner):
         "topup",
         "card_refund",
     ]
-    tables += ["dispute", "auto_recharge"]
+    tables += ["dispute", "auto_recharge", "usage_bucket"]
     assert {row[0] for row in await owner.fetch(query, tables)} == set(BROKEN)
 
 
