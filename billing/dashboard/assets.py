@@ -8,8 +8,8 @@ from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
+from billing.dashboard.route import PageRoute
 from billing.dashboard.security import secured
 
 DIRECTORY = Path(__file__).with_name("assets")
@@ -40,4 +40,4 @@ async def asset(request: Request) -> Response:
     return secured(response)
 
 
-ROUTES = [Route("/assets/{version}/{name:path}", asset, include_in_schema=False)]
+ROUTES = [PageRoute("/assets/{version}/{name:path}", asset)]

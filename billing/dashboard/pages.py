@@ -6,11 +6,11 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from billing.api.auth import ACCOUNT, Key, Unavailable, session_key
 from billing.dashboard import frame
 from billing.dashboard.menu import ACCOUNT_PAGES, HOUSE_PAGES, Page, home
+from billing.dashboard.route import PageRoute
 from billing.dashboard.security import secured
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
@@ -65,7 +65,7 @@ def _nothing(request: Request, key: Key) -> Response:
 
 
 ROUTES = [
-    Route("/", signed_in(_home), include_in_schema=False),
-    *(Route(page.path, _endpoint(page), include_in_schema=False) for page in (*HOUSE_PAGES, *ACCOUNT_PAGES)),
-    Route("/accounts/{rest:path}", signed_in(_nothing), include_in_schema=False),
+    PageRoute("/", signed_in(_home)),
+    *(PageRoute(page.path, _endpoint(page)) for page in (*HOUSE_PAGES, *ACCOUNT_PAGES)),
+    PageRoute("/accounts/{rest:path}", signed_in(_nothing)),
 ]

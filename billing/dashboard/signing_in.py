@@ -5,10 +5,10 @@ from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from billing.api.auth import COOKIE, SESSION_SECONDS, Unavailable, same_origin, sign_in, sign_out
 from billing.dashboard import frame
+from billing.dashboard.route import PageRoute
 from billing.dashboard.security import secured
 
 _OURS = re.compile(r"/(?![/\\])[ -~]{0,2000}")
@@ -84,7 +84,7 @@ def _by_https(request: Request) -> bool:
 
 
 ROUTES = [
-    Route("/sign-in", show, methods=["GET"], include_in_schema=False),
-    Route("/sign-in", enter, methods=["POST"], include_in_schema=False),
-    Route("/sign-out", leave, methods=["POST"], include_in_schema=False),
+    PageRoute("/sign-in", show, methods=["GET"]),
+    PageRoute("/sign-in", enter, methods=["POST"]),
+    PageRoute("/sign-out", leave, methods=["POST"]),
 ]

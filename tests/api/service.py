@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 from starlette.testclient import TestClient
 
-from billing.api.app import create_app
+from billing.serve import application
 from billing.settings import Settings
 from billing.store.keys import new_secret
 from billing.store.price_books import publish_first
@@ -115,7 +115,7 @@ async def contents(connection: asyncpg.Connection) -> dict[str, tuple[int, str]]
 @contextmanager
 def serving(dsn: str, **settings: Any) -> Iterator[Api]:
     asyncio.run(publish_first(dsn))
-    app = create_app(Settings(admin_key=ADMIN_KEY, **settings), dsn)
+    app = application(Settings(admin_key=ADMIN_KEY, **settings), dsn)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield Api(client, dsn)
 
