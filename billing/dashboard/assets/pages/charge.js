@@ -2,12 +2,12 @@
 
 import { get, pages } from "../api.js";
 import { asked } from "../charge.js";
-import { el, replace } from "../dom.js";
+import { el } from "../dom.js";
 import { DASH, number, signed, size } from "../format.js";
 import { countdown, live, redraw } from "../live.js";
 import { accountPath, content, ids, language, pagePath } from "../page.js";
 import { badge, card, code, facts, flags, link, moment } from "../parts.js";
-import { empty, failure, fill } from "../states.js";
+import { empty, fill } from "../states.js";
 import { table } from "../table.js";
 import { known, plural, t, word } from "../texts.js";
 
@@ -69,7 +69,7 @@ function verdict(charge) {
   if (charge.status !== "settled") return t(`charge.is_${charge.status}`);
   const failed = charge.outputs.filter((output) => output.status === "failed").length;
   const delivered = charge.outputs.length - failed;
-  return [plural("charge.delivered", delivered), failed ? plural("charge.failed", failed) : ""].join(" ").trim();
+  return [delivered ? plural("charge.delivered", delivered) : t("charge.delivered_none"), failed ? plural("charge.failed", failed) : ""].join(" ").trim();
 }
 
 function outputsOf(charge) {

@@ -2,7 +2,7 @@
 
 import { get, getOr } from "../api.js";
 import { COLUMNS, asked, chargeLink } from "../charge.js";
-import { el, replace } from "../dom.js";
+import { el } from "../dom.js";
 import { DASH, credits, date, fromNow, number, zone } from "../format.js";
 import { expiry, left } from "../grant.js";
 import { countdown, live, redraw, update } from "../live.js";
@@ -31,7 +31,7 @@ const latest = el("div");
 let seen = null;
 let turns = 0;
 let flying = [];
-let pace = null;
+let pace; // undefined: not asked yet; null: nobody can say
 
 async function look() {
   const balance = await get(accountPath("balance"));
@@ -48,6 +48,14 @@ async function look() {
   }
   showFigures(balance);
   showGrants(balance);
+}
+
+// What changes seldom, or costs more to know.
+async function lookAround() {
+  const [settings, balance] = await Promise.all([get(accountPath()), get(accountPath("balance"))]);
+  redraw(notices, [settings.status, balance.debt], () => warnings(settings, balance.debt));
+  pace = await readPace(settings.created_at);
+  showDays(balance);
 }
 
 function showFigures(balance) {
@@ -73,7 +81,7 @@ function meaningOfAvailable(balance) {
 function showDays(balance) {
   if (!pace || !(pace.daily > 0)) {
     update(days.number, DASH);
-    update(days.note, t(pace ? "overview.no_pace" : "overview.pace_unknown"));
+    update(days.note, t(pace ? "overview.no_pace" : pace === null ? "overview.pace_unknown" : "state.loading"));
     return;
   }
   const left = Math.max(0, Number(balance.available)) / pace.daily;
@@ -151,25 +159,18 @@ function showLatest(charges) {
   });
 }
 
-function showNotices(settings, debt) {
-  replace(
-    notices,
+function warnings(settings, debt) {
+  return [
     settings.status === "suspended" && el("p", { class: "notice bad" }, t("overview.suspended")),
     debt > 0 && el("p", { class: "notice bad" }, t("overview.debt", { credits: credits(debt) })),
-  );
+  ];
 }
 
 fill(content, async () => {
-  const [settings, balance] = await Promise.all([get(accountPath()), get(accountPath("balance"))]);
+  const settings = await get(accountPath());
   if (settings.name) document.querySelector("h1").append(" ", el("small", { class: "muted" }, settings.name));
-  showNotices(settings, balance.debt);
-  pace = await readPace(settings.created_at);
   live(look);
-  live(async () => {
-    const [now, figures] = await Promise.all([get(accountPath()), get(accountPath("balance"))]);
-    pace = await readPace(now.created_at);
-    showNotices(now, figures.debt);
-  }, { every: 60_000 });
+  live(lookAround, { every: 60_000 });
   return [
     notices,
     el("div", { class: "figures" }, available.node, held.node, posted.node, days.node),
