@@ -104,6 +104,7 @@ async def list_all_charges(
     api_key_id: Search = None,
     end_user: Search = None,
     flag: Search = None,
+    flagged: Annotated[bool, Query(description="only charges with any flag")] = False,
     start: Start = None,
     end: End = None,
     cursor: Cursor = None,
@@ -111,7 +112,7 @@ async def list_all_charges(
 ) -> Any:
     """Charges across accounts, account by account, newest first."""
     clean(account_id=account_id, model=model, api_key_id=api_key_id, end_user=end_user, flag=flag)
-    where = Filter(account_id, status, model, api_key_id, end_user, flag, start, end)
+    where = Filter(account_id, status, model, api_key_id, end_user, flag, start, end, flagged)
     return await _list(caller.service, where, cursor, limit)
 
 

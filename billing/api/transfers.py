@@ -24,6 +24,7 @@ async def list_transfers(
     kind: Search = None,
     start: Start = None,
     end: End = None,
+    order: Annotated[Literal["asc", "desc"], Query(description="of their seq; `desc`: the newest first")] = "asc",
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Any:
@@ -31,7 +32,10 @@ async def list_transfers(
     if book == "money" and caller.key.role not in (ADMIN, FINANCE):
         raise Forbidden(caller.key.role)
     clean(kind=kind)
-    after = 0 if cursor is None else decode_cursor(cursor, int)[0]
+    beyond = None if cursor is None else decode_cursor(cursor, int)[0]
     where = TransferFilter(book, kind, start, end)
-    found = await journal.transfers(caller.service.engine, account_id, where, after=after, limit=limit + 1)
+    newest_first = order == "desc"
+    found = await journal.transfers(
+        caller.service.engine, account_id, where, newest_first=newest_first, beyond=beyond, limit=limit + 1
+    )
     return page(found, limit, lambda transfer: [transfer.seq], TransferShown.of)

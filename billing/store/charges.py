@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, any_, func, literal, or_, select, tuple_
+from sqlalchemy import Boolean, ColumnElement, and_, any_, func, literal, literal_column, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.core.charges import Charge, Output
@@ -18,6 +18,7 @@ from billing.store.tables import ChargeRow, OutputRow, RefundTable, columns_of
 
 _COLUMNS = columns_of(ChargeRow, Charge._fields)
 _C = ChargeRow.__table__.c  # type: ignore[attr-defined]
+_FLAGGED: ColumnElement[bool] = literal_column("charge.flags <> '{}'", Boolean)  # in the words of its index
 _DESCENDING = (_C.account_id, _C.authorized_at.desc(), _C.request_id.desc())
 
 
@@ -33,6 +34,7 @@ class Filter:
     flag: str | None = None
     start: datetime | None = None
     end: datetime | None = None
+    flagged: bool = False
 
     def conditions(self, now: datetime) -> list[ColumnElement[bool]]:
         wanted: list[ColumnElement[bool]] = []
@@ -44,6 +46,8 @@ class Filter:
         ):
             if value is not None:
                 wanted.append(column == value)
+        if self.flag is not None or self.flagged:
+            wanted.append(_FLAGGED)
         if self.flag is not None:
             wanted.append(literal(self.flag) == any_(_C.flags))
         if self.start is not None:

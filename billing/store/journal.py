@@ -27,13 +27,22 @@ class TransferFilter:
 
 
 async def transfers(
-    engine: AsyncEngine, account_id: str, where: TransferFilter, *, after: int, limit: int
+    engine: AsyncEngine,
+    account_id: str,
+    where: TransferFilter,
+    *,
+    newest_first: bool = False,
+    beyond: int | None,
+    limit: int,
 ) -> list[Transfer]:
-    """Transfers of one book in the order of their seq, beyond `after`. Raises AccountNotFound."""
+    """Transfers of one book in the order of their seq, or the other way round, beyond one. Raises AccountNotFound."""
     await account(engine, account_id)
     columns = columns_of(TransferRow, Transfer._fields)
     named = dict(zip(Transfer._fields, columns, strict=True))
-    query = select(*columns).where(named["account_id"] == account_id, named["book"] == where.book, named["seq"] > after)
+    seq = named["seq"]
+    query = select(*columns).where(named["account_id"] == account_id, named["book"] == where.book)
+    if beyond is not None:
+        query = query.where(seq < beyond if newest_first else seq > beyond)
     if where.kind is not None:
         query = query.where(named["kind"] == where.kind)
     if where.start is not None:
@@ -41,7 +50,10 @@ async def transfers(
     if where.end is not None:
         query = query.where(named["effective_at"] < where.end)
     async with reading(engine) as connection:
-        return [Transfer(*row) for row in await connection.execute(query.order_by(named["seq"]).limit(limit))]
+        return [
+            Transfer(*row)
+            for row in await connection.execute(query.order_by(seq.desc() if newest_first else seq).limit(limit))
+        ]
 
 
 _GRANTS = f"""

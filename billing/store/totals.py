@@ -1,4 +1,4 @@
-"""Totals over all accounts, for the metrics."""
+"""Totals over all accounts."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from billing.store.snapshot import reading
 
 _TOTALS = """
-    SELECT count(*), coalesce(sum(posted), 0), coalesce(sum(held), 0), coalesce(sum(debt), 0),
+    SELECT count(*), coalesce(sum(posted), 0), coalesce(sum(held), 0), coalesce(sum(frozen), 0), coalesce(sum(debt), 0),
+        count(*) FILTER (WHERE debt > 0),
         (SELECT count(*) FROM hold), (SELECT count(*) FROM hold WHERE expires_at <= clock_timestamp())
     FROM account"""
 
@@ -19,7 +20,9 @@ class Totals:
     accounts: int
     posted: int
     held: int
+    frozen: int
     debt: int
+    owing_accounts: int
     open_holds: int
     due_holds: int
 
@@ -27,5 +30,4 @@ class Totals:
 async def totals(engine: AsyncEngine) -> Totals:
     async with reading(engine) as connection:
         row = (await connection.exec_driver_sql(_TOTALS)).one()
-        accounts, posted, held, debt, holds, due = tuple(row)
-        return Totals(accounts, int(posted), int(held), int(debt), holds, due)
+        return Totals(*map(int, row))

@@ -47,6 +47,8 @@ ROUTES = [
     Route("POST", f"{C}/refunds", REFUNDING, {"refund_id": "{new}", "reason": "r"}, 201),
     Route("GET", f"{C}/refunds", READERS),
     Route("GET", f"{C}/explain", READERS),
+    Route("GET", "/v1/balances", ("admin", "gateway", "finance")),
+    Route("GET", "/v1/totals", OVERSEEING),
     Route("POST", "/v1/charges/batch", CHARGING, {"operations": []}),
     Route("GET", f"{A}/transfers", READERS),
     Route("GET", f"{A}/statements", READERS),
