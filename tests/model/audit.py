@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 TABLES = (
     "transfer", "grant", "charge", "output", "hold", "debt", "fill", "refund", "account_change", "topup", "card_refund",
-    "dispute", "stripe_transaction",
+    "dispute", "stripe_transaction", "usage_bucket", "usage_day",
 )  # fmt: skip
 ORDERS = {"transfer": "book, seq", "output": "request_id, index", "grant": "seq", "debt": "seq", "refund": "first_seq"}
 ROUTES = {
@@ -124,9 +124,44 @@ def _check(rows):
     moments = [grant["expires_at"] for grant in waiting if grant["expires_at"]]
     moments += [hold["expires_at"] for hold in rows.hold]
     assert not moments or account["due_at"] <= min(moments), "what is due would be overlooked"
+    _check_usage(rows)
     _check_money(rows, money, originals)
     _check_topups(rows, money)
     _check_transactions(rows, money)
+
+
+def _check_usage(rows):
+    """I11: what is counted, by the quarter of an hour and by the day, is what was billed less what was refunded."""
+    charges = {charge["request_id"]: charge for charge in rows.charge}
+    outputs = {(output["request_id"], output["index"]): output for output in rows.output}
+    quarters, days = defaultdict(lambda: [0, 0, 0, 0]), defaultdict(lambda: [0, 0, 0, 0])
+
+    def count(output, at, *counts):
+        charge = charges[output["request_id"]]
+        kind = (
+            charge["model"], charge["operation"], output["size_tier"] or "", charge["billed_quality"],
+            charge["api_key_id"] or "",
+        )  # fmt: skip
+        minutes = int(at.timestamp()) // 900 * 15
+        for place, number in enumerate(counts):
+            quarters[(minutes, *kind)][place] += number
+
+    for output in rows.output:
+        delivered = output["status"] == "succeeded"
+        at = charges[output["request_id"]]["resolved_at"]
+        count(output, at, output["index"] == 0, delivered, not delivered, output["credits"])
+    for refund in rows.refund:
+        for index, credits in json.loads(refund["outputs"]):
+            count(outputs[refund["request_id"], index], refund["created_at"], 0, 0, 0, -credits)
+    found = {(int(row["quarter_hour"].timestamp()) // 60, *row[2:7]): list(row[7:]) for row in rows.usage_bucket}
+    assert found == quarters
+    last_day = int(rows.account["last_at"].timestamp()) // 86_400 * 1440
+    for (minutes, *kind), counts in quarters.items():
+        if minutes < last_day:
+            for place, number in enumerate(counts):
+                days[(minutes // 1440 * 1440, *kind)][place] += number
+    summed = {(int(row["day"].timestamp()) // 60, *row[2:7]): [part[-1] for part in row[8:]] for row in rows.usage_day}
+    assert summed == days
 
 
 def _check_money(rows, money, originals):

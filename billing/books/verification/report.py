@@ -12,6 +12,7 @@ TITLES: Final = {
     "I6": "What is left of grants, less debt, is what is posted",
     "I9": "Failed outputs cost nothing, a bill is the sum of its outputs",
     "I10": "The journal's chains verify and nobody may rewrite them",
+    "I11": "Usage is what was billed, less what was refunded",
     "I12": "Deferred revenue is what was paid and not returned",
     "I13": "Transfers carry what Stripe booked, and payouts add up",
 }

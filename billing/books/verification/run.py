@@ -20,6 +20,7 @@ from billing.books.verification.refunds import check_refunds
 from billing.books.verification.report import TITLES, Checked, Finding, Findings, Report
 from billing.books.verification.settlements import check_settlements
 from billing.books.verification.topups import TOPUPS
+from billing.books.verification.usage import USAGE
 from billing.core.refusals import AccountNotFound
 from billing.store.engine import read_engine
 from billing.store.snapshot import snapshot
@@ -27,7 +28,7 @@ from billing.store.snapshot import snapshot
 Progress = Callable[[str, int, int], None]
 
 _CHECKS: Final = (*JOURNAL, *HOLDS, *CHARGES, *FUNDS, *TOPUPS, *CLEARING)
-_UNFOLDING: Final = (REFUNDED_OUTPUTS, RECOMPUTED, OUTSTANDING)  # of refunds whose papers are in order
+_UNFOLDING: Final = (REFUNDED_OUTPUTS, *USAGE, RECOMPUTED, OUTSTANDING)  # of refunds whose papers are in order
 _LOOKED_AT: Final = {
     "I1": ("account", "grant", "charge", "refund", "card_refund", "dispute", "transfer"),
     "I2": ("account", "transfer"),
@@ -35,6 +36,7 @@ _LOOKED_AT: Final = {
     "I4": ("charge", "account_change"),
     "I5": ("charge", "refund"),
     "I6": ("account", "grant", "debt", "fill", "refund", "card_refund", "dispute"),
+    "I11": ("usage_bucket", "usage_day", "output", "refund"),
     "I12": ("account", "grant", "topup", "card_refund", "dispute", "transfer"),
     "I13": ("stripe_transaction", "payout_item", "transfer"),
 }
