@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from billing.client.call import Flow, Plan, scope
 from billing.client.charge import ChargeCalls
@@ -170,7 +170,7 @@ class Charging:
                 if problem.code != "charge_not_open":
                     raise
                 yield from self._settling_closed(outputs, problem.facts.get("charge_status"))
-            self._outcome = "settled" if self.bill["status"] == "settled" else "voided"
+            self._conclude()
         except Problem as problem:
             if not self._delivery.delivered:
                 self._leave(f"nothing was delivered, and settling failed: {problem}")
@@ -187,20 +187,28 @@ class Charging:
         if self._delivery.delivered and status in ("voided", "expired"):
             _log.warning("%s: was %s meanwhile, and the images were delivered: settled by force", self, status)
             self._bill = yield from _calls.settle(self.account_id, self.request_id, outputs, force=True)
-            return
-        self._bill = yield from _calls.read_charge(self.account_id, self.request_id)
-        _log.warning("%s: was %s by somebody else meanwhile; that stands", self, status)
+        else:
+            yield from self._reading_what_stands()
 
     def _voiding(self, reason: str) -> Flow[None]:
         try:
-            self._bill = yield from _calls.void(self.account_id, self.request_id, reason=reason)
-            self._outcome = "voided"
+            try:
+                self._bill = yield from _calls.void(self.account_id, self.request_id, reason=reason)
+            except Problem as problem:
+                if problem.code != "charge_not_open":
+                    raise
+                yield from self._reading_what_stands()
+            self._conclude()
         except Problem as problem:
-            if problem.code == "charge_not_open" and problem.facts.get("charge_status") in ("settled", "voided"):
-                self._outcome = cast(Outcome, problem.facts["charge_status"])
-                _log.warning("%s: was %s by somebody else meanwhile; that stands", self, self._outcome)
-            else:
-                self._leave(f"voiding failed: {problem}")
+            self._leave(f"voiding failed: {problem}")
+
+    def _reading_what_stands(self) -> Flow[None]:
+        self._bill = yield from _calls.read_charge(self.account_id, self.request_id)
+        _log.warning("%s: was %s by somebody else meanwhile; that stands", self, self._bill["status"])
+
+    def _conclude(self) -> None:
+        status = self.bill["status"]
+        self._outcome = status if status in ("settled", "voided") else "left_to_expire"
 
     def _leave(self, why: str) -> None:
         self._outcome = "left_to_expire"

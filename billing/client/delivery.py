@@ -16,6 +16,7 @@ from billing.client.output import (
     read_item,
 )
 
+# What JSON parses to beside objects and lists, and bytes.
 _PLAIN = (str, bytes, bytearray, memoryview, bool, int, float, type(None))
 
 
@@ -33,23 +34,22 @@ class Delivery:
 
         Raises TypeError for an object that is nothing of this, an unread HTTP response for example.
         """
+        several = delivered if isinstance(delivered, (list, tuple)) else [delivered]
+        for one in several:
+            _check_kind(one)
         self.reported = True
-        if isinstance(delivered, (list, tuple)):
-            for one in delivered:
-                if items_of(one) is not None:
-                    self.add(one)
-                elif not _is_partial(one):
-                    self._keep(read_image(self._next_free(), one))
-        elif _is_answer(delivered):
-            # The message of an answer without images is why they are missing.
-            self._why_missing = message_of(delivered) or self._why_missing
-            for item in items_of(delivered) or []:
-                self._keep(read_item(self._next_free(), item))
-        elif not _is_partial(delivered):
-            self._keep(read_image(self._next_free(), delivered))
+        for one in several:
+            if _is_answer(one) or (one is delivered and _says_only_why(one)):
+                # The message of an answer without images is why they are missing.
+                self._why_missing = message_of(one) or self._why_missing
+                for item in items_of(one) or []:
+                    self._keep(read_item(self._next_free(), item))
+            elif not _is_partial(one):
+                self._keep(read_image(self._next_free(), one))
 
     def put(self, index: int, image: object) -> None:
-        """One image, at its index from 0."""
+        """One image, at its index from 0. Raises TypeError as `add` does."""
+        _check_kind(image)
         self._keep(read_image(_index(index), image))
 
     def fail(self, index: int, reason: str) -> None:
@@ -76,15 +76,23 @@ class Delivery:
         return next(index for index in range(len(self._outputs) + 1) if index not in self._outputs)
 
 
+def _check_kind(delivered: object) -> None:
+    """Refuses what no provider's answer parses to: it would pass for a failure, and go unbilled for ever."""
+    if isinstance(delivered, (*_PLAIN, Mapping)) or hasattr(delivered, "b64_json"):
+        return
+    if not isinstance(getattr(delivered, "data", _check_kind), (list, tuple, type(None))):
+        raise TypeError(f"{type(delivered).__name__} is neither an image nor a provider's parsed answer")
+
+
 def _is_answer(delivered: object) -> bool:
-    """Whether it is a provider's whole answer, as opposed to an image or an item that holds one."""
-    if isinstance(delivered, _PLAIN) or member(delivered, "b64_json") or member(delivered, "url"):
-        return False
-    if isinstance(delivered, Mapping) or hasattr(delivered, "data"):
-        return True
-    if hasattr(delivered, "b64_json"):
-        return False
-    raise TypeError(f"{type(delivered).__name__} is neither an image nor a provider's parsed answer")
+    if isinstance(delivered, Mapping):
+        return "data" in delivered
+    return not isinstance(delivered, _PLAIN) and not hasattr(delivered, "b64_json")
+
+
+def _says_only_why(delivered: object) -> bool:
+    """Whether it is an answer in place of images: `{"error": …}`, or nothing at all."""
+    return isinstance(delivered, Mapping) and not (delivered.get("b64_json") or delivered.get("url"))
 
 
 def _is_partial(delivered: object) -> bool:

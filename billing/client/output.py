@@ -64,13 +64,14 @@ def read_image(index: int, image: object) -> Output:
 
 def read_item(index: int, item: object) -> Output:
     """The output that an item of `data[]` is."""
+    if not isinstance(item, Mapping) and not hasattr(item, "b64_json"):
+        return failed(index, "not an image")
     text, url = member(item, "b64_json"), member(item, "url")
     if isinstance(text, str) and text:
         return _read_text(index, text)
     if isinstance(url, str) and url:
         return succeeded(index, None, "delivered by URL, not measured")
-    known = isinstance(item, Mapping) or hasattr(item, "b64_json")
-    return failed(index, message_of(item) or ("no image in this item" if known else "not an image"))
+    return failed(index, message_of(item) or "no image in this item")
 
 
 def succeeded(index: int, size: Size | None, reason: str | None = None) -> Output:
