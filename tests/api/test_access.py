@@ -51,6 +51,8 @@ ROUTES = [
     Route("GET", "/v1/totals", OVERSEEING),
     Route("POST", "/v1/charges/batch", CHARGING, {"operations": []}),
     Route("GET", f"{A}/transfers", READERS),
+    Route("GET", f"{A}/usage", READERS, status=422),
+    Route("GET", "/v1/usage", OVERSEEING, status=422),
     Route("GET", f"{A}/statements", READERS),
     Route("GET", f"{A}/statements/{{month}}", READERS, status=422),
     Route("GET", "/v1/price-books", READERS),
