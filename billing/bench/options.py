@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 STORED = 2_000_000
+USAGE_OUTPUTS = 1_000_000
 STORED_SECONDS = 60.0  # long enough to span a checkpoint and what it costs afterwards
 
 
@@ -20,11 +21,14 @@ class Options:
     callers: int = 4
     turn_seconds: float = 2.0
     warm_up_seconds: float = 1.0
+    usage_outputs: int = USAGE_OUTPUTS
 
     def filled_in(self) -> "Options":
         """With what `quick` means and the defaults that depend on it."""
         if self.quick:
-            return replace(self, stored=0, seconds=self.seconds or 4.0)
+            return replace(
+                self, stored=0, usage_outputs=min(self.usage_outputs, USAGE_OUTPUTS // 10), seconds=self.seconds or 4.0
+            )
         return replace(self, seconds=self.seconds or 10.0)
 
     @property

@@ -11,6 +11,7 @@ SMALLEST = {
     "seconds": 0.2,
     "turn_seconds": 0.1,
     "warm_up_seconds": 0.05,
+    "usage_outputs": 2_000,
 }
 
 
@@ -20,7 +21,7 @@ def test_a_quick_run_writes_every_measurement_beside_its_floor(tmp_path, capsys)
     assert run(Options(quick=True, json=found, **SMALLEST)) == 0
 
     document = json.loads(found.read_text())
-    (measurements,) = document["sections"].values()
+    measurements, usage = document["sections"].values()
     assert [one["name"] for one in measurements] == [
         "authorize + settle",
         "one step",
@@ -33,5 +34,13 @@ def test_a_quick_run_writes_every_measurement_beside_its_floor(tmp_path, capsys)
     ]
     assert all(turn["count"] > 0 for one in measurements for turn in one["ours"]["turns"])
     assert [one["ratio"] is not None for one in measurements] == [True] * 5 + [False, True, False]
+    assert [one["name"].partition(" outputs, ")[2] for one in usage] == [
+        "by day and kind, Madrid",
+        "in all, Kathmandu",
+        "by day and key, UTC",
+        "one of 100,000 end users, by day",
+        "the same beside 4 other such accounts",
+    ]
+    assert all(one["ours"]["p50_ms"] > 0 for one in usage)
     assert {"processor", "cores", "memory", "PostgreSQL", "settings", "libraries"} <= set(document["machine"])
     assert "authorize + settle" in capsys.readouterr().out
