@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check coverage lint bench clean
+.PHONY: help install demo serve test browser check coverage lint bench clean
 
 is_new_enough = import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
@@ -12,6 +12,8 @@ UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .uv/bin/uv)
 RUN := .venv/bin
 ARGS ?=
 WORKERS ?= 2
+SUDO ?= sudo
+BROWSERS := chromium chromium-browser google-chrome-stable google-chrome
 
 # The environment of whoever calls must not lead uv to another place or another Python.
 unexport VIRTUAL_ENV PYTHONHOME
@@ -30,7 +32,16 @@ serve: .venv/.synced  ## start the service, with an embedded PostgreSQL unless D
 	$(RUN)/billing serve $(ARGS)
 
 test: .venv/.synced  ## run the tests
+	@$(MAKE) --no-print-directory browser SUDO='sudo -n' || echo 'the tests that need a browser are skipped'
 	$(RUN)/pytest -n $(WORKERS) -q $(ARGS)
+
+# What is there already is not touched. From `test` nobody is asked for a password.
+browser:  ## install the Chromium that the tests look at the dashboard with
+	@for browser in $(BROWSERS); do ! command -v $$browser >/dev/null || exit 0; done; \
+	command -v apt-get >/dev/null || { echo 'no Chromium, and no apt-get to install it with' >&2; exit 1; }; \
+	if test "$$(id -u)" -eq 0; then root=; else root='$(SUDO)'; fi; \
+	echo 'installing Chromium and a font'; export DEBIAN_FRONTEND=noninteractive; \
+	$$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null
 
 lint: .venv/.synced  ## style, types and the rooms' imports
 	$(RUN)/ruff check .
