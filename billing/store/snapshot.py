@@ -64,5 +64,7 @@ async def _driven(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
         try:
             yield raw
         finally:
+            if raw.is_in_transaction():  # cancelled while it began or ended one: the next to come would read the past
+                raw.terminate()
             if raw.is_closed():  # the pool does not see what happens to it here, and would hand it out for ever
                 await connection.invalidate()

@@ -4,6 +4,7 @@
 through the primary key. There is no index on `posted_at`: every charge would pay for it.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,32 +36,33 @@ _LAST_BEFORE = """
             OFFSET 0) m
         WHERE b.high - b.low > 1)
     SELECT b.low, coalesce(t.balance_after, 0), coalesce(t.hash, $4)
-    FROM bisected b LEFT JOIN transfer t ON t.account_id = $1 AND t.book = 'wallet' AND t.seq = b.low
+    FROM bisected b LEFT JOIN LATERAL (
+        SELECT * FROM transfer WHERE account_id = $1 AND book = 'wallet' AND seq = b.low OFFSET 0) t ON true
     WHERE b.high - b.low = 1 ORDER BY b.place"""
 _MOVED = "t.account_id = $1 AND t.book = 'wallet' AND t.seq BETWEEN $2 AND $3"
 _TOTALS = f"""
     SELECT t.kind, count(*), sum(CASE t.credit WHEN 'wallet' THEN t.amount ELSE -t.amount END)
-    FROM transfer t WHERE {_MOVED} GROUP BY t.kind ORDER BY t.kind"""
-# A bill may be several movements, and so may a refund: the first of them stands for it.
+    FROM transfer t WHERE {_MOVED} GROUP BY t.kind"""
+# A bill may be several movements: the first of them stands for it. A refund is made when it is posted.
 _SUBTOTALS = f"""
-    SELECT c.model, o.size_tier, c.billed_quality, sum(o.images), sum(o.failed), sum(o.settled), sum(o.refunded),
-        sum(o.settled) - sum(o.refunded)
+    SELECT model, size_tier, quality, sum(images), sum(failed_images), sum(settled), sum(refunded)
     FROM (
-        SELECT o.request_id, o.size_tier, (o.status = 'succeeded')::integer AS images,
-            (o.status = 'failed')::integer AS failed, o.credits AS settled, 0 AS refunded
+        SELECT c.model, o.size_tier, c.billed_quality AS quality,
+            count(*) FILTER (WHERE o.status = 'succeeded') AS images,
+            count(*) FILTER (WHERE o.status = 'failed') AS failed_images, sum(o.credits) AS settled, 0 AS refunded
         FROM transfer t
-        JOIN charge s ON s.account_id = $1 AND s.request_id = t.request_id AND s.first_seq = t.seq
+        JOIN charge c ON c.account_id = $1 AND c.request_id = t.request_id AND c.first_seq = t.seq
         JOIN output o ON o.account_id = $1 AND o.request_id = t.request_id
-        WHERE {_MOVED} AND t.kind = 'settle'
+        WHERE {_MOVED} AND t.kind = 'settle' GROUP BY 1, 2, 3
         UNION ALL
-        SELECT r.request_id, o.size_tier, 0, 0, 0, (part ->> 1)::bigint
-        FROM transfer t
-        JOIN refund r ON r.account_id = $1 AND r.refund_id = t.refund_id AND r.first_seq = t.seq
+        SELECT c.model, o.size_tier, c.billed_quality, 0, 0, 0, (part ->> 1)::bigint
+        FROM refund r
         CROSS JOIN LATERAL jsonb_array_elements(r.outputs::jsonb) part
+        JOIN charge c ON c.account_id = $1 AND c.request_id = r.request_id
         JOIN output o ON o.account_id = $1 AND o.request_id = r.request_id AND o.index = (part ->> 0)::integer
-        WHERE {_MOVED} AND t.kind = 'refund') o
-    JOIN charge c ON c.account_id = $1 AND c.request_id = o.request_id
-    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
+        WHERE r.account_id = $1 AND r.created_at >= $4 AND r.created_at < $5 AND r.first_seq BETWEEN $2 AND $3) part
+    GROUP BY 1, 2, 3"""
+_HASHED = "SET LOCAL enable_sort = off"  # sums of millions of images: their groups are few, and fit in a hash table
 _PAGE = f"SELECT {TRANSFER} FROM transfer t WHERE {_MOVED} ORDER BY t.seq"
 
 
@@ -86,7 +88,7 @@ class Figures:
     """A month of a wallet: between which positions, what by kind of movement, and what by kind of image.
 
     `totals`: (kind, movements, signed change). `subtotals`: (model, size_tier, quality, images, failed images,
-    credits settled, credits refunded, the difference).
+    credits settled, credits refunded), by name and failed ones last.
     """
 
     asset: str
@@ -94,7 +96,7 @@ class Figures:
     opening: Position
     closing: Position
     totals: list[tuple[str, int, int]]
-    subtotals: list[tuple[str, str | None, str, int, int, int, int, int]]
+    subtotals: list[tuple[str, str | None, str, int, int, int, int]]
 
 
 async def life(engine: AsyncEngine, account_id: str) -> Life:
@@ -127,10 +129,12 @@ async def figures(engine: AsyncEngine, account_id: str, start: datetime, end: da
         asset, _, last_seq, _, now = await _account(connection, account_id)
         opening, closing = await _positions(connection, account_id, last_seq, (start, end))
         moved = account_id, opening.seq + 1, closing.seq
-        totals = [(kind, count, int(change)) for kind, count, change in await connection.fetch(_TOTALS, *moved)]
-        # Sums of 64-bit integers are of any size, and exact.
-        found = await connection.fetch(_SUBTOTALS, *moved)
-        subtotals = [(*of[:3], *(int(amount) for amount in of[3:])) for of in found]
+        await connection.execute(_HASHED)
+        kinds = await connection.fetch(_TOTALS, *moved)
+        sums = await connection.fetch(_SUBTOTALS, *moved, start, end)
+    # Sums of 64-bit integers are of any size, and exact.
+    totals = sorted((kind, count, int(change)) for kind, count, change in kinds)
+    subtotals = sorted(((*of[:3], *(int(amount) for amount in of[3:])) for of in sums), key=_by_name)
     return Figures(asset, now, opening, closing, totals, subtotals)
 
 
@@ -149,9 +153,19 @@ async def movements(
     The journal never changes, so each page is right by itself: nobody who reads slowly keeps a session or a snapshot.
     """
     for seq in range(first_seq, last_seq + 1, at_once):
-        async with snapshot(engine) as connection:
-            found = await connection.fetch(_PAGE, account_id, seq, min(seq + at_once - 1, last_seq))
-        yield [Transfer(*row) for row in found]
+        # Whoever hangs up is cancelled again and again: a read in its midst would lose its session to that.
+        reading = asyncio.ensure_future(_page(engine, account_id, seq, min(seq + at_once - 1, last_seq)))
+        yield await asyncio.shield(reading)
+
+
+async def _page(engine: AsyncEngine, account_id: str, first_seq: int, last_seq: int) -> list[Transfer]:
+    async with snapshot(engine) as connection:
+        return [Transfer(*row) for row in await connection.fetch(_PAGE, account_id, first_seq, last_seq)]
+
+
+def _by_name(subtotal: tuple[str, str | None, str, int, int, int, int]) -> tuple[str, bool, str, str]:
+    model, size_tier, quality, *_ = subtotal
+    return model, size_tier is None, size_tier or "", quality
 
 
 async def _account(connection: asyncpg.Connection, account_id: str) -> asyncpg.Record:

@@ -82,7 +82,7 @@ async def issue(engine: Engine, work: Engine, signing: Signing, account_id: str,
         opening.hash,
         closing.hash,
         tuple(Total(*total) for total in figures.totals),
-        tuple(Subtotal(*subtotal) for subtotal in figures.subtotals),
+        tuple(Subtotal(*of, of[-2] - of[-1]) for of in figures.subtotals),
     )
     return Issued(statement, key.sign(statement), engine)
 
