@@ -34,6 +34,7 @@ ACCOUNT_PAGES = (
     Page("grants", f"{_A}/grants"),
     Page("ledger", f"{_A}/ledger"),
     Page("statements", f"{_A}/statements"),
+    Page("statement", f"{_A}/statements/{{month}}", under="statements"),
     Page("prices", f"{_A}/prices"),
     Page("topups", f"{_A}/topups"),
     Page("recharge", f"{_A}/auto-recharge"),
@@ -41,6 +42,7 @@ ACCOUNT_PAGES = (
 HOUSE_PAGES = (
     Page("accounts", "/accounts", CHOOSING),
     Page("totals", "/totals", HOUSE),
+    Page("spend", "/spend", HOUSE),
     Page("exceptions", "/exceptions", HOUSE),
     Page("events", "/events", HOUSE),
 )

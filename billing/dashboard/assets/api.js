@@ -87,7 +87,8 @@ function read(text) {
   }
 }
 
-function exact(key, value, context) {
+// A reviver for JSON.parse.
+export function exact(key, value, context) {
   if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
   return context && /^-?\d+$/.test(context.source) ? BigInt(context.source) : value;
 }

@@ -13,7 +13,7 @@ const TONES = {
   grant: { open: "good", frozen: "warn", lapsed: "warn", expired: "plain", revoked: "bad", spent: "plain" },
   output: { succeeded: "good", failed: "plain" },
   account: { active: "good", suspended: "bad" },
-  topup: { open: "busy", paid: "good", failed: "bad", expired: "plain", refunded: "warn", disputed: "bad" },
+  topup: { pending: "busy", paid: "good", failed: "bad", expired: "plain", refunded: "warn", disputed: "bad" },
 };
 
 // badge("status", "settled"): the text is `status.settled`, the colour that of the table above, or `tone`.

@@ -6,8 +6,9 @@ import { empty, failure, loading } from "./states.js";
 import { t } from "./texts.js";
 
 // columns: [{ label, cell: (row) => node or text, kind: "number" | undefined }]. The caption is for screen readers
-// unless `shown`. The roles keep it a table where the styles make blocks of its cells.
-export function table({ caption, columns, rows, shown = false }) {
+// unless `shown`; `total` is a row that sums up the others. The roles keep it a table where the styles make blocks of
+// its cells.
+export function table({ caption, columns, rows, total = null, shown = false }) {
   const heads = columns.map(({ label, kind }) => el("th", { scope: "col", role: "columnheader", class: kind }, label));
   const body = el("tbody", { role: "rowgroup" });
   const node = el(
@@ -16,6 +17,7 @@ export function table({ caption, columns, rows, shown = false }) {
     el("caption", { class: shown ? null : "visually-hidden" }, caption),
     el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, heads)),
     body,
+    total && el("tfoot", { role: "rowgroup" }, tableRow(columns, total)),
   );
   const add = (more) => body.append(...more.map((row) => tableRow(columns, row)));
   add(rows);

@@ -1,10 +1,12 @@
-// Accounts: choose one to look at.
+// Accounts: how each stands; choose one to look at.
 
+import { bind, read } from "../address.js";
 import { get } from "../api.js";
 import { el, replace } from "../dom.js";
+import { number } from "../format.js";
 import { content, pagePathOf } from "../page.js";
-import { badge, card, field, link, moment } from "../parts.js";
-import { failure } from "../states.js";
+import { badge, card, choice, field, link, moment } from "../parts.js";
+import { empty, failure } from "../states.js";
 import { listing } from "../table.js";
 import { t } from "../texts.js";
 
@@ -27,16 +29,31 @@ function search() {
   return el("div", { class: "stack" }, form, answer);
 }
 
+const NAMES = ["prefix", "owing"];
+const form = el("form", { class: "filters", "aria-label": t("filter.title") },
+  field(t("accounts.prefix"), el("input", { name: "prefix", maxlength: 64, autocomplete: "off", spellcheck: "false", pattern: "[A-Za-z0-9_.:\\-]+" })),
+  field(t("accounts.which"), choice("owing", [["", t("accounts.every")], ["true", t("accounts.owing")]])),
+  el("div", { class: "actions" },
+    el("button", {}, t("filter.apply")),
+    el("button", { type: "button", class: "quiet", onclick: () => filters.clear() }, t("filter.clear"))));
+
 const list = listing({
-  path: "/v1/accounts",
+  path: "/v1/balances",
   caption: t("accounts.title"),
-  nothing: t("accounts.none"),
+  query: read(NAMES),
+  nothing: () => empty(t(NAMES.some((name) => read(NAMES)[name]) ? "accounts.none_match" : "accounts.none")),
   columns: [
-    { label: t("accounts.account"), cell: (account) => link(pagePathOf(account.account_id), el("code", {}, account.account_id)) },
-    { label: t("accounts.name"), cell: (account) => account.name ?? "" },
+    { label: t("accounts.account"), cell: (account) => el("div", {},
+      link(pagePathOf(account.account_id), el("code", {}, account.account_id)),
+      account.name ? el("span", { class: "aside" }, account.name) : null) },
     { label: t("charge.status"), cell: (account) => badge("account", account.status) },
+    { label: t("overview.posted"), kind: "number", cell: (account) => number(account.posted) },
+    { label: t("overview.held"), kind: "number", cell: (account) => number(account.held) },
+    { label: t("overview.available"), kind: "number", cell: (account) => number(account.available) },
+    { label: t("accounts.debt"), kind: "number", cell: (account) => (account.debt ? el("strong", { class: "owed" }, number(account.debt)) : number(0)) },
     { label: t("accounts.created"), cell: (account) => moment(account.created_at) },
   ],
 });
+const filters = bind(form, NAMES, (values) => list.reload(values));
 
-replace(content, card(null, search()), card(null, list.node));
+replace(content, card(null, search()), card(null, form), card(null, list.node));

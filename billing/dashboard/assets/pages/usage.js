@@ -1,8 +1,10 @@
-// Nothing yet.
+// Usage: what was spent, over time and by what.
 
-import { content } from "../page.js";
-import { empty } from "../states.js";
-import { replace } from "../dom.js";
-import { t } from "../texts.js";
+import { accountPath } from "../page.js";
+import { report } from "../usage.js";
 
-replace(content, empty(t("state.unfinished")));
+report({
+  path: accountPath("usage"),
+  dimensions: ["model", "size_tier", "quality", "operation", "api_key_id", "end_user"],
+  usual: "model",
+});
