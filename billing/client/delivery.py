@@ -63,10 +63,9 @@ class Delivery:
 
     def outputs(self, n: int) -> list[Output]:
         """All outputs by index; those below `n` that nobody reported have failed."""
-        for index in range(n):
-            if index not in self._outputs:
-                self._outputs[index] = failed(index, self._why_missing)
-        return [self._outputs[index] for index in sorted(self._outputs)][:MOST_OUTPUTS]
+        missing = {index: failed(index, self._why_missing) for index in range(n)}
+        outputs = missing | self._outputs
+        return [outputs[index] for index in sorted(outputs)][:MOST_OUTPUTS]
 
     def _keep(self, output: Output) -> None:
         self.reported = True

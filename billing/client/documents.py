@@ -145,6 +145,7 @@ class UsageResult(TypedDict):
     images: int
     failed_images: int
     credits: int
+    account_id: str | None
     model: str | None
     size_tier: str | None
     quality: str | None

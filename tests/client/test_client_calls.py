@@ -230,23 +230,31 @@ def test_a_list_without_pages_is_read_whole() -> None:
 
 
 def test_usage_is_read_page_after_page() -> None:
+    """A bucket that goes on on the next page is one bucket."""
     pages: list[Reply | HangUp | Silence] = [
-        Reply(200, {"data": [{"start_time": 0}], "has_more": True, "next_page": "p2"}),
-        Reply(200, {"data": [{"start_time": 86400}], "has_more": False, "next_page": None}),
+        Reply(200, {"data": [{"start_time": 0, "results": [1]}], "has_more": True, "next_page": "p2"}),
+        Reply(
+            200,
+            {
+                "data": [{"start_time": 0, "results": [2]}, {"start_time": 86400, "results": [3]}],
+                "has_more": False,
+                "next_page": None,
+            },
+        ),
     ]
 
     async def scene(billing: BillingClient, server: ScriptedServer) -> None:
         start = datetime(2026, 3, 1, tzinfo=UTC)
         buckets = await billing.usage(
-            "acme", start=start, end=start + timedelta(days=2), group_by=("model", "size_tier")
+            "acme", start=start, end=start + timedelta(days=2), group_by=("model", "size_tier"), quality=("low", "high")
         )
-        assert [bucket["start_time"] for bucket in buckets] == [0, 86400]
+        assert [(bucket["start_time"], bucket["results"]) for bucket in buckets] == [(0, [1, 2]), (86400, [3])]
 
     server, _ = play(pages, scene)
     first, second = (request.target for request in server.requests)
     assert first == (
         "/v1/accounts/acme/usage?start_time=1772323200&end_time=1772496000&bucket_width=1d"
-        "&group_by=model%2Csize_tier&tz=UTC"
+        "&group_by=model%2Csize_tier&tz=UTC&quality=low&quality=high"
     )
     assert second == first + "&page=p2"
 
