@@ -1,0 +1,64 @@
+"""`python -m ops.reference_gateway` serves the gateway; settings come from the environment (`settings.py`).
+
+Without GATEWAY_PROVIDER_URL the stand-in provider is started beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server import Server
+
+from ops.reference_gateway.settings import Settings
+
+
+def main() -> None:
+    if "GATEWAY_PROVIDER_URL" in os.environ:
+        _serve()
+    else:
+        with _stand_in() as url:
+            os.environ["GATEWAY_PROVIDER_URL"] = url
+            _serve()
+
+
+def _serve() -> None:
+    try:
+        settings = Settings.read(os.environ)
+    except ValueError as error:
+        sys.exit(str(error))
+    print(f"Gateway on http://{settings.host}:{settings.port}/v1, provider {settings.provider_url}", flush=True)
+    Server(
+        "ops.reference_gateway.app:serve",
+        factory=True,
+        interface=Interfaces.ASGI,
+        address=settings.host,
+        port=settings.port,
+        workers=1,  # tasks and answers are kept in memory
+        log_level=LogLevels.warning,
+        log_access=False,
+        workers_kill_timeout=30,
+    ).serve()
+
+
+@contextmanager
+def _stand_in() -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ops.reference_gateway.stand_in"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().decode().strip()
+    finally:
+        process.stdin.close()  # it ends with its input
+        process.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""The gateway's whole business: no image without a hold, no bill without an image.
+
+`billing.charging` is all there is to it. The rest of this file is how the ends of a provider's call are told.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
+
+from billing.client import BillingClient, Charging, Problem, Unsettled
+from ops.reference_gateway.answer import Answer, answer_of, bill_of, headers_of
+from ops.reference_gateway.customers import Customer
+from ops.reference_gateway.errors import Again, Refused, of_problem
+from ops.reference_gateway.image_request import ImageRequest
+from ops.reference_gateway.provider import Declined, Provider
+from ops.reference_gateway.unsettled import UnsettledBills
+
+Emit = Callable[[dict[str, Any]], None]
+"""Takes the partial images of a stream as they come."""
+
+_log = logging.getLogger("gateway")
+
+
+class Gateway:
+    """Makes images under charges. Every method raises `Refused`, with headers that tell the charge's outcome."""
+
+    def __init__(
+        self,
+        billing: BillingClient,
+        provider: Provider,
+        unsettled: UnsettledBills,
+        *,
+        hold_seconds: int,
+        task_hold_seconds: int,
+    ) -> None:
+        self._billing = billing
+        self._provider = provider
+        self._unsettled = unsettled
+        self._hold_seconds = hold_seconds
+        self._task_hold_seconds = task_hold_seconds
+
+    async def make(self, customer: Customer, request_id: str, request: ImageRequest, emit: Emit) -> Answer:
+        """Images, while the customer waits for them. Whoever is cancelled here leaves the hold to expire."""
+        charge = None
+        try:
+            async with self._billing.charging(
+                customer.account_id,
+                request_id,
+                **request.terms(),
+                api_key_id=customer.api_key_id,
+                hold_seconds=self._hold_seconds,
+                metadata={"asked": request.digest()},  # so that one id never stands for two prompts
+            ) as charge:
+                document = await self._ask(request, charge, emit)
+        except Problem as problem:
+            raise self._not_held(customer, request_id, problem) from problem
+        except Refused as refused:
+            raise self._ended(charge, refused) from refused
+        except Unsettled as unsettled:
+            self._unsettled.keep(unsettled.settle_again())
+        assert charge is not None, "the block was entered"
+        return self._answered(document, charge)
+
+    async def hold(self, customer: Customer, request_id: str, request: ImageRequest) -> None:
+        """The first half of a task: the charge stays open, for `make_held` to end it, today or in another process."""
+        try:
+            async with self._billing.charging(
+                customer.account_id,
+                request_id,
+                **request.terms(),
+                mode="async",
+                api_key_id=customer.api_key_id,
+                hold_seconds=self._task_hold_seconds,
+                metadata={"asked": request.digest()},
+            ):
+                pass
+        except Problem as problem:
+            raise self._not_held(customer, request_id, problem) from problem
+
+    async def make_held(self, customer: Customer, request_id: str, request: ImageRequest) -> Answer:
+        """The second half of a task."""
+        charge = declined = None
+        document: dict[str, Any] = {}
+        try:
+            async with self._billing.resume(customer.account_id, request_id) as charge:
+                try:
+                    document = await self._ask(request, charge, lambda event: None)
+                except Declined as refused:  # there will be no other try: say what failed, and it is settled at 0
+                    declined = refused
+                    charge.deliver(refused.document)
+        except Problem as problem:
+            raise self._not_held(customer, request_id, problem) from problem
+        except Refused as refused:
+            raise self._ended(charge, refused) from refused
+        except Unsettled as unsettled:
+            self._unsettled.keep(unsettled.settle_again())
+        assert charge is not None, "the block was entered"
+        if declined is not None:
+            raise self._ended(charge, declined) from declined
+        return self._answered(document, charge)
+
+    async def _ask(self, request: ImageRequest, charge: Charging, emit: Emit) -> dict[str, Any]:
+        """The provider's answer, told to the charging before anybody else hears of it."""
+        if not request.stream:
+            answer = await self._provider.ask(request)
+            charge.deliver(answer)
+            return answer
+        async with aclosing(self._provider.stream(request)) as events:
+            async for event in events:
+                if str(event.get("type")).endswith(".completed"):
+                    charge.deliver(event)
+                    return event
+                emit(event)
+        raise AssertionError("a stream ends with an image or an exception")
+
+    def _answered(self, document: dict[str, Any], charge: Charging) -> Answer:
+        answer = answer_of(document, charge)
+        _log.info("%s: %s, %s credits", charge, charge.outcome, answer.headers.get("X-Billing-Credits", "?"))
+        if not any(output["status"] == "succeeded" for output in charge.outputs):
+            message = "The provider failed to make an image; nothing was charged."
+            again = Again.WITH_A_NEW_ID
+            raise Refused(502, "server_error", "no_image", message, again=again, headers=answer.headers)
+        return answer
+
+    def _ended(self, charge: Charging | None, refused: Refused) -> Refused:
+        assert charge is not None, "only the provider refuses within the block"
+        _log.info("%s: %s, %s", charge, charge.outcome, refused.error["code"])
+        refused.headers |= headers_of(charge)
+        refused.error["billing"] = bill_of(charge)
+        return refused
+
+    def _not_held(self, customer: Customer, request_id: str, problem: Problem) -> Refused:
+        refused = of_problem(problem)
+        level = logging.ERROR if refused.status >= 500 else logging.INFO
+        _log.log(level, "charge %s %s: nothing held, %s", customer.account_id, request_id, problem)
+        return refused

@@ -1,0 +1,36 @@
+"""What the stand-in was asked, and the gates that hold its answers back: for tests to look at and to open."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from typing import Any
+
+MOST_CALLS = 1_000
+
+
+class Calls:
+    """The last thousand calls, and gates by name."""
+
+    def __init__(self) -> None:
+        self._calls: list[dict[str, Any]] = []
+        self._gates: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    def note(self, operation: str, authorization: str, fields: dict[str, Any], images: list[bytes], form: bool) -> None:
+        """One call: its fields, and of each uploaded image its digest."""
+        digests = [hashlib.sha256(image).hexdigest() for image in images]
+        call = {"operation": operation, "authorization": authorization, "form": form, "images": digests, **fields}
+        self._calls = [*self._calls, call][-MOST_CALLS:]
+
+    def noted(self) -> list[dict[str, Any]]:
+        """The calls in the order in which they came."""
+        return self._calls
+
+    def open(self, gate: str) -> None:
+        """Lets through who waits at the gate, and who comes later."""
+        self._gates[gate].set()
+
+    async def passed(self, gate: str) -> None:
+        """Returns once the gate is open."""
+        await self._gates[gate].wait()

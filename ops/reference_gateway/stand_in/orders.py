@@ -1,0 +1,75 @@
+"""Orders: what the stand-in is told to do with a request, in square brackets at any place of its prompt.
+
+    a lighthouse [sizes=1024x1024,1536x1024; fail=1]
+
+So every bad day of a provider can be tried with any client, through any gateway.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+_SIZE = re.compile(r"[1-9]\d{0,3}x[1-9]\d{0,3}")
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Without orders it delivers what was asked.
+
+    `sizes`     delivers these sizes in pixels, in turn
+    `fail`      the images with these indexes fail; `truncate`: they arrive cut off within their header
+    `extra`     delivers so many images more than were asked for
+    `refuse`    answers 400: content policy;  `error`: answers with this status
+    `hang`      never answers
+    `drop`      breaks the connection in the middle of the answer
+    `garbage`   answers 200 with a page that is no JSON
+    `cut`       a stream that ends, in good order, without its final image
+    `slow`      answers after so many seconds
+    `wait`      answers once this gate has been opened: `POST /stand-in/gates/{name}`
+    """
+
+    sizes: tuple[str, ...] = ()
+    fail: frozenset[int] = frozenset()
+    truncate: frozenset[int] = frozenset()
+    extra: int = 0
+    refuse: bool = False
+    error: int = 0
+    hang: bool = False
+    drop: bool = False
+    garbage: bool = False
+    cut: bool = False
+    slow: float = 0.0
+    wait: str = ""
+
+    @classmethod
+    def read(cls, prompt: str) -> Self:
+        """The orders in `prompt`. Raises ValueError for what is no order."""
+        said = {}
+        for part in re.findall(r"[^;\s][^;]*", ";".join(re.findall(r"\[(.*?)\]", prompt))):
+            name, _, value = part.strip().partition("=")
+            said[name] = value
+        if unknown := said.keys() - cls.__slots__:
+            raise ValueError(f"no such order: {min(unknown)}")
+        sizes = tuple(filter(None, said.get("sizes", "").split(",")))
+        if not all(map(_SIZE.fullmatch, sizes)):
+            raise ValueError("sizes are WIDTHxHEIGHT")
+        return cls(
+            sizes=sizes,
+            fail=_indexes(said.get("fail", "")),
+            truncate=_indexes(said.get("truncate", "")),
+            extra=int(said.get("extra", "0")),
+            error=int(said.get("error", "0")),
+            slow=float(said.get("slow", "0")),
+            wait=said.get("wait", ""),
+            refuse="refuse" in said,
+            hang="hang" in said,
+            drop="drop" in said,
+            garbage="garbage" in said,
+            cut="cut" in said,
+        )
+
+
+def _indexes(text: str) -> frozenset[int]:
+    return frozenset(int(part) for part in text.split(",") if part)
