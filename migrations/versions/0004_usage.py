@@ -51,7 +51,7 @@ STATEMENTS = (
         CONSTRAINT usage_day_pkey PRIMARY KEY (account_id, day, model, operation, size_tier, quality, api_key_id)
     )""",
     # End users are counted from charges: as many as there may be, each is found by its own; so is a list of its charges.
-    "CREATE INDEX charge_by_end_user ON charge (account_id, end_user, authorized_at, request_id) WHERE end_user IS NOT NULL",
+    "CREATE INDEX charge_by_end_user ON charge (account_id, end_user, authorized_at) WHERE end_user IS NOT NULL",
     # The only charges that are settled more than two days after they were authorized.
     "CREATE INDEX charge_forced ON charge (account_id) WHERE forced",
     "CREATE INDEX refund_by_time ON refund (account_id, created_at)",
