@@ -28,4 +28,10 @@ document.getElementById("theme").addEventListener("click", () => {
 const zone = document.getElementById("zone");
 if (zone) zone.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-document.querySelector(".menu [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+// Where the menu is a line, it begins at this page. Not scrollIntoView: the Tab key would go on from there.
+const current = document.querySelector(".menu [aria-current]");
+if (current) {
+  const menu = current.closest(".menu");
+  const [inner, outer] = [current.getBoundingClientRect(), menu.getBoundingClientRect()];
+  menu.scrollLeft += inner.left - outer.left - (outer.width - inner.width) / 2;
+}
