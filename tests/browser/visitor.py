@@ -43,9 +43,9 @@ class Visitor:
         cookie = {"name": "billing_session", "value": self.place.sessions[role], "url": self.place.url}
         self._context.add_cookies([{**cookie, "httpOnly": True, "sameSite": "Strict"}])  # type: ignore[typeddict-item, list-item]
 
-    def expects(self, status: int) -> None:
-        """From here on an answer of `status` is no trouble: the browser's console tells of each."""
-        self._expected.append(f"the server responded with a status of {status}")
+    def expects(self, status: int, *warnings: str) -> None:
+        """From here on an answer of `status` is no trouble, nor what the page says of it: the console has both."""
+        self._expected += [f"the server responded with a status of {status}", *warnings]
 
     def open(self, path: str) -> Page:
         """The page at `path`, once all of it is there."""
@@ -76,12 +76,14 @@ class Visitor:
 
 
 def texts(page: Page) -> Iterator[str]:
-    """Each piece of text that is there, for eyes or for screen readers."""
+    """Each piece of text that is there, for eyes or for screen readers, but for ids and words of the API (`code`)."""
     found: list[str] = page.evaluate(
         """() => {
           const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
           const found = [document.title];
-          while (walker.nextNode()) found.push(walker.currentNode.textContent);
+          while (walker.nextNode()) {
+            if (!walker.currentNode.parentElement.closest("code")) found.push(walker.currentNode.textContent);
+          }
           for (const name of ["title", "aria-label", "placeholder", "alt"])
             for (const node of document.querySelectorAll(`[${name}]`)) found.push(node.getAttribute(name));
           return found;
