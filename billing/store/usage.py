@@ -10,13 +10,11 @@ from itertools import pairwise
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.charges import LATE_SETTLE
 from billing.core.commands import HOLD_SECONDS_MAX
 from billing.core.usage import QUARTER_HOUR, day_of
 from billing.store import rows
-from billing.store.snapshot import snapshot
 
 _DAY = timedelta(days=1)
 DIMENSIONS: Final = ("model", "size_tier", "quality", "operation", "api_key_id", "end_user", "account_id")
@@ -71,14 +69,12 @@ class Used:
     credits: int
 
 
-async def usage(engine: AsyncEngine, query: UsageQuery, limit: int) -> tuple[list[Used], datetime]:
-    """At most `limit` sums in order of bucket and group, and the instant of the answer. Buckets are numbered from 0."""
+async def usage(connection: asyncpg.Connection, query: UsageQuery, limit: int) -> list[Used]:
+    """At most `limit` sums in order of bucket and group, in the connection's snapshot. Buckets are numbered from 0."""
     text, arguments = _statement(query, limit)
     width = len(query.group_by)
-    async with snapshot(engine) as connection:
-        clock: datetime = await connection.fetchval("SELECT clock_timestamp()")
-        found = await connection.fetch(text, *arguments)
-    return [Used(row[0], tuple(row[1 : 1 + width]), *map(int, row[1 + width :])) for row in found], clock
+    found = await connection.fetch(text, *arguments)
+    return [Used(row[0], tuple(row[1 : 1 + width]), *map(int, row[1 + width :])) for row in found]
 
 
 def _statement(query: UsageQuery, limit: int) -> tuple[str, list[Any]]:

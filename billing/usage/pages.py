@@ -1,15 +1,17 @@
 """Usage page by page: buckets of a range in a time zone, with what was used in each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby, islice
 
 from billing.core.periods import Width, buckets, zone
 from billing.store.accounts import account
-from billing.store.engine import Engine
+from billing.store.engine import Connection, Engine
+from billing.store.snapshot import snapshot
 from billing.store.usage import UsageQuery, Used, usage
 
+Span = tuple[datetime, datetime]
 GROUPS = 10_000  # at most these many results to a page
 
 
@@ -60,10 +62,11 @@ async def page(engine: Engine, asked: Question, place: Place | None, limit: int)
     start = asked.start if place is None else place.at
     after = None if place is None or place.after is None else (0, place.after)
     spans = list(islice(buckets(start, asked.end, asked.width, zone(asked.tz)), limit))
-    bounds = [*(since for since, _ in spans), spans[-1][1]]
-    query = UsageQuery(asked.account_id, bounds, asked.group_by, asked.filters, after)
-    found, clock = await usage(engine, query, GROUPS + 1)
-    following = None if bounds[-1] == asked.end else Place(bounds[-1])
+    async with snapshot(engine) as connection:
+        clock: datetime = await connection.fetchval("SELECT clock_timestamp()")
+        found, covered = await _found(connection, asked, spans, after)
+    spans = spans[:covered]
+    following = None if spans[-1][1] == asked.end else Place(spans[-1][1])
     if len(found) > GROUPS:
         spans, found, following = _cut(spans, found[:GROUPS])
     used = {number: list(sums) for number, sums in groupby(found, key=lambda one: one.bucket)}
@@ -73,9 +76,26 @@ async def page(engine: Engine, asked: Question, place: Place | None, limit: int)
     return Page(shown, following, clock)
 
 
-def _cut(
-    spans: list[tuple[datetime, datetime]], found: list[Used]
-) -> tuple[list[tuple[datetime, datetime]], list[Used], Place]:
+async def _found(
+    connection: Connection, asked: Question, spans: Sequence[Span], after: tuple[int, tuple[str, ...]] | None
+) -> tuple[list[Used], int]:
+    """The sums, one more than fit at most, and how many of the spans they cover.
+
+    End users are summed from charges: for them it looks no further ahead than twice what has fitted so far.
+    """
+    found: list[Used] = []
+    covered = 0
+    while covered < len(spans) and len(found) <= GROUPS:
+        part = spans[covered : covered + max(covered, 1)] if "end_user" in asked.group_by else spans
+        bounds = [*(since for since, _ in part), part[-1][1]]
+        query = UsageQuery(asked.account_id, bounds, asked.group_by, asked.filters, None if covered else after)
+        sums = await usage(connection, query, GROUPS + 1 - len(found))
+        found += [replace(one, bucket=one.bucket + covered) for one in sums]
+        covered += len(part)
+    return found, covered
+
+
+def _cut(spans: list[Span], found: list[Used]) -> tuple[list[Span], list[Used], Place]:
     """As many whole buckets as there is room for, but at least a part of the first."""
     last = found[-1].bucket
     if last == 0:
