@@ -6,9 +6,11 @@ null. In CSV it is the same as text, and nothing at all for null (`cell`, `from_
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 _DIGITS = 40  # more than any sum of 64-bit amounts has
+_NO_MOMENT = "must be a time such as 2026-01-31T12:00:00.000001Z"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
@@ -50,13 +52,20 @@ def flag(found: Any) -> bool:
 
 
 def moment(found: Any) -> datetime:
+    if type(found) is not str:
+        raise ValueError(_NO_MOMENT)
+    return _moment(found)
+
+
+@lru_cache(maxsize=1024)  # a movement's two are mostly the same
+def _moment(found: str) -> datetime:
     try:
-        read = datetime.fromisoformat(found) if type(found) is str and found.endswith("Z") else None
+        read = datetime.fromisoformat(found)
+        if found.endswith("Z") and 1970 <= read.year < 9999 and moment_text(read) == found:
+            return read
     except ValueError:
-        read = None
-    if read is None or not 1970 <= read.year < 9999 or moment_text(read) != found:
-        raise ValueError("must be a time such as 2026-01-31T12:00:00.000001Z")
-    return read
+        pass
+    raise ValueError(_NO_MOMENT)
 
 
 def octets(found: Any) -> bytes:

@@ -19,7 +19,16 @@ from billing.usage.statement_file import Row, Unreadable
 REMEMBERED = 1_000  # movements whose ids are tried in place of one that does not fit
 _NAMES: Final = frozenset(field.name for field in MOVEMENT)
 _WORDS: Final = sorted({word for _, debit, credit in ROUTES.values() for word in (debit, credit)})
-_FREE: Final = ("request_id", "grant_id", "refund_id", "external_id", "digest")  # what no other line follows from
+# By kind, what no other field follows from: what it always holds, and what it may hold.
+_HELD: Final = {
+    "grant": (("grant_id",), ("external_id",)),
+    "settle": (("request_id", "digest"), ("grant_id",)),
+    "refund": (("request_id", "refund_id"), ("grant_id",)),
+    "expire": (("grant_id", "effective_at", "posted_at"), ()),
+    "revoke": ((), ("grant_id", "external_id")),
+    "restore": (("grant_id",), ("external_id",)),
+}
+_FREE: Final = ("request_id", "grant_id", "refund_id", "external_id", "digest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +120,22 @@ class Walk:
         """The hash fits, yet no such movement is posted there: the chain was made anew after a change."""
         tally, s = self.tally, self._statement
         account_id, asset = tally.owner or (s.account_id, s.asset)
-        for wrong, name, message in (
-            (self._trusted and transfer.account_id != account_id, "account_id", f"is not {account_id}"),
-            (transfer.book != WALLET, "book", f"is not {WALLET}"),
-            (self._trusted and transfer.asset != asset, "asset", f"is not {asset}"),
-            (transfer.balance_after != tally.balance + change(transfer), "balance_after", self._sum(transfer)),
-            (self._trusted and transfer.seq > s.last_seq, "seq", f"is beyond {s.last_seq}, the statement's last"),
-            (self._trusted and not s.start <= transfer.posted_at < s.end, "posted_at", f"is not in {s.month}"),
-        ):
-            if wrong:
-                return Finding(f"{name} {message}", row.line, transfer.seq, name)
-        return None
+        name = None
+        if transfer.book != WALLET:
+            name, message = "book", f"is not {WALLET}"
+        elif transfer.balance_after != tally.balance + change(transfer):
+            name, message = "balance_after", self._sum(transfer)
+        elif not self._trusted:
+            return None
+        elif transfer.account_id != account_id:
+            name, message = "account_id", f"is not {account_id}"
+        elif transfer.asset != asset:
+            name, message = "asset", f"is not {asset}"
+        elif transfer.seq > s.last_seq:
+            name, message = "seq", f"is beyond {s.last_seq}, the statement's last"
+        elif not s.start <= transfer.posted_at < s.end:
+            name, message = "posted_at", f"is not in {s.month}"
+        return None if name is None else Finding(f"{name} {message}", row.line, transfer.seq, name)
 
     def _explained(self, row: Row, transfer: Transfer) -> Finding | None:
         """Why this line does not fit; None where it does, and the header's `hash_before` was changed."""
@@ -156,8 +170,9 @@ class Walk:
         if transfer.balance_after != tally.balance + change(transfer):
             return found(f"amount or balance_after changed: {self._sum(transfer)}", "balance_after")
         free = _free(transfer)
-        named = free[0] if len(free) == 1 else None
-        return found(f"{' or '.join(free)} changed: its hash does not follow from its fields", named)
+        several = "" if len(free) == 1 else ", or several fields"
+        message = f"{' or '.join(free)} changed{several}: the hash does not follow from the fields"
+        return found(message, free[0] if len(free) == 1 else None)
 
     def _sum(self, transfer: Transfer) -> str:
         return f"{self.tally.balance} {change(transfer):+} is not {transfer.balance_after}"
@@ -198,20 +213,28 @@ class Walk:
 def transfer_of(row: Row) -> Transfer | Finding:
     """The movement of a line, or why it is none."""
     found = row.values
+    if row.problem is None and found.keys() == _NAMES:
+        try:
+            return Transfer._make([column.value(found[column.name]) for column in MOVEMENT])
+        except ValueError:
+            pass
     seq = found.get("seq") if type(found.get("seq")) is int else None
     if missing := [name for name in Transfer._fields if name not in found]:
         return Finding(f"{missing[0]} is missing", row.line, seq, missing[0])
     if unknown := [name for name in found if name not in _NAMES]:
         return Finding(f"no movement has a field {unknown[0]!r}", row.line, seq, unknown[0])
-    values = []
+    name, message = next(_misread(row))
+    return Finding(f"{name} {message}", row.line, seq, name)
+
+
+def _misread(row: Row) -> Iterator[tuple[str, str]]:
+    if row.problem is not None:
+        yield row.problem
     for column in MOVEMENT:
         try:
-            if row.problem is not None and row.problem[0] == column.name:
-                raise ValueError(row.problem[1])
-            values.append(column.value(found[column.name]))
+            column.value(row.values[column.name])
         except ValueError as error:
-            return Finding(f"{column.name} {error}", row.line, seq, column.name)
-    return Transfer(*values)
+            yield column.name, str(error)
 
 
 def balance_of(transfer: Transfer) -> int:
@@ -219,14 +242,11 @@ def balance_of(transfer: Transfer) -> int:
     return transfer.balance_after
 
 
-def _free(transfer: Transfer) -> list[str]:
-    """Fields that may hold anything; if one lacks that never does, that one."""
-    lacking = {"settle": ("request_id", "digest"), "refund": ("request_id", "refund_id")}
-    for name in lacking.get(transfer.kind, () if transfer.grant_id or transfer.external_id else ("grant_id",)):
-        if getattr(transfer, name) is None:
-            return [name]
-    times = [] if transfer.effective_at == transfer.posted_at else ["effective_at", "posted_at"]
-    return [*(name for name in _FREE if getattr(transfer, name) is not None), *times]
+def _free(transfer: Transfer) -> tuple[str, ...]:
+    """The fields of a kind that may hold anything; if one of them is empty that never is, that one."""
+    always, sometimes = _HELD.get(transfer.kind, _HELD["grant"])
+    empty = tuple(name for name in always if getattr(transfer, name) is None)
+    return empty[:1] or always + sometimes
 
 
 def _missing(first: int, last: int) -> str:
