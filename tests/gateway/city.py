@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -139,21 +140,33 @@ class GatewayProgram(Program):
     """A gateway in front of `provider_url`; `place` is its own directory, beside the customers' file."""
 
     def __init__(self, place: Path, billing_url: str, key: str, provider_url: str, **settings: str) -> None:
+        self.place = place
         port = free_port()
         super().__init__(
             "ops.reference_gateway",
             url=f"http://127.0.0.1:{port}",
             GATEWAY_PORT=str(port),
-            GATEWAY_BILLING_URL=billing_url,
-            GATEWAY_BILLING_KEY=key,
             GATEWAY_CUSTOMERS=str(place.parent / "customers.json"),
-            GATEWAY_UNSETTLED=str(place / "unsettled"),
-            GATEWAY_PROVIDER_URL=provider_url,
-            GATEWAY_PROVIDER_KEY=PROVIDER_KEY,
-            GATEWAY_CALLBACK_PAUSE_SECONDS="0.01",
-            GATEWAY_SETTLE_AGAIN_SECONDS="0.05",
-            **settings,
+            **{
+                "GATEWAY_BILLING_URL": billing_url,
+                "GATEWAY_BILLING_KEY": key,
+                "GATEWAY_UNSETTLED": str(place / "unsettled"),
+                "GATEWAY_PROVIDER_URL": provider_url,
+                "GATEWAY_PROVIDER_KEY": PROVIDER_KEY,
+                "GATEWAY_CALLBACK_PAUSE_SECONDS": "0.01",
+                "GATEWAY_SETTLE_AGAIN_SECONDS": "0.05",
+                **settings,
+            },
         )
+        self._threads = ThreadPoolExecutor(8)
+
+    def close(self) -> None:
+        super().close()
+        self._threads.shutdown()
+
+    def in_background(self, call: Callable[[], Any]) -> Future[Any]:
+        """The call in a thread of its own."""
+        return self._threads.submit(call)
 
     def openai(self, customer: Customer, **options: Any) -> openai.OpenAI:
         """The official client, as the customer would make it; without its own repeats unless asked."""
