@@ -50,7 +50,7 @@ export function namer(language, zone, width) {
     "15m": [{ hour: "2-digit", minute: "2-digit" }, { dateStyle: "medium", timeStyle: "short" }],
     "1h": [{ day: "numeric", month: "short", hour: "2-digit" }, { dateStyle: "medium", timeStyle: "short" }],
     "1d": [{ day: "numeric", month: "short" }, { weekday: "short", day: "numeric", month: "short", year: "numeric" }],
-    "1mo": [{ month: "short", year: "2-digit" }, { month: "long", year: "numeric" }],
+    "1mo": [{ month: "short", year: "numeric" }, { month: "long", year: "numeric" }],
   }[width];
   const [short, long] = styles.map((style) => {
     const hours = width === "15m" || width === "1h" ? { hourCycle: "h23" } : {};

@@ -32,5 +32,8 @@ export function plural(name, n, values = {}) {
   return t(known(form) ? form : `${name}.other`, { n: whole(n), ...values });
 }
 
+// With its first letter as a title begins.
+export const capital = (text) => text.charAt(0).toLocaleUpperCase(language) + text.slice(1);
+
 // A word of the API (a status, a flag, a kind) in the page's language, or itself where there is no text for it.
 export const word = (group, value) => (known(`${group}.${value}`) ? t(`${group}.${value}`) : String(value));

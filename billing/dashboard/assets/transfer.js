@@ -15,12 +15,13 @@ export const kind = (transfer) => word("transfer", transfer.kind);
 
 // What it belongs to: the charge, and the grant that was drawn on or filled.
 export function belongs(transfer) {
-  const { request_id: request, grant_id: grant, refund_id: refund } = transfer;
+  const { request_id: request, grant_id: grant, refund_id: refund, amount, kind: what } = transfer;
+  const drawn = grant ? t(what === "refund" ? "ledger.to_grant" : "ledger.grant", { id: grant })
+    : t(!Number(amount) ? "ledger.nothing" : what === "refund" ? "ledger.repaid" : "ledger.debt");
   const parts = [
     request && link(pagePath("charges", request), code(request)),
     refund && el("span", { class: "aside" }, t("ledger.refund", { id: refund })),
-    grant ? el("span", { class: request ? "aside" : null }, request ? t("ledger.grant", { id: grant }) : code(grant))
-      : request && el("span", { class: "aside" }, t("ledger.debt")),
+    request ? el("span", { class: "aside" }, drawn) : grant && code(grant),
   ].filter(Boolean);
   return parts.length ? el("div", {}, parts) : DASH;
 }

@@ -12,7 +12,7 @@ import { card, choice, field, figure } from "./parts.js";
 import { RANGES, WIDTHS, isZone, namer, span, widthOf } from "./ranges.js";
 import { empty, failure, loading } from "./states.js";
 import { table } from "./table.js";
-import { t, word } from "./texts.js";
+import { capital, t, word } from "./texts.js";
 
 const FILTERS = ["model", "size_tier", "quality", "operation", "api_key_id", "end_user"];
 const MEASURES = ["credits", "images", "failed_images", "requests"];
@@ -82,8 +82,8 @@ function controls({ dimensions, usual, also }) {
   const clear = el("button", { type: "button", class: "quiet" }, t("filter.clear"));
   const more = el("details", { class: "more-filters" }, el("summary", {}, t("filter.title")),
     el("div", { class: "filters" },
-      also.map((name) => field(t(`dimension.${name}`), text(name))),
-      FILTERS.map((name) => field(t(`dimension.${name}`), name === "operation"
+      also.map((name) => field(capital(t(`dimension.${name}`)), text(name))),
+      FILTERS.map((name) => field(capital(t(`dimension.${name}`)), name === "operation"
         ? choice(name, [["", t("filter.any")], ...["generation", "edit"].map((value) => [value, word("operation", value)])])
         : text(name, nodes[name]?.id))),
       el("div", { class: "actions" }, el("button", {}, t("filter.apply")), clear)));
@@ -140,7 +140,7 @@ function drawn({ found, group, measure, width, zone, linked }) {
     saved: (row) => (row.start === null ? row.title : new Date(row.start * 1000).toISOString()),
   };
   const byGroup = group && {
-    head: t(`dimension.${group}`),
+    head: capital(t(`dimension.${group}`)),
     columns: MEASURES.toReversed().map((each) => ({ label: t(`measure.${each}`), value: (row) => row.total[each] })),
     rows: series,
     total: { label: t("usage.total"), total: found.total },

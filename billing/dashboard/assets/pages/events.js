@@ -40,7 +40,7 @@ function standing(event) {
       badge("event", one.state, TONES[one.state]),
       one.problem ? el("span", { class: "aside" }, one.problem) : null,
       one.state === "pending" && one.next_attempt_at ? el("span", { class: "aside" }, t("events.next"), " ", moment(one.next_attempt_at)) : null,
-      MAY_RETRY && one.state !== "pending" && one.state !== "done" ? el("div", { class: "again" }, retry) : null);
+      MAY_RETRY && one.state === "dead" ? el("div", { class: "again" }, retry) : null);
   };
   show(event);
   return node;

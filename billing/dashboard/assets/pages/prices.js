@@ -9,12 +9,16 @@ import { card, choice, facts, field, figure, moment } from "../parts.js";
 import { clear, refuse } from "../refusal.js";
 import { fill } from "../states.js";
 import { table } from "../table.js";
-import { plural, t, word } from "../texts.js";
+import { capital, plural, t, word } from "../texts.js";
 
 const NAMES = ["model", "size", "width", "height", "quality", "n", "operation", "overage"];
 const CUSTOM = "custom";
 const MOST = 10;
 const FIELDS = { unknown_model: "model", size_not_allowed: "size", size_not_priced: "size", quality_not_supported: "quality" };
+const wide = (node) => {
+  node.classList.add("wide");
+  return node;
+};
 const options = (select, wanted) => {
   const chosen = select.value;
   select.replaceChildren(...wanted.map(([value, text]) => el("option", { value }, text)));
@@ -29,7 +33,7 @@ function matrix([name, model]) {
       caption: t("prices.matrix", { model: name }),
       rows: Object.entries(model.prices),
       columns: [
-        { label: t("dimension.quality"), cell: ([quality]) => el("div", {}, quality,
+        { label: capital(t("dimension.quality")), cell: ([quality]) => el("div", {}, quality,
           asked(quality).map((one) => el("span", { class: "aside" }, t("prices.also", { quality: one })))) },
         ...model.tiers.map((tier) => ({
           label: t("prices.tier", { tier: tier.name, edge: tier.max_edge }), kind: "number", cell: ([, row]) => number(row[tier.name]),
@@ -47,22 +51,23 @@ const sizesOf = ({ sizes, tiers }) => (Array.isArray(sizes)
   }));
 
 function calculator(book, settings, available) {
-  const models = Object.keys(book.models);
+  const free = (name) => !Array.isArray(book.models[name].sizes);
+  const models = Object.keys(book.models).sort((a, b) => free(b) - free(a)); // what takes any size first
   const digits = (name) => el("input", { name, type: "number", min: 1, step: 1, inputmode: "numeric" });
   const model = choice("model", [["", models[0]], ...models.slice(1).map((one) => [one, one])]);
   const size = choice("size", [["", ""]]);
   const quality = choice("quality", [["", ""]]);
   const custom = el("fieldset", { class: "size" }, field(t("prices.width"), digits("width")), field(t("prices.height"), digits("height")));
   const form = el("form", { class: "filters", "aria-label": t("prices.calculator") },
-    field(t("dimension.model"), model),
+    field(capital(t("dimension.model")), model),
     field(t("prices.size"), size),
     custom,
-    field(t("dimension.quality"), quality),
+    field(capital(t("dimension.quality")), quality),
     field(t("prices.n"), el("input", { name: "n", type: "number", min: 1, max: MOST, step: 1, placeholder: "1", inputmode: "numeric" })),
-    field(t("dimension.operation"), choice("operation", [["", word("operation", "generation")], ["edit", word("operation", "edit")]])),
-    field(t("prices.overage"), choice("overage", [
-      ["", t("prices.overage_own", { overage: t(`overage.${settings.overage}`) })], ["bill", t("overage.bill")], ["cap", t("overage.cap")],
-    ])),
+    field(capital(t("dimension.operation")), choice("operation", [["", word("operation", "generation")], ["edit", word("operation", "edit")]])),
+    wide(field(t("prices.overage"), choice("overage", [
+      ["", t("prices.overage_own")], ["bill", t("overage.bill")], ["cap", t("overage.cap")],
+    ]), { hint: t("prices.overage_hint", { overage: t(`overage.${settings.overage}`) }) })),
     el("div", { class: "actions" }, el("button", {}, t("prices.calculate"))));
   const answer = el("div", { class: "stack", "aria-live": "polite" });
   let round = 0;
@@ -134,7 +139,7 @@ fill(content, async () => {
   ]);
   return [
     calculator(book, settings, balance.available),
-    el("div", { class: "pair" }, Object.entries(book.models).map(matrix)),
+    el("div", { class: "pair matrix" }, Object.entries(book.models).map(matrix)),
     el("p", { class: "muted" }, t("prices.version", { version: book.version }), " ", moment(book.effective_from)),
   ];
 });

@@ -7,7 +7,7 @@ import { accountPath, content, pagePath, role } from "../page.js";
 import { badge, card, choice, code, facts, field, link, moment } from "../parts.js";
 import { clear, refuse } from "../refusal.js";
 import { empty, failure, fill } from "../states.js";
-import { known, t } from "../texts.js";
+import { known, plural, t } from "../texts.js";
 
 const MAY_BUY = ["admin", "account"].includes(role);
 const path = accountPath("auto-recharge");
@@ -52,9 +52,9 @@ function changing(terms, packs, again) {
   const promised = () => {
     const chosen = packs.find((one) => one.pack_id === pack.value);
     const { threshold, monthly_limit: limit } = wanted();
-    promise.textContent = t("recharge.promise", {
+    promise.textContent = plural("recharge.promise", Math.floor((limit || 0) / chosen.credits), {
       threshold: credits(threshold || 0), credits: credits(chosen.credits), price: money(chosen.price.micros, chosen.price.currency),
-      limit: credits(limit || 0), times: number(Math.floor((limit || 0) / chosen.credits)),
+      limit: credits(limit || 0),
     });
   };
   form.append(promise, el("div", { class: "actions" }, el("button", { class: "primary" }, t(active ? "recharge.save" : "recharge.start"))), answer);

@@ -8,7 +8,7 @@ import { card, code, facts, figure, link } from "../parts.js";
 import { fill } from "../states.js";
 import { statement } from "../statement.js";
 import { table } from "../table.js";
-import { t } from "../texts.js";
+import { capital, t } from "../texts.js";
 import { belongs, changed, kind } from "../transfer.js";
 
 const SHOWN = 2_000;
@@ -55,9 +55,9 @@ function subtotals(rows) {
     rows,
     total: { model: t("usage.total"), size_tier: "", quality: "", ...total },
     columns: [
-      { label: t("dimension.model"), cell: (row) => row.model },
-      { label: t("dimension.size_tier"), cell: (row) => row.size_tier ?? t("output.failed") },
-      { label: t("dimension.quality"), cell: (row) => row.quality },
+      { label: capital(t("dimension.model")), cell: (row) => row.model },
+      { label: capital(t("dimension.size_tier")), cell: (row) => row.size_tier ?? t("output.failed") },
+      { label: capital(t("dimension.quality")), cell: (row) => row.quality },
       ...names.map((name) => ({ label: t(`statement.${name === "credits" ? "credits_net" : name}`), kind: "number", cell: (row) => number(row[name]) })),
     ],
   }).node : el("p", { class: "muted" }, t("statement.no_images")));
