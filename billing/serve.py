@@ -32,9 +32,11 @@ def serve(settings: Settings) -> None:
         os.environ[_PARENT] = str(os.getpid())
         where = f"http://{settings.host}:{settings.port}"
         kind = "DATABASE_URL" if settings.database_url else "embedded PostgreSQL"
-        print(f"Billing on {where}\n  docs     {where}/docs\n  metrics  {where}/metrics\n  database {kind}", flush=True)
+        addresses = {"dashboard": f"{where}/", "docs": f"{where}/docs", "metrics": f"{where}/metrics", "database": kind}
+        lines = [f"  {name:<9} {address}" for name, address in addresses.items()]
+        print("\n".join([f"Billing on {where}", *lines]), flush=True)
         if settings.admin_key is None:
-            print("  keys     BILLING_ADMIN_KEY is not set: `billing keys create --role admin --name you`", flush=True)
+            print("  keys      BILLING_ADMIN_KEY is not set: `billing keys create --role admin --name you`", flush=True)
         Server(
             "billing.serve:worker",
             factory=True,
