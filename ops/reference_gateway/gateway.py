@@ -117,12 +117,11 @@ class Gateway:
         raise AssertionError("a stream ends with an image or an exception")
 
     def _answered(self, document: dict[str, Any], charge: Charging) -> Answer:
-        answer = answer_of(document, charge)
-        _log.info("%s: %s, %s credits", charge, charge.outcome, answer.headers.get("X-Billing-Credits", "?"))
         if not any(output["status"] == "succeeded" for output in charge.outputs):
             message = "The provider failed to make an image; nothing was charged."
-            again = Again.WITH_A_NEW_ID
-            raise Refused(502, "server_error", "no_image", message, again=again, headers=answer.headers)
+            raise self._ended(charge, Refused(502, "server_error", "no_image", message, again=Again.WITH_A_NEW_ID))
+        answer = answer_of(document, charge)
+        _log.info("%s: %s, %s credits", charge, charge.outcome, answer.headers.get("X-Billing-Credits", "?"))
         return answer
 
     def _ended(self, charge: Charging | None, refused: Refused) -> Refused:
