@@ -44,8 +44,11 @@ def decoded(chunks: Iterable[bytes]) -> Iterator[str]:
                 lines += text.count("\n")
                 yield text
         decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        raise Unreadable(lines, "this is not UTF-8 text") from None
+    except UnicodeDecodeError as error:
+        good = error.object[: error.start].decode()
+        if whole := good[: good.rfind("\n") + 1]:
+            yield whole  # what is wrong before it is told first
+        raise Unreadable(lines + good.count("\n"), "this is not UTF-8 text") from None
 
 
 def is_statement(found: Mapping[str, Any]) -> bool:

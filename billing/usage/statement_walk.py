@@ -148,8 +148,9 @@ class Walk:
         for values in self._candidates(transfer, following):
             mended = transfer._replace(**values)
             if mended.seq == expected and self._fits(mended):
-                meant = " and ".join(f"{name} {_shown(value)}" for name, value in values.items())
-                return found(f"{' and '.join(values)} changed: the hash fits with {meant}", next(iter(values)))
+                differ = [name for name, value in values.items() if value != getattr(transfer, name)]
+                meant = " and ".join(f"{name} {_shown(values[name])}" for name in differ)
+                return found(f"{' and '.join(differ)} changed: the hash fits with {meant}", differ[0])
         if transfer.seq > expected and (following is None or following.seq != expected):
             return found(f"{_missing(expected, transfer.seq - 1)} before this line", "seq")
         if transfer.seq != expected:
