@@ -25,13 +25,20 @@ const options = (select, wanted) => {
   select.value = wanted.some(([value]) => value === chosen) ? chosen : "";
 };
 
+// Qualities from the cheapest to the dearest; where they cost the same, as people name them.
+const USUAL = ["low", "medium", "high"];
+function byPrice({ prices, tiers }) {
+  const dearest = (quality) => Math.max(...tiers.map((tier) => Number(prices[quality][tier.name])));
+  return Object.keys(prices).sort((a, b) => dearest(a) - dearest(b) || USUAL.indexOf(a) - USUAL.indexOf(b));
+}
+
 function matrix([name, model]) {
   const tiers = model.tiers.map((tier) => tier.name);
   const asked = (billed) => Object.keys(model.qualities).filter((one) => model.qualities[one] === billed && one !== billed);
   return card(name,
     table({
       caption: t("prices.matrix", { model: name }),
-      rows: Object.entries(model.prices),
+      rows: byPrice(model).map((quality) => [quality, model.prices[quality]]),
       columns: [
         { label: capital(t("dimension.quality")), cell: ([quality]) => el("div", {}, quality,
           asked(quality).map((one) => el("span", { class: "aside" }, t("prices.also", { quality: one })))) },
@@ -46,7 +53,7 @@ function matrix([name, model]) {
 const sizesOf = ({ sizes, tiers }) => (Array.isArray(sizes)
   ? t("prices.listed", { sizes: sizes.join(", ") })
   : t("prices.custom_rules", {
-    multiple: sizes.multiple_of, min: number(sizes.min_pixels), max: number(sizes.max_pixels), aspect: sizes.max_aspect,
+    multiple: sizes.multiple_of, min: sizes.min_pixels, max: sizes.max_pixels, aspect: sizes.max_aspect,
     edge: tiers.at(-1).max_edge,
   }));
 
@@ -78,7 +85,7 @@ function calculator(book, settings, available) {
     if (!chosen) return;
     const own = Array.isArray(chosen.sizes) ? chosen.sizes.filter((one) => one !== "auto") : chosen.tiers.map((tier) => tier.name);
     options(size, [["", "auto"], ...own.map((one) => [one, one]), ...(Array.isArray(chosen.sizes) ? [] : [[CUSTOM, t("prices.custom")]])]);
-    options(quality, [["", "auto"], ...Object.keys(chosen.qualities).filter((one) => one !== "auto").map((one) => [one, one])]);
+    options(quality, [["", "auto"], ...byPrice(chosen).map((one) => [one, one])]);
   }
 
   async function ask(values) {
