@@ -148,3 +148,9 @@ async def test_a_task_that_is_settled_by_hand(service: Served, environment: dict
         await environment["billing"].authorize(account, "r1", model="gpt-image-2", mode="async")
         assert await environment["settle_task"](account, "r1", image_provider.answer({"n": 1}), 1) == 14
     assert service.balance(account) == (6, 0)
+
+
+def test_the_front_page_shows_the_same_route():
+    front = Path(client.__file__).parents[2].joinpath("README.md").read_text()
+    assert ROUTE in front
+    assert len([line for line in ROUTE.splitlines() if line.strip()]) < 30
