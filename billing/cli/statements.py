@@ -58,10 +58,15 @@ def verify_statement(
     for one, following, gap in connections(statements) if status == 0 else ():  # changed ones prove nothing
         connected.append({"account_id": one.account_id, "from": one.month, "to": following.month, "problem": gap})
         status = status or (0 if gap is None else _CHANGED)
-        if gap is not None and not as_json:
-            _complain(f"{one.account_id}: {one.month} and {following.month} do not connect: {gap}")
-        elif not as_json:
-            console.print(f"{escape(one.account_id)}: {one.month} and {following.month} connect.", highlight=False)
+        if as_json:
+            continue
+        months = f"{one.month} and {following.month}"
+        if gap is not None:
+            _complain(f"{one.account_id}: {months} do not connect: {gap}")
+        elif one.month == following.month:
+            _say(f"{one.account_id}: the statements of {one.month} agree.")
+        else:
+            _say(f"{one.account_id}: {months} connect.")
     if as_json:
         print(json.dumps({"ok": status == 0, "files": shown, "connections": connected}, indent=2))
     sys.exit(status)
@@ -105,15 +110,24 @@ def _show(file: Path, verdict: Verdict) -> None:
         f"{_name(file)}: is as it was issued: {s.account_id}, {s.month}{so_far}: from {s.opening_balance:,} to "
         f"{s.closing_balance:,} {s.asset} by {s.count:,} movements. {origin}"
     )
-    console.print(escape(sentence), highlight=False, soft_wrap=True)
+    _say(sentence)
 
 
 def _name(file: Path) -> str:
     return str(file).encode(errors="replace").decode()  # names of files are any bytes
 
 
+def _say(sentence: str) -> None:
+    console.print(_plain(sentence), highlight=False, soft_wrap=True)
+
+
 def _complain(sentence: str) -> None:
-    errors.print(f"[red]billing:[/red] {escape(sentence)}", highlight=False, soft_wrap=True)
+    errors.print(f"[red]billing:[/red] {_plain(sentence)}", highlight=False, soft_wrap=True)
+
+
+def _plain(sentence: str) -> str:
+    """Nothing that stands in a stranger's file moves the cursor or paints the terminal."""
+    return escape("".join(letter if letter.isprintable() else "?" for letter in sentence))
 
 
 def _refuse(sentence: str, as_json: bool) -> None:
