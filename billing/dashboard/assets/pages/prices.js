@@ -25,12 +25,12 @@ const options = (select, wanted) => {
   select.value = wanted.some(([value]) => value === chosen) ? chosen : "";
 };
 
-// Qualities from the cheapest to the dearest; where they cost the same, as people name them.
+// Orders qualities from the cheapest to the dearest; where they cost the same, as people name them.
 const USUAL = ["low", "medium", "high"];
-function byPrice({ prices, tiers }) {
-  const dearest = (quality) => Math.max(...tiers.map((tier) => Number(prices[quality][tier.name])));
-  return Object.keys(prices).sort((a, b) => dearest(a) - dearest(b) || USUAL.indexOf(a) - USUAL.indexOf(b));
-}
+const cheapest = ({ prices, qualities, tiers }) => {
+  const dearest = (quality) => Math.max(...tiers.map((tier) => Number(prices[qualities[quality] ?? quality][tier.name])));
+  return (a, b) => dearest(a) - dearest(b) || USUAL.indexOf(a) - USUAL.indexOf(b);
+};
 
 function matrix([name, model]) {
   const tiers = model.tiers.map((tier) => tier.name);
@@ -38,7 +38,7 @@ function matrix([name, model]) {
   return card(name,
     table({
       caption: t("prices.matrix", { model: name }),
-      rows: byPrice(model).map((quality) => [quality, model.prices[quality]]),
+      rows: Object.keys(model.prices).sort(cheapest(model)).map((quality) => [quality, model.prices[quality]]),
       columns: [
         { label: capital(t("dimension.quality")), cell: ([quality]) => el("div", {}, quality,
           asked(quality).map((one) => el("span", { class: "aside" }, t("prices.also", { quality: one })))) },
@@ -85,7 +85,7 @@ function calculator(book, settings, available) {
     if (!chosen) return;
     const own = Array.isArray(chosen.sizes) ? chosen.sizes.filter((one) => one !== "auto") : chosen.tiers.map((tier) => tier.name);
     options(size, [["", "auto"], ...own.map((one) => [one, one]), ...(Array.isArray(chosen.sizes) ? [] : [[CUSTOM, t("prices.custom")]])]);
-    options(quality, [["", "auto"], ...byPrice(chosen).map((one) => [one, one])]);
+    options(quality, [["", "auto"], ...Object.keys(chosen.qualities).filter((one) => one !== "auto").sort(cheapest(chosen)).map((one) => [one, one])]);
   }
 
   async function ask(values) {
