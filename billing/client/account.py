@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from billing.client.call import Flow, Listing, Request, call, listing, path_of, present
+from billing.client.call import call, listing
 from billing.client.documents import (
     Balance,
     BucketWidth,
@@ -18,6 +18,7 @@ from billing.client.documents import (
     UsageBucket,
     UsageGroup,
 )
+from billing.client.request import Flow, Listing, Request, path_of, present
 
 
 class AccountCalls:

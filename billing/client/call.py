@@ -13,65 +13,21 @@ becomes of it: `BillingClient().void(…)` is a coroutine, `SyncBillingClient().
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeAlias, TypeVar, overload
-from urllib.parse import quote
+from typing import Any, Concatenate, Generic, ParamSpec, Self, overload
 
-if TYPE_CHECKING:
-    from billing.client.charging import Charging
-    from billing.client.wire import SyncWire, Wire
-
-PAGE_ROWS = 200
-"""Rows asked for per page of a list, the most that the service gives."""
+from billing.client.request import Flow, Listing, T
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to ask: `body` is sent as it is; members of `params` that are None are left out."""
-
-    method: str
-    path: str
-    body: Mapping[str, Any] | None = None
-    params: Mapping[str, Any] | None = None
+class Awaited:
+    """Who has calls that are awaited."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A success: HTTP status, parsed JSON, and whether the service had seen this id before."""
-
-    status: int
-    document: Any
-    replayed: bool
-
-    def resource(self) -> dict[str, Any]:
-        """The document, and `replayed` in it."""
-        return {**self.document, "replayed": self.replayed}
-
-
-Flow: TypeAlias = Generator[Request, Answer, T]
-"""Yields requests, is sent their answers or thrown a `Problem`, and returns what came of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listing(Generic[T]):
-    """A list of the service, to be read page after page."""
-
-    path: str
-    params: Mapping[str, Any]
-
-    def page(self, cursor: str | None) -> Flow[tuple[list[T], str | None]]:
-        """The rows of one page, and the cursor of the next one or None."""
-        answer = yield Request("GET", self.path, params={"limit": PAGE_ROWS, **self.params, "cursor": cursor})
-        # Short lists come whole, and may leave out that there is nothing more.
-        more = answer.document.get("next_cursor") if answer.document.get("has_more") else None
-        return answer.document["data"], more
+class Blocking:
+    """Who has calls that block."""
 
 
 class call(Generic[P, T]):
@@ -84,13 +40,13 @@ class call(Generic[P, T]):
     @overload
     def __get__(self, caller: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, caller: Wire, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, caller: Awaited, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
     @overload
-    def __get__(self, caller: SyncWire, owner: type) -> Callable[P, T]: ...
+    def __get__(self, caller: Blocking, owner: type) -> Callable[P, T]: ...
     @overload
     def __get__(self, caller: Plan, owner: type) -> Callable[P, Flow[T]]: ...
     def __get__(self, caller: Any, owner: type) -> Any:
-        return self if caller is None else _bound(self._flow, caller, "run")
+        return self if caller is None else bound(self._flow, caller, "run")
 
 
 class listing(Generic[P, T]):
@@ -103,28 +59,11 @@ class listing(Generic[P, T]):
     @overload
     def __get__(self, caller: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, caller: Wire, owner: type) -> Callable[P, AsyncIterator[T]]: ...
+    def __get__(self, caller: Awaited, owner: type) -> Callable[P, AsyncIterator[T]]: ...
     @overload
-    def __get__(self, caller: SyncWire, owner: type) -> Callable[P, Iterator[T]]: ...
+    def __get__(self, caller: Blocking, owner: type) -> Callable[P, Iterator[T]]: ...
     def __get__(self, caller: Any, owner: type) -> Any:
-        return self if caller is None else _bound(self._rows, caller, "rows")
-
-
-class scope(Generic[P]):
-    """A charging as a method: a context manager, asynchronous or not."""
-
-    def __init__(self, charging: Callable[Concatenate[Any, P], Charging]) -> None:
-        self._charging = charging
-        self.__doc__, self.__wrapped__ = charging.__doc__, charging
-
-    @overload
-    def __get__(self, caller: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, caller: Wire, owner: type) -> Callable[P, AbstractAsyncContextManager[Charging, None]]: ...
-    @overload
-    def __get__(self, caller: SyncWire, owner: type) -> Callable[P, AbstractContextManager[Charging, None]]: ...
-    def __get__(self, caller: Any, owner: type) -> Any:
-        return self if caller is None else _bound(self._charging, caller, "scope")
+        return self if caller is None else bound(self._rows, caller, "rows")
 
 
 class Plan:
@@ -135,36 +74,11 @@ class Plan:
         return flow
 
 
-def _bound(described: Callable[..., Any], caller: Any, way: str) -> Callable[..., Any]:
+def bound(described: Callable[..., Any], caller: Any, way: str) -> Callable[..., Any]:
+    """What is described, as a method of `caller`, made in its `way`."""
+
     @wraps(described)
-    def bound(*args: Any, **kwargs: Any) -> Any:
+    def calling(*args: Any, **kwargs: Any) -> Any:
         return getattr(caller, way)(described(caller, *args, **kwargs))
 
-    return bound
-
-
-def present(members: Mapping[str, Any]) -> dict[str, Any]:
-    """The members that are not None, instants as the contract writes them (RFC 3339, UTC).
-
-    What is left out the service fills in with its defaults.
-    """
-    return {
-        name: instant(value) if isinstance(value, datetime) else value
-        for name, value in members.items()
-        if value is not None
-    }
-
-
-def instant(at: datetime) -> str:
-    """`at` as RFC 3339 in UTC. Refuses a naive time: it names no instant."""
-    if at.tzinfo is None:
-        raise ValueError("a time without a zone names no instant")
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def path_of(*segments: str | int) -> str:
-    """The path `/v1/…` of the segments. Refuses an empty or dot segment: it would name another resource."""
-    for segment in segments:
-        if segment in ("", ".", ".."):
-            raise ValueError(f"{segment!r} cannot stand in a path")
-    return "/v1/" + "/".join(quote(str(segment), safe=":") for segment in segments)
+    return calling

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from billing.client.call import Flow, Listing, Request, call, listing, path_of, present
+from billing.client.call import call, listing
 from billing.client.documents import BatchResult, Charge, Mode, Operation, Overage, Quote
 from billing.client.output import Output
+from billing.client.request import Flow, Listing, Request, path_of, present
 
 
 class ChargeCalls:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from billing.client.account import AccountCalls
 from billing.client.charge import ChargeCalls
-from billing.client.charging import ChargingCalls
+from billing.client.charging_calls import ChargingCalls
 from billing.client.funding import FundingCalls
 from billing.client.wire import SyncWire, Wire
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, cast
 
-from billing.client.call import Flow, Listing, Request, call, listing, path_of, present
+from billing.client.call import call, listing
 from billing.client.documents import AutoRecharge, Bonus, Pack, StripeEvent, Topup, WebhookEndpoint
+from billing.client.request import Flow, Listing, Request, path_of, present
 
 
 class FundingCalls:

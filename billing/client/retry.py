@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 import httpx
 
-from billing.client.call import Answer, Flow, Request, T
 from billing.client.problem import UNEXPECTED_ANSWER, UNREACHABLE, Problem
+from billing.client.request import Answer, Flow, Request, T
 
 # What leaves the outcome open. Errors of our own making (a malformed URL) are not among them: they raise.
 CONNECTION_ERRORS = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)

@@ -10,13 +10,13 @@ from typing import Any, Self
 
 import httpx
 
-from billing.client.call import Flow, Listing, Request, T, present
-from billing.client.charging import Charging
+from billing.client.call import Awaited, Blocking
+from billing.client.request import Flow, Listing, Request, T, present
 from billing.client.retry import Pause, Retry, steps
-from billing.client.scope import AsyncScope, SyncScope
+from billing.client.scope import AsyncScope, S, SyncScope
 
 
-class Wire:
+class Wire(Awaited):
     """A pool of connections to the service with one key. Close it, or use it as a context manager.
 
     `timeout_seconds` holds for connecting and for each read or write; a call may last `retry.attempts`
@@ -95,12 +95,12 @@ class Wire:
                 return
             rows, cursor = await self.run(listing.page(cursor))
 
-    def scope(self, charging: Charging) -> AsyncScope:
-        """The charging as an asynchronous context manager."""
-        return AsyncScope(self, charging)
+    def scope(self, scoped: S) -> AsyncScope[S]:
+        """It as an asynchronous context manager."""
+        return AsyncScope(self, scoped)
 
 
-class SyncWire:
+class SyncWire(Blocking):
     """A pool of connections to the service with one key, for threads. Close it, or use it as a context manager.
 
     Its options are those of `Wire`.
@@ -163,9 +163,9 @@ class SyncWire:
                 return
             rows, cursor = self.run(listing.page(cursor))
 
-    def scope(self, charging: Charging) -> SyncScope:
-        """The charging as a context manager."""
-        return SyncScope(self, charging)
+    def scope(self, scoped: S) -> SyncScope[S]:
+        """It as a context manager."""
+        return SyncScope(self, scoped)
 
 
 def _options(base_url: str, key: str, timeout_seconds: float, connections: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from billing.client import NO_RETRY, BillingClient, Problem, Retry
-from billing.client.call import path_of
+from billing.client.request import path_of
 
 from .scripted_server import HangUp, Reply, ScriptedServer, Silence, closed_port
 

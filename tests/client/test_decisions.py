@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.client import Charging, Problem, Unsettled
-from billing.client.call import Answer, Flow, Request
-from billing.client.charging import NewCharging
+from billing.client.charging_calls import NewCharging
+from billing.client.request import Answer, Flow, Request
 
 from .pictures import picture
 
