@@ -40,8 +40,8 @@ browser:  ## install the Chromium that the tests look at the dashboard with
 	@for browser in $(BROWSERS); do ! command -v $$browser >/dev/null || exit 0; done; \
 	command -v apt-get >/dev/null || { echo 'no Chromium, and no apt-get to install it with' >&2; exit 1; }; \
 	if test "$$(id -u)" -eq 0; then root=; else root='$(SUDO)'; fi; \
-	echo 'installing Chromium and a font'; export DEBIAN_FRONTEND=noninteractive; \
-	$$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null
+	echo 'installing Chromium and a font'; install="$$root env DEBIAN_FRONTEND=noninteractive apt-get -qq"; \
+	$$install update && $$install install -y --no-install-recommends chromium fonts-dejavu-core >/dev/null
 
 lint: .venv/.synced  ## style, types and the rooms' imports
 	$(RUN)/ruff check .

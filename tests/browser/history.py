@@ -19,12 +19,13 @@ SIZES = {"1K": (1024, 1024), "2K": (2048, 1152), "4K": (3840, 2160)}
 
 @dataclass(frozen=True)
 class Past:
-    """`days` of requests, `hours` of each in which some are made, at most `requests` at a time."""
+    """`days` of requests, `hours` of each in which some are made, fewer than twice `requests` at a time."""
 
     days: int
     hours: tuple[int, ...]
     requests: int
     end_users: tuple[str, ...]
+    bought: int = 6_000
 
 
 def live_through(dsn: str, live: Callable[[Api], None]) -> None:
@@ -45,13 +46,13 @@ def ago(**time: float) -> datetime:
     return datetime.now(UTC) - timedelta(**time)
 
 
-def grants(api: Api, account_id: str, opened: datetime) -> Iterator[tuple[datetime, dict[str, Any]]]:
+def grants(opened: datetime, bought: int) -> Iterator[tuple[datetime, dict[str, Any]]]:
     """When each is given, and its terms."""
-    paid = {"micros": 60_000_000, "currency": "USD"}
+    paid = {"micros": bought * 10_000, "currency": "USD"}
     yield opened, {"grant_id": "welcome", "kind": "promotion", "credits": 250, "expires_at": text(opened, days=21)}
-    yield opened, {"grant_id": "pack-1", "kind": "purchase", "credits": 6_000, "amount_paid": paid}
-    spring = {"grant_id": "campaign", "kind": "promotion", "credits": 900, "expires_at": text(ago(), days=9)}
-    yield ago(days=6), spring
+    yield opened, {"grant_id": "pack-1", "kind": "purchase", "credits": bought, "amount_paid": paid}
+    campaign = {"grant_id": "campaign", "kind": "promotion", "credits": 900, "expires_at": text(ago(), days=9)}
+    yield ago(days=2), campaign
 
 
 def text(moment: datetime, **later: float) -> str:
@@ -62,10 +63,12 @@ def spend(api: Api, account_id: str, past: Past, *, seed: int = 7) -> None:
     """Requests of all models, sizes and qualities, mostly delivered; busier on working days and as time goes by."""
     chance = Random(seed)
     start = ago(days=past.days).replace(hour=0, minute=0, second=0, microsecond=0)
-    given = list(grants(api, account_id, start))
-    for day in range(past.days):
+    given = list(grants(start, past.bought))
+    for day in range(past.days + 1):
         for hour in past.hours:
             at = start + timedelta(days=day, hours=hour, minutes=chance.randrange(50))
+            if at > ago(hours=4):
+                return
             while given and given[0][0] <= at:
                 set_clock(api, at)
                 api.post(f"/v1/accounts/{account_id}/grants", given.pop(0)[1]).raise_for_status()
@@ -75,7 +78,8 @@ def spend(api: Api, account_id: str, past: Past, *, seed: int = 7) -> None:
             ]
             if operations:
                 set_clock(api, at)
-                assert all(result["status"] == 201 for result in api.batch(*operations))
+                results = api.batch(*operations)
+                assert {result["status"] for result in results} == {201}, results
 
 
 def _charge(chance: Random, account_id: str, at: datetime, n: int, past: Past) -> dict[str, Any]:

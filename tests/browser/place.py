@@ -51,10 +51,10 @@ class Place:
 
     def _buy(self) -> None:
         """One top-up that was paid, one whose card was declined, and one that nobody has paid yet."""
-        small = self.town.pack(pack_id="thousand", name="1,000 credits", bonus_credits=50)
+        small = self.town.pack(pack_id="thousand", name="Starter", bonus_credits=50)
         self.town.pack(
             pack_id="five-thousand",
-            name=f"5,000 credits {SCRIPT}",
+            name=f"Studio {SCRIPT}",
             credits=5_000,
             price={"micros": 45_000_000, "currency": "USD"},
             expires_in_days=365,
@@ -66,11 +66,18 @@ class Place:
         self._stripe.pay(self.town.checkout_of(declined), "pm_card_chargeDeclined")
         self._stripe.wait_delivered()
         self.town.until(lambda: self.town.topup(ACCOUNT, "order-paid")["status"] == "paid", "the top-up is paid")
+        terms = {"threshold": 1, "pack_id": small, "monthly_limit": 5_000}  # so low that nothing is bought
+        self.town.call("PUT", f"/v1/accounts/{ACCOUNT}/auto-recharge", terms, status=200)
 
     def _sign_in(self, key: str) -> str:
         headers = {"Origin": self.url, "Sec-Fetch-Site": "same-origin"}
         answer = httpx.post(f"{self.url}/sign-in", data={"key": key}, headers=headers)
         return answer.cookies[COOKIE]
+
+    @property
+    def checkout(self) -> str:
+        """The origin where customers pay."""
+        return self._stripe.url
 
     @property
     def host(self) -> str:

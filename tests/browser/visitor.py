@@ -22,10 +22,21 @@ VIOLATIONS = """document.addEventListener("securitypolicyviolation",
 
 
 class Visitor:
-    """`page` is Playwright's. `troubles`: what consoles said, errors nobody caught, and requests to other origins."""
+    """`page` is Playwright's. `troubles`: what consoles said, errors nobody caught, and requests to other origins
+    but `may_visit`, where nobody listens."""
 
-    def __init__(self, place: Place, browser: Browser, role: str | None, width: int = 1280, **options: Any) -> None:
+    def __init__(
+        self,
+        place: Place,
+        browser: Browser,
+        role: str | None,
+        *,
+        width: int = 1280,
+        may_visit: str | None = None,
+        **options: Any,
+    ) -> None:
         self.place = place
+        self._elsewhere = may_visit
         self.troubles: list[str] = []
         self._expected: list[str] = []
         settings = {"locale": "en-US", "timezone_id": ZONE, "viewport": WIDE | {"width": width}, **options}
@@ -66,13 +77,19 @@ class Visitor:
         self._context.close()
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not any(known in message.text for known in self._expected):
-            self.troubles.append(f"{message.page.url if message.page else ''}: {message.text}")
+        if message.type not in ("error", "warning") or any(known in message.text for known in self._expected):
+            return
+        where = message.location["url"]
+        if not self._is_elsewhere(where):
+            self.troubles.append(f"{where}: {message.text}")
 
     def _request(self, request: Request) -> None:
         address = urlsplit(request.url)
-        if address.scheme != "data" and address.netloc != self.place.host:
+        if address.netloc != self.place.host and address.scheme != "data" and not self._is_elsewhere(request.url):
             self.troubles.append(f"a request to {request.url}")
+
+    def _is_elsewhere(self, address: str) -> bool:
+        return self._elsewhere is not None and address.startswith(f"{self._elsewhere}/")
 
 
 def texts(page: Page) -> Iterator[str]:
