@@ -113,7 +113,7 @@ function controls({ dimensions, usual, also }) {
 function drawn({ found, group, measure, width, zone, linked }) {
   if (!found.total.requests && !found.total.credits && !found.total.images) return empty(t("usage.none"));
   const name = namer(language, zone, width);
-  const label = ({ value, rest }) => (rest ? t("usage.rest") : value === null ? (group ? t("usage.without") : t(`measure.${measure}`))
+  const label = ({ value, rest }) => (rest ? t("usage.rest") : value === null ? (group ? t(group === "size_tier" ? "usage.no_tier" : "usage.without") : t(`measure.${measure}`))
     : group === "operation" ? word("operation", value) : value);
   const series = found.series.map((one) => ({ ...one, label: label(one), values: one.counts.map((count) => Number(count[measure])) }));
   const periods = found.periods.map(({ start }) => ({ short: name.short(start), long: name.long(start) }));
