@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 import { failure } from "./states.js";
-import { known, t } from "./texts.js";
+import { known, t, whole } from "./texts.js";
 
 // clear(form) takes away what was said before.
 export function clear(form) {
@@ -40,7 +40,8 @@ export function refuse(form, problem, fields = {}, facts = {}) {
 }
 
 function words(problem, facts) {
-  const values = { ...facts, ...problem.facts };
+  const values = Object.fromEntries(Object.entries({ ...facts, ...problem.facts }).map(([name, value]) =>
+    [name, typeof value === "number" && value >= 10_000 ? whole(value) : value])); // lengths in pixels stay as they are typed
   const rule = `refusal.${problem.code}.${problem.facts.rule}`;
   const name = known(rule) ? rule : `refusal.${problem.code}`;
   return known(name) ? t(name, values) : problem.message;

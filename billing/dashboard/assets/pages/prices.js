@@ -53,7 +53,7 @@ function matrix([name, model]) {
 const sizesOf = ({ sizes, tiers }) => (Array.isArray(sizes)
   ? t("prices.listed", { sizes: sizes.join(", ") })
   : t("prices.custom_rules", {
-    multiple: sizes.multiple_of, min: sizes.min_pixels, max: sizes.max_pixels, aspect: sizes.max_aspect,
+    multiple: sizes.multiple_of, min: number(sizes.min_pixels), max: number(sizes.max_pixels), aspect: sizes.max_aspect,
     edge: tiers.at(-1).max_edge,
   }));
 
