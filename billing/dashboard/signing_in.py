@@ -3,7 +3,7 @@
 import re
 from urllib.parse import parse_qs
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
 from billing.api.auth import COOKIE, SESSION_SECONDS, Unavailable, same_origin, sign_in, sign_out
@@ -63,13 +63,13 @@ def _form(request: Request, where: str, *, status: int = 200, failure: str | Non
 async def _read(request: Request) -> dict[str, str]:
     """The form's fields, the first of each name; nothing where it is longer than a form of ours."""
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > _FORM_BYTES:
-            return {}
     try:
+        async for part in request.stream():
+            body += part
+            if len(body) > _FORM_BYTES:
+                return {}
         return {name: values[0] for name, values in parse_qs(body.decode("ascii"), max_num_fields=10).items()}
-    except ValueError:
+    except (ValueError, ClientDisconnect):
         return {}
 
 

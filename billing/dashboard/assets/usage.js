@@ -149,7 +149,7 @@ function drawn({ found, group, measure, width, zone, linked }) {
   };
   const file = `usage-${account ?? "all"}-${group ?? "total"}`;
   return [
-    el("div", { class: "figures" }, MEASURES.map((each) => {
+    el("div", { class: "figures tight" }, MEASURES.map((each) => {
       const one = figure(t(`measure.${each}`), { tone: each === measure ? "first" : "" });
       one.number.textContent = number(found.total[each]);
       one.note.textContent = t(`measure.${each}.note`);

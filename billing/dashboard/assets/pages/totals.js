@@ -37,7 +37,7 @@ fill(content, async () => {
   await look();
   live(look, { every: EVERY_MS });
   return [
-    el("div", { class: "figures" }, NAMES.map((name) => figures[name].node)),
+    el("div", { class: "figures tight" }, NAMES.map((name) => figures[name].node)),
     card(t("totals.next"), el("ul", { class: "links" }, NEXT.map(([href, text]) => el("li", {}, link(href, t(text)))))),
   ];
 });
