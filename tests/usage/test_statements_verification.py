@@ -174,7 +174,7 @@ def test_a_field_that_was_emptied(winter: Winter, write: Write, form: str, month
         assert finding.field == name
 
 
-@pytest.mark.parametrize("place", range(7))
+@pytest.mark.parametrize("place", [0, 3, 6])
 @pytest.mark.parametrize("name", FIELDS)
 @pytest.mark.parametrize(
     "value", [1.5, 1e3, True, [], {}, "", " ", "é", -(10**60), float("nan"), "1", "\x00"], ids=repr
