@@ -33,7 +33,7 @@ def asked_of_the_api(place: Place, path: str, group: str, start: str, **query: s
     names = ("requests", "failed_images", "images", "credits")
     sums: dict[str, list[int]] = {}
     for result in (result for bucket in buckets for result in bucket["results"]):
-        for key in (result[group] or "failed", "Total"):  # what failed has no tier
+        for key in (result[group] or "failed, no tier", "Total"):
             known = sums.setdefault(key, [0, 0, 0, 0])
             sums[key] = [a + result[name] for a, name in zip(known, names, strict=True)]
     return {key: [f"{value:,}" for value in values] for key, values in sums.items()}
