@@ -104,7 +104,7 @@ def test_days_begin_where_the_service_has_them_begin(visit: Visit, name: str) ->
     """Days of two years, all those on which clocks change among them; some change at midnight."""
     window = visit("account").open(f"/accounts/{ACCOUNT}/grants")
     first = datetime(2025, 1, 1, tzinfo=UTC)
-    periods = buckets(first, first + timedelta(days=740), "1d", zone(name))
+    periods = list(buckets(first, first + timedelta(days=740), "1d", zone(name)))
     spans = {since.astimezone(zone(name)).date().isoformat(): (since, until) for since, until in periods[1:-1]}
     changes = {day for day, (since, until) in spans.items() if until - since != timedelta(days=1)}
     days = sorted({*changes, *list(spans)[::14]})
