@@ -28,6 +28,7 @@ class Service:
     settings: Settings
     dsn: str
     engine: Engine
+    long_reads: Engine
     posting: Posting
     keys: KeyRing
     books: PriceBooks
@@ -49,7 +50,10 @@ async def service_of(request: Request) -> Service:
 @asynccontextmanager
 async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
     """A service on the database at `dsn`, which is migrated. Leaving it finishes what is in flight."""
-    engine = read_engine(dsn, size=settings.read_connections)
+    # Sums over months may take seconds. Half of the sessions never wait for them: keys are read there, and balances.
+    long = max(1, settings.read_connections // 2)
+    engine = read_engine(dsn, size=max(1, settings.read_connections - long))
+    long_reads = read_engine(dsn, size=long)
     work = work_engine(dsn)
     books = await price_books(engine)
     service: Service
@@ -57,7 +61,7 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
     destinations = Destinations(allow_private=settings.webhook_allow_private)
     async with funding(Keys.of(settings), posting, engine, work) as payments, posting:
         service = Service(
-            settings, dsn, engine, posting, KeyRing(engine, settings.admin_key), books, work, payments, destinations,
+            settings, dsn, engine, long_reads, posting, KeyRing(engine, settings.admin_key), books, work, payments, destinations,
             Signing(engine, work, settings.signing_seed),
         )  # fmt: skip
         running_chores = (
@@ -75,8 +79,8 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
             for chore in chores:
                 chore.cancel()
             await asyncio.gather(*chores, return_exceptions=True)
-    await work.dispose()
-    await engine.dispose()
+    for pool in (work, long_reads, engine):
+        await pool.dispose()
 
 
 async def _refresh(service: Service) -> None:

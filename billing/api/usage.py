@@ -119,7 +119,7 @@ async def _answer(
     service: Service, asked: Asked, account_id: str | None, accounts: Sequence[str] | None = None
 ) -> UsagePage:
     question = await asked.question(service, account_id, {} if accounts is None else {"account_id": accounts})
-    return _shown(await page(service.engine, question, asked.place(question), asked.limit), question)
+    return _shown(await page(service.long_reads, question, asked.place(question), asked.limit), question)
 
 
 def _shown(found: Page, question: Question) -> UsagePage:

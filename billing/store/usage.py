@@ -13,6 +13,7 @@ import asyncpg
 
 from billing.core.charges import LATE_SETTLE
 from billing.core.commands import HOLD_SECONDS_MAX
+from billing.core.refusals import Invalid
 from billing.core.usage import QUARTER_HOUR, day_of
 from billing.store import rows
 
@@ -69,11 +70,20 @@ class Used:
     credits: int
 
 
-async def usage(connection: asyncpg.Connection, query: UsageQuery, limit: int) -> list[Used]:
-    """At most `limit` sums in order of bucket and group, in the connection's snapshot. Buckets are numbered from 0."""
+async def usage(connection: asyncpg.Connection, query: UsageQuery, limit: int, *, seconds: float) -> list[Used]:
+    """At most `limit` sums in order of bucket and group, in the connection's snapshot. Buckets are numbered from 0.
+
+    Raises Invalid where that takes longer than `seconds`: who asks for very much must not keep a core for ever.
+    """
     text, arguments = _statement(query, limit)
     width = len(query.group_by)
-    found = await connection.fetch(text, *arguments)
+    await connection.execute(f"SET LOCAL statement_timeout = {max(1, round(seconds * 1000))}")
+    try:
+        found = await connection.fetch(text, *arguments)
+    except asyncpg.QueryCanceledError:
+        raise Invalid.of(
+            "start_time", "asks for too much at once: ask for less, or for fewer buckets (limit)"
+        ) from None
     return [Used(row[0], tuple(row[1 : 1 + width]), *map(int, row[1 + width :])) for row in found]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby, islice
+from time import monotonic
 
 from billing.core.periods import Width, buckets, zone
 from billing.store.accounts import account
@@ -13,6 +14,7 @@ from billing.store.usage import UsageQuery, Used, usage
 
 Span = tuple[datetime, datetime]
 GROUPS = 10_000  # at most these many results to a page
+SECONDS = 10.0  # and no longer than this in summing them
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Page:
 
 
 async def page(engine: Engine, asked: Question, place: Place | None, limit: int) -> Page:
-    """At most `limit` buckets from `place` on. Raises AccountNotFound, Invalid (an unknown zone)."""
+    """At most `limit` buckets from `place` on. Raises AccountNotFound, Invalid (an unknown zone, or too much at once)."""
     if asked.account_id is not None:
         await account(engine, asked.account_id)
     start = asked.start if place is None else place.at
@@ -85,11 +87,12 @@ async def _found(
     """
     found: list[Used] = []
     covered = 0
+    until = monotonic() + SECONDS
     while covered < len(spans) and len(found) <= GROUPS:
         part = spans[covered : covered + max(covered, 1)] if "end_user" in asked.group_by else spans
         bounds = [*(since for since, _ in part), part[-1][1]]
         query = UsageQuery(asked.account_id, bounds, asked.group_by, asked.filters, None if covered else after)
-        sums = await usage(connection, query, GROUPS + 1 - len(found))
+        sums = await usage(connection, query, GROUPS + 1 - len(found), seconds=until - monotonic())
         found += [replace(one, bucket=one.bucket + covered) for one in sums]
         covered += len(part)
     return found, covered
