@@ -51,8 +51,8 @@ def grants(opened: datetime, bought: int) -> Iterator[tuple[datetime, dict[str, 
     paid = {"micros": bought * 10_000, "currency": "USD"}
     yield opened, {"grant_id": "welcome", "kind": "promotion", "credits": 250, "expires_at": text(opened, days=21)}
     yield opened, {"grant_id": "pack-1", "kind": "purchase", "credits": bought, "amount_paid": paid}
-    campaign = {"grant_id": "campaign", "kind": "promotion", "credits": 900, "expires_at": text(ago(), days=9)}
-    yield ago(days=2), campaign
+    campaign = {"grant_id": "campaign", "kind": "promotion", "expires_at": text(ago(), days=9)}
+    yield ago(days=2), {**campaign, "credits": bought * 3 // 20}
 
 
 def text(moment: datetime, **later: float) -> str:

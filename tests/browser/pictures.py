@@ -28,12 +28,14 @@ PICTURES = Path(__file__).parents[2] / "ops" / "pictures"
 STUDIO = "lumen-studio"
 PAST = Past(
     days=42,
-    hours=(8, 10, 12, 14, 16, 19),
-    requests=7,
+    hours=(1, 8, 10, 12, 14, 16, 19),
+    requests=6,
     end_users=("ines", "marco", "yuki", "priya", "tom"),
     bought=40_000,
 )
-WIDTH, HEIGHT = 1280, 860
+WIDTH = 1280
+# The page, its height in the picture, and its theme.
+DRAWN = {"overview": ("", 1085, "light"), "usage": ("/usage?group=size_tier", 905, "dark")}
 
 
 def live(api: Api) -> None:
@@ -44,7 +46,11 @@ def live(api: Api) -> None:
 
 def in_flight(town: Town) -> None:
     """What is being made at the moment the picture is taken."""
-    for request_id, size, n in (("poster-launch-final", "4K", 1), ("poster-variants", "2K", 4)):
+    for request_id, size, n in (
+        ("launch-poster", "4K", 1),
+        ("launch-variants", "2K", 4),
+        ("launch-thumbnails", "1K", 8),
+    ):
         body = {"request_id": request_id, "model": "gpt-image-2", "size": size, "quality": "medium", "n": n}
         town.call("POST", f"/v1/accounts/{STUDIO}/charges", body | {"end_user": "ines"}, status=201)
 
@@ -84,10 +90,10 @@ def main(directory: Path = PICTURES) -> None:
         body = {"role": "account", "account_id": STUDIO, "name": "pictures"}
         key = httpx.post(f"{url}/v1/keys", json=body, headers={"Authorization": f"Bearer {admin}"}).json()["key"]
         with sync_playwright() as playwright, chromium.launch(playwright) as browser:
-            for name, path, theme in (("overview", "", "light"), ("usage", "/usage?group=size_tier", "dark")):
+            for name, (path, height, theme) in DRAWN.items():
                 window = browser.new_page(
                     base_url=url,
-                    viewport={"width": WIDTH, "height": HEIGHT},
+                    viewport={"width": WIDTH, "height": height},
                     color_scheme=theme,
                     locale="en-US",
                     timezone_id="Europe/Madrid",
