@@ -15,7 +15,7 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 
-from ops.reference_gateway.settings import Settings
+from .settings import Settings
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def _serve() -> None:
         sys.exit(str(error))
     print(f"Gateway on http://{settings.host}:{settings.port}/v1, provider {settings.provider_url}", flush=True)
     Server(
-        "ops.reference_gateway.app:serve",
+        f"{__package__}.app:serve",
         factory=True,
         interface=Interfaces.ASGI,
         address=settings.host,
@@ -49,7 +49,7 @@ def _serve() -> None:
 @contextmanager
 def _stand_in() -> Iterator[str]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "ops.reference_gateway.stand_in"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-m", f"{__package__}.stand_in"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert process.stdin is not None
     assert process.stdout is not None

@@ -20,17 +20,24 @@ class Answer:
     @property
     def weight(self) -> int:
         """Bytes that it takes to keep, but for small change."""
-        items = [self.document, *(self.document.get("data") or [])]
-        return sum(len(item.get("b64_json") or "") for item in items)
+        items = [self.document, *self.document.get("data", [])]
+        return sum(len(item.get("b64_json", "")) for item in items)
 
 
 def answer_of(document: dict[str, Any], charge: Charging) -> Answer:
     """The answer under a charge that has ended. Only images are passed on: a program that was written for OpenAI
     takes every item of `data` for one. Which outputs failed is in the bill."""
-    if isinstance(document.get("data"), list):
-        items = [item for item in document["data"] if isinstance(item, dict)]
-        document = {**document, "data": [item for item in items if item.get("b64_json") or item.get("url")]}
+    if not isinstance(document.get("b64_json"), str):  # else it is a stream's completed image
+        items = document.get("data")
+        document = {**document, "data": list(filter(_is_image, items)) if isinstance(items, list) else []}
     return Answer({**document, "billing": bill_of(charge)}, headers_of(charge))
+
+
+def _is_image(item: object) -> bool:
+    if not isinstance(item, dict):
+        return False
+    members = [item[name] for name in ("b64_json", "url") if item.get(name)]
+    return bool(members) and all(isinstance(member, str) for member in members)
 
 
 def bill_of(charge: Charging) -> dict[str, Any]:

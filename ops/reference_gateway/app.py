@@ -17,18 +17,19 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from billing.client import BillingClient
-from ops.reference_gateway.body import BodyLimit, read_edit, read_generation
-from ops.reference_gateway.callbacks import Callbacks
-from ops.reference_gateway.customers import Customer, Customers
-from ops.reference_gateway.errors import Refused, invalid
-from ops.reference_gateway.gateway import Gateway
-from ops.reference_gateway.image_request import ImageRequest
-from ops.reference_gateway.provider import Provider
-from ops.reference_gateway.repeats import Gone, Repeats, unless_gone
-from ops.reference_gateway.settings import Settings
-from ops.reference_gateway.stream import EventStream, server_sent
-from ops.reference_gateway.tasks import Task, Tasks
-from ops.reference_gateway.unsettled import UnsettledBills
+
+from .body import BodyLimit, read_edit, read_generation
+from .callbacks import Callbacks
+from .customers import Customer, Customers
+from .errors import Refused, invalid
+from .gateway import Gateway
+from .image_request import ImageRequest
+from .provider import Provider
+from .repeats import Gone, Repeats, unless_gone
+from .settings import Settings
+from .stream import EventStream, server_sent
+from .tasks import Task, Tasks
+from .unsettled import UnsettledBills
 
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}").fullmatch
 
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_api_route("/v1/async/images/{task_id}", _task, methods=["GET"])
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _no_such_route)
+    app.add_exception_handler(Exception, _failed)
     return app
 
 
@@ -135,7 +137,7 @@ async def _images(request: Request, customer: Customer, asked: ImageRequest) -> 
     work = repeats.once(
         (customer.account_id, request_id),
         digest,
-        lambda: gateway.make(customer, request_id, asked, partials.put_nowait),
+        lambda delivered: gateway.make(customer, request_id, asked, partials.put_nowait, delivered),
         keep=given,
     )
     gone = asyncio.create_task(_disconnected(request))
@@ -201,6 +203,12 @@ async def _no_such_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     refused = invalid(f"{request.method} {request.url.path}: {error.detail}", code="unknown_url")
     return _json(error.status_code, refused.document, dict(error.headers or {}))
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """A mistake of ours; the server logs it."""
+    refused = Refused(500, "server_error", "internal_error", "The gateway failed.")
+    return _json(500, refused.document, {"X-Should-Retry": "false"})
 
 
 def _named(request_id: str) -> dict[str, str]:

@@ -12,8 +12,8 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ops.reference_gateway.errors import invalid
-from ops.reference_gateway.image_request import MOST_IMAGES, Edit, ImageRequest, Upload, said_badly
+from .errors import invalid
+from .image_request import MOST_IMAGES, Edit, ImageRequest, Upload, said_badly
 
 FIELD_BYTES = 256 << 10
 """Of a field of a form that is no file: a prompt is the longest."""

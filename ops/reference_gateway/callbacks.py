@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 
-from ops.reference_gateway.errors import invalid
+from .errors import invalid
 
 ATTEMPTS = 4
 ATTEMPT_SECONDS = 10.0

@@ -13,8 +13,8 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ops.reference_gateway.callbacks import secret_bytes
-from ops.reference_gateway.errors import Refused
+from .callbacks import secret_bytes
+from .errors import Refused
 
 _log = logging.getLogger("gateway")
 

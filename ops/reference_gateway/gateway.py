@@ -11,15 +11,19 @@ from contextlib import aclosing
 from typing import Any
 
 from billing.client import BillingClient, Charging, Problem, Unsettled
-from ops.reference_gateway.answer import Answer, answer_of, bill_of, headers_of
-from ops.reference_gateway.customers import Customer
-from ops.reference_gateway.errors import Again, Refused, of_problem
-from ops.reference_gateway.image_request import ImageRequest
-from ops.reference_gateway.provider import Declined, Provider
-from ops.reference_gateway.unsettled import UnsettledBills
+
+from .answer import Answer, answer_of, bill_of, headers_of
+from .customers import Customer
+from .errors import Again, Refused, of_problem
+from .image_request import ImageRequest
+from .provider import Declined, Provider
+from .unsettled import UnsettledBills
 
 Emit = Callable[[dict[str, Any]], None]
 """Takes the partial images of a stream as they come."""
+
+Delivered = Callable[[], None]
+"""Is called once the images are there: from now on the customer is billed, and whoever stops the work loses them."""
 
 _log = logging.getLogger("gateway")
 
@@ -42,8 +46,10 @@ class Gateway:
         self._hold_seconds = hold_seconds
         self._task_hold_seconds = task_hold_seconds
 
-    async def make(self, customer: Customer, request_id: str, request: ImageRequest, emit: Emit) -> Answer:
-        """Images, while the customer waits for them. Whoever is cancelled here leaves the hold to expire."""
+    async def make(
+        self, customer: Customer, request_id: str, request: ImageRequest, emit: Emit, delivered: Delivered
+    ) -> Answer:
+        """Images, while the customer waits for them. Cancelled before `delivered`, it leaves the hold to expire."""
         charge = None
         try:
             async with self._billing.charging(
@@ -55,6 +61,7 @@ class Gateway:
                 metadata={"asked": request.digest()},  # so that one id never stands for two prompts
             ) as charge:
                 document = await self._ask(request, charge, emit)
+                delivered()
         except Problem as problem:
             raise self._not_held(customer, request_id, problem) from problem
         except Refused as refused:
@@ -110,10 +117,12 @@ class Gateway:
             return answer
         async with aclosing(self._provider.stream(request)) as events:
             async for event in events:
-                if str(event.get("type")).endswith(".completed"):
+                kind = str(event.get("type"))
+                if kind.endswith(".completed"):
                     charge.deliver(event)
                     return event
-                emit(event)
+                if kind.endswith(".partial_image"):
+                    emit(event)
         raise AssertionError("a stream ends with an image or an exception")
 
     def _answered(self, document: dict[str, Any], charge: Charging) -> Answer:
@@ -133,6 +142,8 @@ class Gateway:
 
     def _not_held(self, customer: Customer, request_id: str, problem: Problem) -> Refused:
         refused = of_problem(problem)
-        level = logging.ERROR if refused.status >= 500 else logging.INFO
-        _log.log(level, "charge %s %s: nothing held, %s", customer.account_id, request_id, problem)
+        if refused.status >= 500:
+            _log.error("charge %s %s: nothing held: %s", customer.account_id, request_id, problem)
+        else:  # what the customer said stays out of the log
+            _log.info("charge %s %s: nothing held: %s", customer.account_id, request_id, problem.code)
         return refused

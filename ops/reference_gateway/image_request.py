@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, TypedDict
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from billing.client.documents import Operation
-from ops.reference_gateway.errors import Refused, invalid
+
+from .errors import Refused, invalid
 
 MOST_IMAGES = 16
 _SIZES_OF_TIERS = {"1K": "1024x1024", "2K": "2048x2048", "4K": "3840x2160"}

@@ -15,8 +15,9 @@ from typing import Any
 import httpx
 
 from billing.client import OutcomeUnknown
-from ops.reference_gateway.errors import Again, Refused
-from ops.reference_gateway.image_request import ImageRequest
+
+from .errors import Again, Refused
+from .image_request import ImageRequest
 
 _PATHS = {"generation": "/v1/images/generations", "edit": "/v1/images/edits"}
 _CUSTOMERS_OWN = frozenset({400, 413, 415, 422})

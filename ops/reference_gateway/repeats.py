@@ -2,6 +2,7 @@
 
 A repeat that comes while the work runs waits for it. One that comes later gets the answer that was kept, in this
 process and while there is room; after that, billing knows that the id was charged, and the provider is not called.
+Work that nobody waits for any more is stopped, unless its images are there already: they are billed, so they are kept.
 """
 
 from __future__ import annotations
@@ -12,17 +13,22 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from ops.reference_gateway.answer import Answer
-from ops.reference_gateway.errors import invalid
+from .answer import Answer
+from .errors import invalid
 
 Name = tuple[str, str]
 """Account and request id."""
 
 
+Work = Callable[[Callable[[], None]], Coroutine[Any, Any, Answer]]
+"""Makes an answer; calls what it is given once the images are there."""
+
+
 @dataclass(slots=True)
-class _Work:
+class _Running:
     digest: str
     task: asyncio.Task[Answer]
+    delivered: asyncio.Event
     waiting: int = 0
 
 
@@ -31,20 +37,19 @@ class Repeats:
 
     def __init__(self, kept_bytes: int) -> None:
         self._room = kept_bytes
-        self._running: dict[Name, _Work] = {}
+        self._running: dict[Name, _Running] = {}
         self._kept: OrderedDict[Name, tuple[str, Answer]] = OrderedDict()
 
-    async def once(
-        self, name: Name, digest: str, work: Callable[[], Coroutine[Any, Any, Answer]], *, keep: bool
-    ) -> tuple[Answer, bool]:
-        """The answer, and whether it was there already. Raises what the work raises, to all who wait for it, and
-        `Refused` where the name stands for another request. When nobody waits any more the work is cancelled."""
+    async def once(self, name: Name, digest: str, work: Work, *, keep: bool) -> tuple[Answer, bool]:
+        """The answer, and whether it was there or on its way already. Raises what the work raises, to all who wait for
+        it, and `Refused` where the name stands for another request."""
         if kept := self._kept.get(name):
             _check(kept[0], digest, name)
             return kept[1], True
         running = self._running.get(name)
         if running is None:
-            running = self._running[name] = _Work(digest, asyncio.create_task(work()))
+            delivered = asyncio.Event()
+            running = self._running[name] = _Running(digest, asyncio.create_task(work(delivered.set)), delivered)
             running.task.add_done_callback(lambda task: self._done(name, digest, task, keep))
         _check(running.digest, digest, name)
         replayed = running.waiting > 0
@@ -53,13 +58,13 @@ class Repeats:
             return await asyncio.shield(running.task), replayed
         finally:
             running.waiting -= 1
-            if not running.waiting:
+            if not running.waiting and not running.delivered.is_set():
                 self._forget(name, running.task)  # whoever comes now begins anew, and goes on with the same hold
                 running.task.cancel()
 
     async def close(self) -> None:
         """Cancels what runs: its holds are left to expire."""
-        tasks = [work.task for work in self._running.values()]
+        tasks = [running.task for running in self._running.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

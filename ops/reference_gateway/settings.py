@@ -33,7 +33,7 @@ class Settings:
     body_bytes: int = 64 << 20
     kept_bytes: int = 256 << 20
     """Of answers kept in memory for who asks again, and as many of finished tasks."""
-    unsettled: Path = Path("unsettled")
+    unsettled: Path = Path.home() / ".local/state/reference-gateway/unsettled"
     """A directory for bills that could not be posted yet."""
     settle_again_seconds: float = 5.0
     callback_pause_seconds: float = 2.0

@@ -14,8 +14,8 @@ from typing import Any
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from ops.reference_gateway.answer import Answer
-from ops.reference_gateway.errors import Refused
+from .answer import Answer
+from .errors import Refused
 
 
 async def server_sent(

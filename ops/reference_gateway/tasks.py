@@ -13,12 +13,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ops.reference_gateway.answer import Answer
-from ops.reference_gateway.callbacks import Callbacks
-from ops.reference_gateway.customers import Customer
-from ops.reference_gateway.errors import Again, Refused, invalid
-from ops.reference_gateway.gateway import Gateway
-from ops.reference_gateway.image_request import ImageRequest
+from .answer import Answer
+from .callbacks import Callbacks
+from .customers import Customer
+from .errors import Again, Refused, invalid
+from .gateway import Gateway
+from .image_request import ImageRequest
 
 _log = logging.getLogger("gateway")
 

@@ -180,3 +180,18 @@ def test_a_gateway_that_is_killed_before_the_bill_is_posted_charges_nothing(city
         assert sizes_of(client.images.generate(**asked, extra_headers=headers)) == [(1024, 1024)]
     assert customer.balance() == (0, 0)
     assert len(customer.charges()) == 1
+
+
+def test_who_hangs_up_while_the_bill_is_posted_gets_the_images_by_repeating(city: City, turnstile: Turnstile) -> None:
+    gateway, customer = city.gateway(turnstile.url), city.customer(4)
+    asked = {**ASKED, "prompt": "paid for", "extra_headers": {"Idempotency-Key": "r1"}}
+    turnstile.close("/settle")
+    with gateway.openai(customer) as client:
+        impatient = gateway.in_background(lambda: client.images.generate(**asked, timeout=1.5))
+        turnstile.wait_for_one()
+        with pytest.raises(openai.APITimeoutError):
+            impatient.result(60)
+        turnstile.open()
+        assert sizes_of(client.images.generate(**asked)) == [(1024, 1024)]
+    assert len(city.stand_in.calls("paid for")) == 1
+    assert customer.balance() == (0, 0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import signal
 import socket
 import subprocess
 import sys
@@ -18,13 +19,14 @@ def main() -> None:
     port = options.parse_args().port or _free_port()
     server = subprocess.Popen(
         [
-            *(sys.executable, "-m", "granian", "ops.reference_gateway.stand_in.app:app", "--interface", "asgi"),
+            *(sys.executable, "-m", "granian", f"{__package__}.app:app", "--interface", "asgi"),
             *("--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--no-ws", "--no-log"),
             # Requests that were told to hang would keep a polite shutdown waiting.
             *("--workers-kill-timeout", "1"),
         ],
         stdin=subprocess.DEVNULL,
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the server ends too
     try:
         print(f"http://127.0.0.1:{port}", flush=True)
         sys.stdin.buffer.read()

@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
 
 from billing.demo.picture import by_night, draw, encode
-from ops.reference_gateway.stand_in.calls import Calls
-from ops.reference_gateway.stand_in.orders import Orders
+
+from .calls import Calls
+from .orders import Orders
 
 SIZE_OF_AUTO = "1024x1024"
 TRUNCATED_BYTES = 16

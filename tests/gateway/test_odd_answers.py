@@ -1,0 +1,147 @@
+"""Providers that say what nobody expects: never a 500, and what the customer got is what is billed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from .city import City, GatewayProgram
+from .pictures import png
+
+IMAGE = base64.b64encode(png(1024, 1024)).decode()
+
+
+@pytest.fixture(scope="module")
+def parroted(the_city: City) -> Iterator[GatewayProgram]:
+    """A gateway whose provider answers what the prompt tells it to."""
+
+    class Parrot(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told = json.loads(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["prompt"])
+            body = told["body"].encode("utf-8", "surrogateescape")
+            self.send_response(told["status"])
+            for name, text in told.get("headers", {}).items():
+                self.send_header(name, text)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *said: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Parrot)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield the_city.gateway(GATEWAY_PROVIDER_URL=f"http://127.0.0.1:{server.server_port}")
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+# What the provider answers; then our status, the number of images passed on, the hold's end and the bill.
+# Medium at 1K: 4 credits an image, two asked for.
+ODD: dict[str, tuple[int, str, tuple[int, int, str, int]]] = {
+    "nothing": (200, "", (502, 0, "authorized", 0)),
+    "a list": (200, "[]", (502, 0, "authorized", 0)),
+    "an empty object": (200, "{}", (502, 0, "settled", 0)),
+    "no data": (200, '{"data": null}', (502, 0, "settled", 0)),
+    "data is text": (200, '{"data": "images"}', (502, 0, "settled", 0)),
+    "items that are none": (200, '{"data": [1, null, "x", []]}', (502, 0, "settled", 0)),
+    "an image that is a number": (200, '{"data": [{"b64_json": 5}]}', (502, 0, "settled", 0)),
+    "an image that is a list": (200, '{"data": [{"b64_json": ["x"]}]}', (502, 0, "settled", 0)),
+    "an image that is no base64": (200, '{"data": [{"b64_json": "&&&"}]}', (502, 0, "settled", 0)),
+    "an error with 200": (200, '{"error": {"code": "\\u0000", "message": "\\ud800"}}', (502, 0, "settled", 0)),
+    "one image and noise": (200, json.dumps({"data": [7, {"b64_json": IMAGE}]}), (200, 1, "settled", 4)),
+    "an image at the top": (200, json.dumps({"b64_json": IMAGE}), (200, 1, "settled", 4)),
+    "addresses of images": (200, '{"data": [{"url": "https://x.example/1"}]}', (200, 1, "settled", 4)),
+    "a lone surrogate beside": (
+        200,
+        json.dumps({"x": "\ud800", "data": [{"b64_json": IMAGE}]}),
+        (200, 1, "settled", 4),
+    ),
+    "endless depth": (200, "[" * 20_000, (502, 0, "authorized", 0)),
+    "no content": (204, "", (502, 0, "authorized", 0)),
+    "a refusal that is text": (400, "no", (400, 0, "voided", 0)),
+    "a refusal that is a list": (400, "[1]", (400, 0, "voided", 0)),
+    "an error that is text": (400, '{"error": "no"}', (400, 0, "voided", 0)),
+    "an error of odd members": (
+        400,
+        '{"error": {"message": {"a": 1}, "code": [2], "param": 3, "type": 4}}',
+        (400, 0, "voided", 0),
+    ),
+    "a surrogate in an error": (400, '{"error": {"message": "\\ud800", "code": "\\ud800"}}', (400, 0, "voided", 0)),
+    "our own key in an error": (
+        401,
+        '{"error": {"message": "Incorrect API key: sk-ours", "type": "invalid_request_error"}}',
+        (502, 0, "voided", 0),
+    ),
+    "not found": (404, '{"error": {"message": "no model for org-ours"}}', (502, 0, "voided", 0)),
+    "a teapot": (418, "", (502, 0, "voided", 0)),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "expected"), ODD.values(), ids=ODD.keys())
+def test_odd_answers(
+    parroted: GatewayProgram, city: City, status: int, body: str, expected: tuple[int, int, str, int]
+) -> None:
+    customer = city.customer()
+    prompt = json.dumps({"status": status, "body": body})
+    answer = parroted.post(
+        customer,
+        "/v1/images/generations",
+        {"prompt": prompt, "n": 2, "quality": "medium"},
+    )
+    document = answer.json()
+    images = len(document["data"]) if "data" in document else int("b64_json" in document)
+    charge = customer.the_charge()
+    assert (answer.status_code, images, charge["status"], charge["settled_credits"]) == expected, answer.text[:500]
+    assert "ours" not in answer.text
+    assert customer.balance() == (1_000 - expected[3], 8 if expected[2] == "authorized" else 0)
+
+
+def _events(*events: Any) -> str:
+    return "".join(f"data: {event if isinstance(event, str) else json.dumps(event)}\n\n" for event in events)
+
+
+COMPLETED = {"type": "image_generation.completed", "b64_json": IMAGE}
+ODD_STREAMS: dict[str, tuple[str, tuple[list[str], str, int]]] = {
+    "noise before the image": (
+        ": hello\nretry: 1\n\n" + _events("no JSON", "[]", "1", COMPLETED),
+        (["image_generation.completed"], "settled", 4),
+    ),
+    "events of no kind": (
+        _events({"a": 1}, {"type": 7}, COMPLETED),
+        (["image_generation.completed"], "settled", 4),
+    ),
+    "an image without an image": (_events({"type": "image_generation.completed"}), ([], "settled", 0)),
+    "an image that is a number": (
+        _events({"type": "image_generation.completed", "b64_json": 5}),
+        ([], "settled", 0),
+    ),
+    "an error": (
+        _events({"type": "error", "error": {"message": "no", "code": "moderation_blocked"}}),
+        ([], "voided", 0),
+    ),
+    "an error of no shape": (_events({"type": "error", "error": 5}), ([], "voided", 0)),
+    "done": ("data: [DONE]\n\n", ([], "authorized", 0)),
+    "nothing": ("", ([], "authorized", 0)),
+}
+
+
+@pytest.mark.parametrize(("body", "expected"), ODD_STREAMS.values(), ids=ODD_STREAMS.keys())
+def test_odd_streams(parroted: GatewayProgram, city: City, body: str, expected: tuple[list[str], str, int]) -> None:
+    customer = city.customer()
+    prompt = json.dumps({"status": 200, "body": body})
+    answer = parroted.post(customer, "/v1/images/generations", {"prompt": prompt, "stream": True, "quality": "medium"})
+    kinds = [line.removeprefix("event: ") for line in answer.text.splitlines() if line.startswith("event: ")]
+    charge = customer.the_charge()
+    assert (kinds, charge["status"], charge["settled_credits"]) == expected
+    if not kinds:
+        assert answer.status_code in (400, 502)
+        assert answer.json()["error"]["type"] in ("invalid_request_error", "server_error")
