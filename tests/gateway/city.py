@@ -207,6 +207,19 @@ class City:
         """Somebody new, whom every gateway knows at once."""
         customer = Customer(self.service, self.service.account(granted, **settings))
         self._customers.append(customer)
+        self._list_customers()
+        return customer
+
+    def dismiss(self, customer: Customer) -> None:
+        """No gateway takes the customer's key any more."""
+        self._customers.remove(customer)
+        self._list_customers()
+
+    def scribble(self) -> None:
+        """The customers' file is no longer one."""
+        (self._place / "customers.json").write_text('{"customers": [{"key')
+
+    def _list_customers(self) -> None:
         listed = [
             {
                 "key_sha256": hashlib.sha256(known.key.encode()).hexdigest(),
@@ -219,7 +232,6 @@ class City:
         new = self._place / "customers.new"
         new.write_text(json.dumps({"customers": listed}))
         new.replace(self._place / "customers.json")
-        return customer
 
     def gateway(self, billing_url: str | None = None, **settings: str) -> GatewayProgram:
         """A new one; `settings` as in its environment."""

@@ -39,10 +39,17 @@ def test_the_same_request_later(gateway: GatewayProgram, city: City) -> None:
     assert customer.balance() == (996, 0)
 
 
+@pytest.fixture(scope="module")
+def elsewhere(the_city: City) -> GatewayProgram:
+    """A gateway that has not kept the first one's answers, so that billing has to know."""
+    return the_city.gateway()
+
+
 @pytest.mark.parametrize("other", [{"prompt": "another"}, {"n": 2}, {"quality": "low"}, {"background": "opaque"}])
-def test_one_id_for_two_requests(gateway: GatewayProgram, city: City, other: dict[str, Any]) -> None:
+def test_one_id_for_two_requests(
+    gateway: GatewayProgram, elsewhere: GatewayProgram, city: City, other: dict[str, Any]
+) -> None:
     customer, asked = city.customer(), {**ASKED, "prompt": "the first", "extra_headers": ID}
-    elsewhere = city.gateway()  # which has not kept the answer, so that billing has to know
     with gateway.openai(customer) as client:
         client.images.generate(**asked)
     for known in (gateway, elsewhere):
@@ -53,12 +60,12 @@ def test_one_id_for_two_requests(gateway: GatewayProgram, city: City, other: dic
     assert len(customer.charges()) == 1
 
 
-def test_after_a_restart_billing_knows(gateway: GatewayProgram, city: City) -> None:
+def test_after_a_restart_billing_knows(gateway: GatewayProgram, elsewhere: GatewayProgram, city: City) -> None:
     """The images are gone, and so is the reason to pay for new ones under the old id."""
     customer, asked = city.customer(), {**ASKED, "prompt": "restarted", "extra_headers": ID}
     with gateway.openai(customer) as client:
         client.images.generate(**asked)
-    with city.gateway().openai(customer, max_retries=5) as client, pytest.raises(openai.ConflictError) as caught:
+    with elsewhere.openai(customer, max_retries=5) as client, pytest.raises(openai.ConflictError) as caught:
         client.images.generate(**asked)
     assert caught.value.code == "already_charged"
     assert caught.value.response.headers["X-Billing-Credits"] == "4"
