@@ -17,7 +17,7 @@ from billing.posting.collector import tame_collector
 from billing.settings import Settings
 from billing.store.engine import Engine, read_engine, work_engine
 from billing.store.price_books import price_books
-from billing.usage.signing import Signing
+from billing.usage.statements.signing import Signing
 
 PRICE_BOOKS_SECONDS = 10.0  # well below the minute that a book is published ahead
 log = structlog.get_logger("billing")

@@ -11,10 +11,10 @@ from billing.api.models.statements import MonthShown, PublicKeys, StatementShown
 from billing.api.parameters import AccountId, Cursor, Limit, The
 from billing.api.problems import responses
 from billing.core.refusals import AccountNotFound, Invalid, StatementNotFound
-from billing.usage import statement_issue
-from billing.usage.statement import MONTH, is_month
-from billing.usage.statement_csv import as_csv
-from billing.usage.statement_json import as_json
+from billing.usage.statements import issue
+from billing.usage.statements.csv_form import as_csv
+from billing.usage.statements.json_form import as_json
+from billing.usage.statements.statement import MONTH, is_month
 
 router = APIRouter(tags=["ledger"])
 STATEMENTS = "/v1/accounts/{account_id}/statements"
@@ -29,7 +29,7 @@ _CSV: dict[str, Any] = {
 async def list_statements(account_id: AccountId, caller: Reading, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """The months that have a statement, newest first: from the one in which the account was opened to the running one."""
     before = None if cursor is None else _month(decode_cursor(cursor, str)[0])
-    found = await statement_issue.months(caller.service.long_reads, account_id, before=before, limit=limit + 1)
+    found = await issue.months(caller.service.long_reads, account_id, before=before, limit=limit + 1)
     return page(found, limit, lambda month: [month.month], MonthShown.of)
 
 
@@ -49,7 +49,7 @@ async def get_statement(
     `billing verify-statement FILE` verifies it offline. The running month's is the statement so far.
     """
     service = caller.service
-    issued = await statement_issue.issue(service.long_reads, service.work, service.signing, account_id, month)
+    issued = await issue.issue(service.long_reads, service.work, service.signing, account_id, month)
     name = f"statement-{account_id.replace(':', '_')}-{month}.{format}"
     written = as_csv(issued) if format == "csv" else as_json(issued)
     media_type = "text/csv" if format == "csv" else "application/json"

@@ -9,9 +9,9 @@ import typer
 from rich.markup import escape
 
 from billing.cli.session import AsJson, console, errors
-from billing.usage.signing_published import NoKeys, published_by
-from billing.usage.statement import Statement
-from billing.usage.statement_verification import NoStatement, Verdict, connections, verify
+from billing.usage.statements.published import NoKeys, published_by
+from billing.usage.statements.statement import Statement
+from billing.usage.statements.verification import NoStatement, Verdict, connections, verify
 
 _CHANGED, _UNREADABLE = 1, 2
 

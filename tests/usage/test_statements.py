@@ -17,11 +17,19 @@ from billing.core.ledger import GENESIS, Transfer, chained
 from billing.settings import Settings, SettingsError
 from billing.store import statements as store
 from billing.store.engine import read_engine, work_engine
-from billing.usage.signing import Signing, SigningKey, encoded, genuine, thumbprint
-from billing.usage.statement import Signature, Statement, Subtotal, Total, is_month, month_after, month_before
-from billing.usage.statement_csv import as_csv
-from billing.usage.statement_issue import Issued, issue
-from billing.usage.statement_json import as_json
+from billing.usage.statements.csv_form import as_csv
+from billing.usage.statements.issue import Issued, issue
+from billing.usage.statements.json_form import as_json
+from billing.usage.statements.signing import Signing, SigningKey, encoded, genuine, thumbprint
+from billing.usage.statements.statement import (
+    Signature,
+    Statement,
+    Subtotal,
+    Total,
+    is_month,
+    month_after,
+    month_before,
+)
 from tests.api.service import ask, on, problem, serving, until
 
 from .conftest import MONTHS, Winter

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from billing.core.ledger import Transfer, chained
-from billing.usage.signing import SigningKey
-from billing.usage.statement import HEADER, MOVEMENT, Statement
-from billing.usage.statement_csv import as_csv
-from billing.usage.statement_fields import from_cell
-from billing.usage.statement_file import header_of
-from billing.usage.statement_json import JsonFile, as_json
-from billing.usage.statement_verification import NoStatement, Verdict, connections, verify
-from billing.usage.statement_walk import Finding, transfer_of
+from billing.usage.statements.csv_form import as_csv
+from billing.usage.statements.fields import from_cell
+from billing.usage.statements.file import header_of
+from billing.usage.statements.json_form import JsonFile, as_json
+from billing.usage.statements.signing import SigningKey
+from billing.usage.statements.statement import HEADER, MOVEMENT, Statement
+from billing.usage.statements.verification import NoStatement, Verdict, connections, verify
+from billing.usage.statements.walk import Finding, transfer_of
 
 from .conftest import FORMS, MONTHS, Winter
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from billing.api.models.common import Shown
 from billing.api.models.transfers import TransferShown
-from billing.usage.statement_issue import Month
+from billing.usage.statements.issue import Month
 
 
 class MonthShown(Shown):

@@ -21,10 +21,10 @@ from io import StringIO
 from typing import Any, BinaryIO
 
 from billing.core.ledger import Transfer
-from billing.usage.statement import FORMAT, HEADER, MOVEMENT, SIGNATURE, SUBTOTAL, TOTAL
-from billing.usage.statement_fields import Field, cell, from_cell, written
-from billing.usage.statement_file import Row, Unreadable, decoded
-from billing.usage.statement_issue import Issued
+from billing.usage.statements.fields import Field, cell, from_cell, written
+from billing.usage.statements.file import Row, Unreadable, decoded
+from billing.usage.statements.issue import Issued
+from billing.usage.statements.statement import FORMAT, HEADER, MOVEMENT, SIGNATURE, SUBTOTAL, TOTAL
 
 _TITLES = [field.name for field in MOVEMENT]
 _LONGEST = 1 << 16  # bytes of a line

@@ -4,8 +4,18 @@ import codecs
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from billing.usage.statement import FORMAT, HEADER, SIGNATURE, SUBTOTAL, TOTAL, Signature, Statement, Subtotal, Total
-from billing.usage.statement_fields import Field
+from billing.usage.statements.fields import Field
+from billing.usage.statements.statement import (
+    FORMAT,
+    HEADER,
+    SIGNATURE,
+    SUBTOTAL,
+    TOTAL,
+    Signature,
+    Statement,
+    Subtotal,
+    Total,
+)
 
 
 class Unreadable(Exception):

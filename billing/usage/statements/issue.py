@@ -8,8 +8,8 @@ from billing.core.ledger import Transfer
 from billing.core.refusals import Invalid, StatementNotFound
 from billing.store import statements as store
 from billing.store.engine import Engine
-from billing.usage.signing import Signing
-from billing.usage.statement import (
+from billing.usage.statements.signing import Signing
+from billing.usage.statements.statement import (
     Signature,
     Statement,
     Subtotal,

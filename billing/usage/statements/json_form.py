@@ -19,9 +19,9 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, Final
 
 from billing.core.ledger import Transfer
-from billing.usage.statement_fields import written
-from billing.usage.statement_file import Row, Unreadable, decoded
-from billing.usage.statement_issue import Issued
+from billing.usage.statements.fields import written
+from billing.usage.statements.file import Row, Unreadable, decoded
+from billing.usage.statements.issue import Issued
 
 MOVEMENTS: Final = "movements"
 _CHUNK = 1 << 16

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from billing.usage.signing import ALGORITHM, decoded, thumbprint
+from billing.usage.statements.signing import ALGORITHM, decoded, thumbprint
 
 _LARGEST = 1 << 20  # bytes
 _SECONDS = 10

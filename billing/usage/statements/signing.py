@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from billing.store.engine import Engine
 from billing.store.signing_keys import PublishedKey, agreed_seed, published_keys, use_key
-from billing.usage.statement import Signature, Statement
-from billing.usage.statement_fields import moment_text
+from billing.usage.statements.fields import moment_text
+from billing.usage.statements.statement import Signature, Statement
 
 ALGORITHM = "Ed25519"
 

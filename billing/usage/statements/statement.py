@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from billing.core.ledger import CONSUMED, WALLET, Transfer, microseconds
-from billing.usage.statement_fields import Field, flag, integer, moment, octets, plain, text, written
+from billing.usage.statements.fields import Field, flag, integer, moment, octets, plain, text, written
 
 FORMAT: Final = "billing.statement.1"
 MONTH: Final = "^(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])$"

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from billing.core.ledger import GENESIS
-from billing.usage.signing import ALGORITHM, decoded, genuine, thumbprint
-from billing.usage.statement import Signature, Statement, month_after, month_of, start_of
-from billing.usage.statement_csv import CsvFile
-from billing.usage.statement_file import StatementFile, Unreadable, header_of, is_statement
-from billing.usage.statement_json import JsonFile
-from billing.usage.statement_walk import Finding, Tally, Walk
+from billing.usage.statements.csv_form import CsvFile
+from billing.usage.statements.file import StatementFile, Unreadable, header_of, is_statement
+from billing.usage.statements.json_form import JsonFile
+from billing.usage.statements.signing import ALGORITHM, decoded, genuine, thumbprint
+from billing.usage.statements.statement import Signature, Statement, month_after, month_of, start_of
+from billing.usage.statements.walk import Finding, Tally, Walk
 
 Origin = Literal["unchecked", "known", "unknown"]
 

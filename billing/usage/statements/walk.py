@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from billing.core.ledger import ROUTES, WALLET, Transfer, chained
-from billing.usage.statement import MOVEMENT, Statement, Total, change, consumption
-from billing.usage.statement_fields import written
-from billing.usage.statement_file import Row, Unreadable
+from billing.usage.statements.fields import written
+from billing.usage.statements.file import Row, Unreadable
+from billing.usage.statements.statement import MOVEMENT, Statement, Total, change, consumption
 
 REMEMBERED = 1_000  # movements whose ids are tried in place of one that does not fit
 _NAMES: Final = frozenset(field.name for field in MOVEMENT)
