@@ -17,7 +17,7 @@ from billing.dashboard.menu import ACCOUNT_PAGES, HOUSE_PAGES, Page
 
 from .axe import findings
 from .history import ago
-from .place import ACCOUNT
+from .place import ACCOUNT, OTHER, Place
 from .visitor import Visitor, texts
 
 Visit = Callable[..., Visitor]
@@ -82,6 +82,31 @@ def test_every_text_has_its_words(visit: Visit, page: Page) -> None:
     window = visit(role_of(page)).open(address(page))
     expect(window.locator("html")).to_have_attribute("lang", "en")
     check_texts(window)
+
+
+@pytest.mark.parametrize("path", ["/sign-in", f"/accounts/{OTHER}"])
+def test_pages_around_them_are_accessible_too(visit: Visit, path: str) -> None:
+    visitor = visit("account", width=320, locale="es-ES", color_scheme="dark")
+    visitor.expects(404)
+    window = visitor.page
+    window.goto(path)
+    expect(window.locator("html")).to_have_attribute("lang", "es")
+    check_texts(window)
+    assert [text for text in texts(window) if is_english(text)] == []
+    assert findings(window) == []
+    assert window.evaluate("document.scrollingElement.scrollWidth") <= 320
+
+
+def test_an_account_in_which_nothing_happened_yet(place: Place, visit: Visit) -> None:
+    account_id = place.new_account(0)
+    visitor = visit("admin")
+    visitor.expects(404)  # auto-recharge was never set up
+    for page in ACCOUNT_PAGES:
+        if page.name not in ("charge", "statement"):
+            window = visitor.open(page.path.format(account_id=account_id))
+            expect(window.locator("#content")).not_to_be_empty()
+            expect(window.get_by_role("alert").filter(visible=True)).to_have_count(0)
+            check_texts(window)
 
 
 def test_the_language_is_chosen_and_kept(visit: Visit) -> None:
