@@ -38,15 +38,16 @@ def role_of(page: Page) -> str:
 def test_it_works_under_its_policy_and_shows_names_as_they_are(visit: Visit, page: Page) -> None:
     """The visitor hears of every error, of what the policy refuses, and of requests that leave the origin."""
     window = visit(role_of(page)).open(address(page))
+    expect(window.locator("html")).to_have_attribute("lang", "en")
     expect(window.locator("#content")).not_to_be_empty()
     assert window.evaluate("window.hacked") is None
     assert window.locator("#content script, #content img").count() == 0
+    check_texts(window)
 
 
 @each_page
-def test_it_is_accessible(visit: Visit, page: Page) -> None:
-    visitor = visit(role_of(page), color_scheme="light")
-    window = visitor.open(address(page))
+def test_it_is_accessible_light_and_dark_wide_and_narrow(visit: Visit, page: Page) -> None:
+    window = visit(role_of(page), color_scheme="light").open(address(page))
     assert findings(window) == []
     window.emulate_media(color_scheme="dark", reduced_motion="reduce")
     window.set_viewport_size({"width": 360, "height": 800})
@@ -54,34 +55,13 @@ def test_it_is_accessible(visit: Visit, page: Page) -> None:
 
 
 @each_page
-def test_nothing_scrolls_sideways_on_a_small_screen(visit: Visit, page: Page) -> None:
+def test_it_is_in_spanish_throughout_and_fits_a_small_screen(visit: Visit, page: Page) -> None:
     window = visit(role_of(page), width=320, locale="es-ES").open(address(page))
-    wide = window.evaluate(
-        """() => {
-          const width = document.documentElement.clientWidth;
-          if (document.scrollingElement.scrollWidth <= width) return [];
-          return [...document.querySelectorAll("main *")].filter((node) => node.getBoundingClientRect().right > width + 1)
-            .map((node) => node.outerHTML.slice(0, 120));
-        }"""
-    )
-    assert wide == []
-    assert window.evaluate("document.scrollingElement.scrollWidth") <= 320
-
-
-@each_page
-def test_it_is_in_spanish_throughout(visit: Visit, page: Page) -> None:
-    window = visit(role_of(page), locale="es-ES").open(address(page))
     expect(window.locator("html")).to_have_attribute("lang", "es")
     expect(window.get_by_role("heading", level=1)).to_contain_text(CATALOGS["es"][f"{page.name}.title"])
     check_texts(window)
     assert [text for text in texts(window) if is_english(text)] == []
-
-
-@each_page
-def test_every_text_has_its_words(visit: Visit, page: Page) -> None:
-    window = visit(role_of(page)).open(address(page))
-    expect(window.locator("html")).to_have_attribute("lang", "en")
-    check_texts(window)
+    assert sideways(window) == []
 
 
 @pytest.mark.parametrize("path", ["/sign-in", f"/accounts/{OTHER}"])
@@ -94,7 +74,7 @@ def test_pages_around_them_are_accessible_too(visit: Visit, path: str) -> None:
     check_texts(window)
     assert [text for text in texts(window) if is_english(text)] == []
     assert findings(window) == []
-    assert window.evaluate("document.scrollingElement.scrollWidth") <= 320
+    assert sideways(window) == []
 
 
 def test_an_account_in_which_nothing_happened_yet(place: Place, visit: Visit) -> None:
@@ -130,6 +110,20 @@ def test_the_theme_is_chosen_and_kept(visit: Visit) -> None:
     assert dark != light
     visitor.open(f"/accounts/{ACCOUNT}/grants")
     assert window.evaluate(ground) == dark
+
+
+def sideways(window: Window) -> list[str]:
+    """What is wider than the screen, where the page can be scrolled to it."""
+    found: list[str] = window.evaluate(
+        """() => {
+          const width = document.documentElement.clientWidth;
+          const { scrollWidth } = document.scrollingElement;
+          if (scrollWidth <= width) return [];
+          return [`${scrollWidth} of ${width}`, ...[...document.querySelectorAll("body *")]
+            .filter((node) => node.getBoundingClientRect().right > width + 1).map((node) => node.outerHTML.slice(0, 120))];
+        }"""
+    )
+    return found
 
 
 def check_texts(window: Window) -> None:
