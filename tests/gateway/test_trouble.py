@@ -113,8 +113,11 @@ def test_without_billing_the_provider_is_not_called(city: City) -> None:
     with gateway.openai(customer) as client, pytest.raises(openai.InternalServerError) as caught:
         client.images.generate(**ASKED, prompt="without billing")
     assert (caught.value.status_code, caught.value.code) == (503, "billing_unavailable")
-    answer = gateway.post(customer, "/v1/async/images/generations", {**ASKED, "prompt": "without billing"})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "billing_unavailable")
+    for path in ("/v1/images/generations", "/v1/async/images/generations"):
+        for headers, again in (({"Idempotency-Key": "r1"}, "true"), ({}, "false")):
+            answer = gateway.post(customer, path, {**ASKED, "prompt": "without billing"}, headers=headers)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "billing_unavailable")
+            assert answer.headers["X-Should-Retry"] == again
     assert city.stand_in.calls("without billing") == []
 
 
