@@ -47,6 +47,7 @@ lint: .venv/.synced  ## style, types and the rooms' imports
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy --strict billing
+	$(RUN)/mypy --strict -p ops.reference_gateway
 	$(RUN)/lint-imports
 
 coverage: .venv/.synced  ## every line and branch of the core is tested by the core's own tests
