@@ -28,6 +28,7 @@ from billing.demo import (
     recharge,
     refund,
     trouble,
+    usage,
 )
 from billing.demo.processor import FakeStripe, Processor, ProcessorFailed
 from billing.demo.scene import headline
@@ -105,6 +106,7 @@ async def _play(stage: Stage) -> None:
     await news.told(stage)
     await expiry.wake_up(stage, sleeper)
     await books.balances(stage)
+    await usage.usage(stage)
     await books.trial_balance(stage)
 
 
