@@ -58,9 +58,9 @@ class ChargeCalls:
     ) -> Flow[Charge]:
         """Holds the quoted cost for `hold_seconds` (the service's default: 900). With `price_version` the
         quote is binding: `price_changed` if another version applies by now."""
-        return _posted(
-            path_of("accounts", account_id, "charges"),
-            request_id=request_id,
+        return _begun(
+            account_id,
+            request_id,
             model=model,
             operation=operation,
             mode=mode,
@@ -93,9 +93,9 @@ class ChargeCalls:
         price_version: int | None = None,
     ) -> Flow[Charge]:
         """Authorizes and settles in one step: for results that are already there."""
-        return _posted(
-            path_of("accounts", account_id, "charges"),
-            request_id=request_id,
+        return _begun(
+            account_id,
+            request_id,
             model=model,
             operation=operation,
             mode=mode,
@@ -115,8 +115,10 @@ class ChargeCalls:
     ) -> Flow[Charge]:
         """Bills what came back and releases the hold. `force` bills a voided or long expired charge whose
         images were delivered after all."""
-        return _posted(
-            path_of("accounts", account_id, "charges", request_id, "settle"),
+        return _ended(
+            account_id,
+            request_id,
+            "settle",
             outputs=[present(output) for output in outputs],
             force=force or None,
         )
@@ -124,12 +126,13 @@ class ChargeCalls:
     @call
     def void(self, account_id: str, request_id: str, *, reason: str | None = None) -> Flow[Charge]:
         """Releases the hold: nothing was delivered."""
-        return _posted(path_of("accounts", account_id, "charges", request_id, "void"), reason=reason)
+        return _ended(account_id, request_id, "void", reason=reason)
 
     @call
     def read_charge(self, account_id: str, request_id: str) -> Flow[Charge]:
         """The charge as it is now."""
-        return cast(Charge, (yield Request("GET", path_of("accounts", account_id, "charges", request_id))).resource())
+        answer = yield Request("GET", path_of("accounts", account_id, "charges", request_id))
+        return cast(Charge, answer.resource_of(account_id=account_id, request_id=request_id))
 
     @listing
     def charges(
@@ -199,5 +202,12 @@ class ChargeCalls:
         return cast(list[BatchResult], answer.document["results"])
 
 
-def _posted(path: str, **body: Any) -> Flow[Charge]:
-    return cast(Charge, (yield Request("POST", path, body=present(body))).resource())
+def _begun(account_id: str, request_id: str, **body: Any) -> Flow[Charge]:
+    body = present({"request_id": request_id, **body})
+    answer = yield Request("POST", path_of("accounts", account_id, "charges"), body=body)
+    return cast(Charge, answer.resource_of(account_id=account_id, request_id=request_id))
+
+
+def _ended(account_id: str, request_id: str, how: str, **body: Any) -> Flow[Charge]:
+    answer = yield Request("POST", path_of("accounts", account_id, "charges", request_id, how), body=present(body))
+    return cast(Charge, answer.resource_of(account_id=account_id, request_id=request_id))

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 from urllib.parse import quote
 
+from billing.client.problem import UNEXPECTED_ANSWER, Problem
+
 PAGE_ROWS = 200
 """Rows asked for per page of a list, the most that the service gives."""
 
@@ -33,8 +35,20 @@ class Answer:
     replayed: bool
 
     def resource(self) -> dict[str, Any]:
-        """The document, and `replayed` in it."""
+        """The document, and `replayed` in it. Raises `Problem` (`unexpected_answer`) if it is no object."""
+        if not isinstance(self.document, Mapping):
+            raise Problem(self.status, UNEXPECTED_ANSWER, "the answer is no object")
         return {**self.document, "replayed": self.replayed}
+
+    def resource_of(self, **ids: str) -> dict[str, Any]:
+        """The resource, if it has these ids: a connection that got mixed up must not pass for a hold or a bill.
+
+        Raises `Problem` (`unexpected_answer`).
+        """
+        resource = self.resource()
+        if any(resource.get(name) != value for name, value in ids.items()):
+            raise Problem(self.status, UNEXPECTED_ANSWER, "the answer is about something else than was asked")
+        return resource
 
 
 Flow: TypeAlias = Generator[Request, Answer, T]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from inspect import GEN_CREATED, getgeneratorstate
 from types import TracebackType
 from typing import Any, Concatenate, Generic, Protocol, Self, TypeVar, overload
 
@@ -95,5 +96,11 @@ class AsyncScope(AbstractAsyncContextManager[S, None]):
         except RuntimeError:  # no event loop: a generator that was dropped after its loop had ended
             self._scoped.could_not_close(closing)
             return
+        task.add_done_callback(lambda _: self._not_begun(closing))
         if not isinstance(error, GeneratorExit):  # a generator that is being closed may not wait
             await asyncio.shield(task)
+
+    def _not_begun(self, closing: Flow[None]) -> None:
+        """A loop that ends cancels its tasks, also one that has not made its first step."""
+        if getgeneratorstate(closing) == GEN_CREATED:
+            self._scoped.could_not_close(closing)

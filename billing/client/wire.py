@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
@@ -118,7 +119,8 @@ class SyncWire(Blocking):
     ) -> None:
         self._retry = retry or Retry()
         self._sleep = sleep
-        self._http = httpx.Client(**_options(base_url, key, timeout_seconds, connections))
+        self._options = _options(base_url, key, timeout_seconds, connections)
+        self._http, self._process = httpx.Client(**self._options), os.getpid()
 
     def __enter__(self) -> Self:
         return self
@@ -152,6 +154,8 @@ class SyncWire(Blocking):
         if isinstance(step, Pause):
             self._sleep(step.seconds)
             return None
+        if self._process != os.getpid():  # forked: its parent's connections would give it its parent's answers
+            self._http, self._process = httpx.Client(**self._options), os.getpid()
         return self._http.request(step.method, step.path, json=step.body, params=_params(step))
 
     def rows(self, listing: Listing[T]) -> Iterator[T]:

@@ -45,10 +45,12 @@ class Request:
 
 
 class ScriptedServer:
-    """Plays `script` in order; its last entry answers whatever comes after. `requests` is what came."""
+    """Plays `script` in order; its last entry answers whatever comes after. `requests` is what came, by how many
+    `connections`."""
 
     def __init__(self, script: Sequence[Reply | HangUp | Silence]) -> None:
         self.requests: list[Request] = []
+        self.connections = 0
         self.url = ""
         self._script = list(script)
         self._over = asyncio.Event()
@@ -68,6 +70,7 @@ class ScriptedServer:
             await asyncio.gather(*self._connections)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         if task := asyncio.current_task():
             self._connections.add(task)
         try:

@@ -50,7 +50,8 @@ class Ledger:
             self.status, self.billed = "settled", body["outputs"]
         if request.path.endswith("/void"):
             self.status = "voided"
-        return {"status": self.status, "n": N, "mode": "sync", "expires_at": "2026-03-01T00:15:00Z"}
+        ids = {"account_id": "acme", "request_id": "r1"}
+        return ids | {"status": self.status, "n": N, "mode": "sync", "expires_at": "2026-03-01T00:15:00Z"}
 
 
 def opened(ledger: Ledger) -> Charging:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -215,6 +217,75 @@ async def test_a_generator_that_outlives_its_event_loop() -> None:
     with pytest.raises(StopIteration):
         await_outside_of_a_loop(scope.__aexit__(GeneratorExit, GeneratorExit(), None))
     assert charge.outcome == "unsettled"
+
+
+def test_a_block_that_ends_in_the_last_moment_of_its_event_loop(caplog: pytest.LogCaptureFixture) -> None:
+    """A loop that ends cancels its tasks: also the one that would have settled, before it made its first step."""
+    begun: list[Charging] = []
+
+    async def serve() -> None:
+        parting = {"Connection": "close"}  # nobody will be there to close it
+        script = [replace(quoted(1), headers=parting), Reply(201, HELD, headers=parting)]
+        async with ScriptedServer(script).listening() as server:
+            await asyncio.to_thread(asyncio.run, work(server.url))
+
+    async def work(url: str) -> None:
+        inside, end = asyncio.Event(), asyncio.Event()
+
+        async def block() -> None:
+            async with BillingClient(url, "bk_x").charging(*IDS, **ASKED) as charge:
+                begun.append(charge)
+                deliver(charge)
+                inside.set()
+                await end.wait()
+
+        working = asyncio.create_task(block())
+        await inside.wait()
+        end.set()  # the block ends when nothing but this coroutine's end is left to be done
+        assert not working.done()
+
+    asyncio.run(serve())
+    assert begun[0].outcome == "unsettled"
+    assert "settle again" in caplog.text
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("answer", [{**HELD, "request_id": "r2"}, {**HELD, "account_id": "other"}, {}, [], None])
+def test_an_answer_about_something_else_is_no_hold(way: str, answer: Any) -> None:
+    _, _, raised = play(way, [quoted(1), Reply(201, answer)], never)
+    assert isinstance(raised, Problem)
+    assert raised.code == "unexpected_answer"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_answer_about_something_else_is_no_bill(way: str) -> None:
+    script: list[Reply | HangUp] = [quoted(1), Reply(201, HELD), Reply(200, {**SETTLED, "request_id": "r2"})]
+    _, charge, raised = play(way, script, deliver)
+    assert isinstance(raised, Unsettled)
+    assert charge is not None
+    assert charge.outcome == "unsettled"
+
+
+FORKS = """
+import os, sys
+from billing.client import SyncBillingClient
+with SyncBillingClient(sys.argv[1], "bk_x") as billing:
+    billing.quote(model="m")
+    if child := os.fork():
+        assert os.waitpid(child, 0)[1] == 0
+        billing.quote(model="m")
+    else:
+        billing.quote(model="m")
+        os._exit(0)
+"""
+
+
+async def test_a_process_that_forks_shares_no_connection_with_its_child() -> None:
+    """Or one would be given what was answered to the other."""
+    async with ScriptedServer([quoted(1)]).listening() as server:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", FORKS, server.url)
+        assert await process.wait() == 0
+        assert (len(server.requests), server.connections) == (3, 2)
 
 
 def await_outside_of_a_loop(coroutine: Any) -> None:
