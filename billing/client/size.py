@@ -123,7 +123,25 @@ def _webp(data: bytes) -> Edges | None:
     """The canvas of the extended form, or the one frame of the simple forms."""
     kind, first = data[12:16], data[20:30]
     if kind == b"VP8X" and len(first) == 10:
-        return 1 + int.from_bytes(first[4:7], "little"), 1 + int.from_bytes(first[7:10], "little")
+        canvas = 1 + int.from_bytes(first[4:7], "little"), 1 + int.from_bytes(first[7:10], "little")
+        animated = first[0] & 2  # its frames are parts of the canvas; a picture fills it
+        return canvas if animated or _webp_picture(data) in (None, canvas) else None
+    return _webp_frame(kind, first)
+
+
+def _webp_picture(data: bytes) -> Edges | None:
+    """The frame of the extended form, behind colour profile and transparency; None if it is not there yet."""
+    at = 30
+    for _ in range(_MOST_PARTS):
+        kind, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        if kind in (b"VP8 ", b"VP8L") or len(kind) < 4:
+            return _webp_frame(kind, data[at + 8 : at + 18])
+        at += 8 + length + length % 2
+    return None
+
+
+def _webp_frame(kind: bytes, first: bytes) -> Edges | None:
+    """The edges that a frame says with the `first` bytes of its chunk."""
     if kind == b"VP8 " and len(first) == 10 and not first[0] & 1 and first[3:6] == b"\x9d\x01\x2a":
         # The upper two bits of each are a hint for scaling.
         return int.from_bytes(first[6:8], "little") & 0x3FFF, int.from_bytes(first[8:10], "little") & 0x3FFF

@@ -178,6 +178,20 @@ def test_the_scaling_hint_of_a_webp_is_no_part_of_its_size() -> None:
     assert measure(bytes(image)) == Size(WIDTH, HEIGHT, "webp")
 
 
+@pytest.mark.parametrize("options", [{"lossless": True}, {}, {"icc_profile": b"odd"}])
+def test_a_webp_whose_picture_does_not_fill_its_canvas_has_no_size(options: dict[str, Any]) -> None:
+    image = bytearray(encoded("webp", exif=turned(1), **options))
+    assert measure(bytes(image)) == Size(WIDTH, HEIGHT, "webp")
+    image[24:30] = (3839).to_bytes(3, "little") + (2159).to_bytes(3, "little")
+    assert measure(bytes(image)) is None  # and no viewer shows it
+
+
+def test_frames_of_an_animated_webp_may_be_parts_of_its_canvas() -> None:
+    image = bytearray(encoded("webp", save_all=True, append_images=[Image.new("RGB", (WIDTH, HEIGHT), (9, 9, 9))]))
+    image[24:30] = (3839).to_bytes(3, "little") + (2159).to_bytes(3, "little")
+    assert measure(bytes(image)) == Size(3840, 2160, "webp")
+
+
 def test_animations_have_the_size_of_their_canvas() -> None:
     frames = [Image.new("RGB", (320, 200), (shade, 0, 0)) for shade in (0, 100, 200)]
     for format in ("gif", "webp", "png", "avif"):
