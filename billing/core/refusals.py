@@ -398,7 +398,7 @@ class Unavailable(Refusal):
 @dataclass(eq=False)
 class Overloaded(Unavailable):
     code = "overloaded"
-    title = "The posting queue is full"
+    title = "The service has more to do than it can take on"
 
 
 @dataclass(eq=False)

@@ -174,7 +174,7 @@ TABLE = [
         refusals.Overloaded(2),
         "overloaded",
         {"retry_after_seconds": 2},
-        "The posting queue is full: repeat the call with the same id; it takes effect at most once.",
+        "The service has more to do than it can take on: repeat the call with the same id; it takes effect at most once.",
     ),
     (
         refusals.ProcessorUnavailable(3),
