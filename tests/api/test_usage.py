@@ -180,8 +180,8 @@ def test_across_accounts(clocked: Api):
         ({"page": "x" * 3000}, "page"),
     ],
 )
-def test_what_cannot_be_answered_is_refused(clocked: Api, query, field):
-    answer = usage(clocked, clocked.account(), **query)
+def test_what_cannot_be_answered_is_refused(api: Api, query, field):
+    answer = usage(api, api.account(), **query)
     assert answer.status_code == 422, answer.text
     problem = answer.json()
     assert problem["code"] == "validation_error"
@@ -210,18 +210,18 @@ def cursor(*parts) -> str:
         cursor(NEW_YEAR, "x"),
     ],
 )
-def test_tampered_pages_are_refused(clocked: Api, page):
-    answer = usage(clocked, clocked.account(), group_by="model", page=page)
+def test_tampered_pages_are_refused(api: Api, page):
+    answer = usage(api, api.account(), group_by="model", page=page)
     assert answer.status_code == 422, answer.text
     assert answer.json()["errors"][0]["field"] == "page"
 
 
-def test_start_time_is_needed(clocked: Api):
-    answer = clocked.get(f"/v1/accounts/{clocked.account()}/usage")
+def test_start_time_is_needed(api: Api):
+    answer = api.get(f"/v1/accounts/{api.account()}/usage")
     assert answer.status_code == 422
     assert "start_time" in answer.json()["errors"][0]["field"]
 
 
-def test_an_account_that_is_not_there(clocked: Api):
-    assert usage(clocked, "nobody").status_code == 404
-    assert usage(clocked, "nobody", tz="Mars").status_code == 404
+def test_an_account_that_is_not_there(api: Api):
+    assert usage(api, "nobody").status_code == 404
+    assert usage(api, "nobody", tz="Mars").status_code == 404
