@@ -4,7 +4,7 @@ Every zone's offset from UTC is a multiple of a quarter of an hour, so that sums
 zone's hours, days and months. A charge counts when it is settled, a refund when it is made, with its sign.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -51,25 +51,29 @@ class Tally:
         """Counts a settlement; the request on its first output."""
         requests = 1
         for output in outputs:
+            counts = self._counts(charge, output, now)
+            counts[0] += requests
             if output.status == "succeeded":
-                self._count(charge, output, now, requests, 1, 0, output.credits)
+                counts[1] += 1
+                counts[3] += output.credits
             else:
-                self._count(charge, output, now, requests, 0, 1, 0)
+                counts[2] += 1
             requests = 0
 
     def refund(self, charge: Charge, output: Output, credits: int, now: datetime) -> None:
         """Counts credits given back for an output. What was delivered stays delivered."""
-        self._count(charge, output, now, 0, 0, 0, -credits)
+        self._counts(charge, output, now)[3] -= credits
 
-    def rows(self, account_id: str) -> Iterator[UsageRow]:
-        for line, counts in self._lines.items():
-            yield UsageRow(account_id, *line, *counts)
+    def rows(self, account_id: str) -> list[UsageRow]:
+        """What to add, each line once."""
+        return [UsageRow._make((account_id, *line, *counts)) for line, counts in self._lines.items()]
 
-    def _count(self, c: Charge, output: Output, now: datetime, *counts: int) -> None:
+    def _counts(self, c: Charge, output: Output, now: datetime) -> Counts:
         line = (quarter_of(now), c.model, c.operation, output.size_tier or "", c.billed_quality, c.api_key_id or "")
-        known = self._lines.setdefault(line, [0, 0, 0, 0])
-        for place, count in enumerate(counts):
-            known[place] += count
+        counts = self._lines.get(line)
+        if counts is None:
+            counts = self._lines[line] = [0, 0, 0, 0]
+        return counts
 
 
 @lru_cache(maxsize=1024)  # a batch has one clock
