@@ -77,9 +77,10 @@ async def usage(connection: asyncpg.Connection, query: UsageQuery, limit: int, *
     """
     text, arguments = _statement(query, limit)
     width = len(query.group_by)
-    await connection.execute(f"SET LOCAL statement_timeout = {max(1, round(seconds * 1000))}")
-    if query.account_id is not None:  # by index: what others used is none of its business
-        await connection.execute("SET LOCAL enable_seqscan = off")
+    # Of one account by index: what others used is none of its business.
+    scans = "on" if query.account_id is None else "off"
+    limits = f"SET LOCAL statement_timeout = {max(1, round(seconds * 1000))}; SET LOCAL enable_seqscan = {scans}"
+    await connection.execute(limits)
     try:
         found = await connection.fetch(text, *arguments)
     except asyncpg.QueryCanceledError:
