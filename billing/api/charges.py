@@ -1,8 +1,9 @@
 """Charges: what the gateway asks before it calls a provider, and tells afterwards."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from billing.api.auth import Charging, Overseeing, Reading, Refunding
 from billing.api.models.charges import (
@@ -74,46 +75,50 @@ async def charge(account_id: AccountId, body: NewCharge, response: Response, cal
     return ChargeShown.of(answer.charge, answer.outputs, answer.balance)
 
 
+class Wanted:
+    """The parameters that both lists of charges take."""
+
+    def __init__(
+        self,
+        status: Status = None,
+        model: Search = None,
+        api_key_id: Search = None,
+        end_user: Search = None,
+        flag: Search = None,
+        flagged: Annotated[bool, Query(description="only charges with any flag")] = False,
+        start: Start = None,
+        end: End = None,
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> None:
+        clean(model=model, api_key_id=api_key_id, end_user=end_user, flag=flag)
+        self.where = Filter(None, status, model, api_key_id, end_user, flag, start, end, flagged)
+        self.cursor = cursor
+        self.limit = limit
+
+    async def page(self, service: Service, account_id: str | None) -> Any:
+        """The page that is asked for, of one account or of all."""
+        after = None
+        if self.cursor is not None:
+            last_account_id, moment, request_id = decode_cursor(self.cursor, str, str, str)
+            after = (last_account_id, decode_moment(moment), request_id)
+        where = replace(self.where, account_id=account_id)
+        found = await charges.charges(service.engine, where, after=after, limit=self.limit + 1)
+        return page(found, self.limit, _key, lambda view: ChargeShown.of(view.charge, view.outputs, None))
+
+
 @router.get(CHARGES, response_model=Page[ChargeShown], responses=responses(AccountNotFound))
-async def list_charges(
-    account_id: AccountId,
-    caller: Reading,
-    status: Status = None,
-    model: Search = None,
-    api_key_id: Search = None,
-    end_user: Search = None,
-    flag: Search = None,
-    start: Start = None,
-    end: End = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Any:
+async def list_charges(account_id: AccountId, caller: Reading, wanted: Annotated[Wanted, Depends()]) -> Any:
     """The account's charges, newest first, by when they were authorized."""
-    clean(model=model, api_key_id=api_key_id, end_user=end_user, flag=flag)
     await accounts.account(caller.service.engine, account_id)
-    where = Filter(account_id, status, model, api_key_id, end_user, flag, start, end)
-    return await _list(caller.service, where, cursor, limit)
+    return await wanted.page(caller.service, account_id)
 
 
 @router.get("/v1/charges", response_model=Page[ChargeShown], responses=responses())
-async def list_all_charges(
-    caller: Overseeing,
-    account_id: Search = None,
-    status: Status = None,
-    model: Search = None,
-    api_key_id: Search = None,
-    end_user: Search = None,
-    flag: Search = None,
-    flagged: Annotated[bool, Query(description="only charges with any flag")] = False,
-    start: Start = None,
-    end: End = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Any:
+async def list_all_charges(caller: Overseeing, wanted: Annotated[Wanted, Depends()], account_id: Search = None) -> Any:
     """Charges across accounts, account by account, newest first."""
-    clean(account_id=account_id, model=model, api_key_id=api_key_id, end_user=end_user, flag=flag)
-    where = Filter(account_id, status, model, api_key_id, end_user, flag, start, end, flagged)
-    return await _list(caller.service, where, cursor, limit)
+    clean(account_id=account_id)
+    return await wanted.page(caller.service, account_id)
 
 
 @router.get(CHARGE, response_model=ChargeShown, responses=responses(AccountNotFound, ChargeNotFound))
@@ -213,15 +218,6 @@ async def explain_charge(
     response.headers["Content-Language"] = language.code
     response.headers["Vary"] = "Accept-Language"
     return Explanation.of(explained, language)
-
-
-async def _list(service: Service, where: Filter, cursor: str | None, limit: int) -> Any:
-    after = None
-    if cursor is not None:
-        account_id, moment, request_id = decode_cursor(cursor, str, str, str)
-        after = (account_id, decode_moment(moment), request_id)
-    found = await charges.charges(service.engine, where, after=after, limit=limit + 1)
-    return page(found, limit, _key, lambda view: ChargeShown.of(view.charge, view.outputs, None))
 
 
 def _key(view: ChargeView) -> list[str]:
