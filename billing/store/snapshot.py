@@ -1,5 +1,6 @@
 """A read is one snapshot: REPEATABLE READ, READ ONLY. Otherwise a balance shows figures of different instants."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -63,8 +64,14 @@ async def _driven(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
         assert raw is not None
         try:
             yield raw
+        except asyncio.CancelledError:
+            # A BEGIN may still be on its way: whoever came next would work inside a transaction that nobody commits.
+            raw.terminate()
+            raise
         finally:
-            if raw.is_in_transaction():  # cancelled while it began or ended one: the next to come would read the past
+            if (
+                not raw.is_closed() and raw.is_in_transaction()
+            ):  # cancelled while it began or ended one: the next to come would read the past
                 raw.terminate()
             if raw.is_closed():  # the pool does not see what happens to it here, and would hand it out for ever
                 await connection.invalidate()
