@@ -63,7 +63,8 @@ class Program:
             assert self._process.stdout is not None
             url = self._process.stdout.readline().decode().strip()
         self.url = url
-        self.http = httpx.Client(base_url=url, timeout=60)
+        # A connection for each call: whoever refuses a body half read closes it, and the next call would find it closed.
+        self.http = httpx.Client(base_url=url, timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
         until(self._ready, f"{command[0]} answers")
 
     def _ready(self) -> bool:
