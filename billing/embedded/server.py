@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -143,9 +144,16 @@ class EmbeddedPostgres:
         """Make what is missing, closed to others. Directories that were there keep their permissions."""
         missing = [step for step in (self.data_dir, *self.data_dir.parents) if not step.exists()]
         for step in reversed(missing):
-            step.mkdir(mode=0o700)
-            if not account.is_ourselves:
-                step.chmod(0o711)
+            # Made under another name: whoever starts at the same time finds it with its permissions, or not at all.
+            made = Path(tempfile.mkdtemp(prefix=f".{step.name}-", dir=step.parent))
+            try:
+                if not account.is_ourselves:
+                    made.chmod(0o711)
+                made.rename(step)
+            except OSError:
+                made.rmdir()
+                if not step.is_dir():
+                    raise
         if not account.is_ourselves and not account.may_enter(self.data_dir):
             raise EmbeddedPostgresError(
                 f"Root runs PostgreSQL as user {account.name}, who may not enter {self.data_dir} "

@@ -511,6 +511,23 @@ class TestRoot:
             EmbeddedPostgres(closed / "data").start()
         assert mode_of(closed) == 0o700
 
+    def test_a_new_directory_is_seen_only_once_it_is_open_to_that_user(
+        self, place: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Commands that start at the same time look at what the first of them makes."""
+        data_dir, seen, chmod = place / "new" / "data", [], Path.chmod
+
+        def watched(path: Path, mode: int) -> None:
+            seen.extend(mode_of(step) for step in (data_dir.parent, data_dir) if step.exists())
+            chmod(path, mode)
+
+        monkeypatch.setattr(Path, "chmod", watched)
+        with EmbeddedPostgres(data_dir):
+            pass
+        assert seen
+        assert set(seen) == {0o711}
+        assert sorted(step.name for step in place.iterdir()) == ["new"]
+
     def test_binaries_closed_to_that_user_are_copied_once(self, place: Path, data_dir: Path) -> None:
         code = copy_code(place / "code")
         code.chmod(0o700)
