@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test browser check coverage lint bench clean
+.PHONY: help install demo serve test browser judges check coverage lint bench clean
 
 is_new_enough = import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
@@ -33,15 +33,21 @@ serve: .venv/.synced  ## start the service, with an embedded PostgreSQL unless D
 
 test: .venv/.synced  ## run the tests
 	@$(MAKE) --no-print-directory browser SUDO='sudo -n' || echo 'the tests that need a browser are skipped'
+	@$(MAKE) --no-print-directory judges SUDO='sudo -n' || echo 'the tests that need hledger are skipped'
 	$(RUN)/pytest -n $(WORKERS) -q $(ARGS)
 
 # What is there already is not touched. From `test` nobody is asked for a password.
+apt_install = command -v apt-get >/dev/null || { echo 'no $(1), and no apt-get to install it with' >&2; exit 1; }; \
+	if test "$$(id -u)" -eq 0; then root=; else root='$(SUDO)'; fi; \
+	echo 'installing $(1)'; install="$$root env DEBIAN_FRONTEND=noninteractive apt-get -qq"; \
+	$$install update && $$install install -y --no-install-recommends $(2) >/dev/null
+
 browser:  ## install the Chromium that the tests look at the dashboard with
 	@for browser in $(BROWSERS); do ! command -v $$browser >/dev/null || exit 0; done; \
-	command -v apt-get >/dev/null || { echo 'no Chromium, and no apt-get to install it with' >&2; exit 1; }; \
-	if test "$$(id -u)" -eq 0; then root=; else root='$(SUDO)'; fi; \
-	echo 'installing Chromium and a font'; install="$$root env DEBIAN_FRONTEND=noninteractive apt-get -qq"; \
-	$$install update && $$install install -y --no-install-recommends chromium fonts-dejavu-core >/dev/null
+	$(call apt_install,Chromium and a font,chromium fonts-dejavu-core)
+
+judges:  ## install hledger, which judges what is exported
+	@! command -v hledger >/dev/null || exit 0; $(call apt_install,hledger,hledger)
 
 lint: .venv/.synced  ## style, types and the rooms' imports
 	$(RUN)/ruff check .
