@@ -41,17 +41,24 @@ ISSUED, CONSUMED, EXPIRED, REVOKED, ADJUSTED = "issued", "consumed", "expired", 
 STRIPE_CLEARING, BANK, DEFERRED_REVENUE = "stripe_clearing", "bank", "deferred_revenue"
 PROCESSOR_FEES, REFUNDS = "processor_fees", "refunds"
 DISPUTED, DISPUTE_LOSSES = "disputed", "dispute_losses"
+REVENUE_USAGE, REVENUE_BREAKAGE = "revenue_usage", "revenue_breakage"
 
 # One row per event: kind → (book, debit, credit).
 ROUTES: Final[dict[str, tuple[Book, str, str]]] = {
     "grant": (WALLET, ISSUED, WALLET),
     "settle": (WALLET, WALLET, CONSUMED),
     "refund": (WALLET, CONSUMED, WALLET),
+    "supplement": (WALLET, WALLET, CONSUMED),  # corrections of a bill, up
+    "reduction": (WALLET, CONSUMED, WALLET),  # and down
     "expire": (WALLET, WALLET, EXPIRED),
     "revoke": (WALLET, WALLET, REVOKED),
     "restore": (WALLET, REVOKED, WALLET),  # a card refund that failed after all
     "purchase_bank": (MONEY, BANK, DEFERRED_REVENUE),
     "purchase_stripe_clearing": (MONEY, STRIPE_CLEARING, DEFERRED_REVENUE),
+    "recognise_usage": (MONEY, DEFERRED_REVENUE, REVENUE_USAGE),
+    "recognise_breakage": (MONEY, DEFERRED_REVENUE, REVENUE_BREAKAGE),
+    "reverse_usage": (MONEY, REVENUE_USAGE, DEFERRED_REVENUE),
+    "reverse_breakage": (MONEY, REVENUE_BREAKAGE, DEFERRED_REVENUE),
     "card_refund_deferred": (MONEY, DEFERRED_REVENUE, STRIPE_CLEARING),
     "card_refund": (MONEY, REFUNDS, STRIPE_CLEARING),
     "card_refund_deferred_failed": (MONEY, STRIPE_CLEARING, DEFERRED_REVENUE),
@@ -73,7 +80,7 @@ _MICROSECOND = timedelta(microseconds=1)
 class Transfer(NamedTuple):
     """One journal row. `amount` ≥ 0 in the asset's smallest unit; `balance_after` on the wallet book only.
 
-    `effective_at` is when the event was due, `posted_at` when it was written: equal but for expiry.
+    `effective_at` is when the event was due, `posted_at` when it was written: equal but for expiry and recognition.
     """
 
     account_id: str

@@ -10,7 +10,25 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-STATEMENTS: tuple[str, ...] = ()
+STATEMENTS = (
+    # The last one of a month stands. Reopening is written into it, once; closing again makes another.
+    """
+    CREATE TABLE closing (
+        period         text        NOT NULL,  -- YYYY-MM, in UTC
+        closed_at      timestamptz NOT NULL,  -- everything posted until then was known
+        ends_at        timestamptz NOT NULL,  -- the first instant after the month
+        closed_by      text        NOT NULL,
+        totals         text        NOT NULL,  -- the trial balance as known then, JSON
+        reopened_at    timestamptz,
+        reopened_by    text,
+        reopen_reason  text,
+        CONSTRAINT closing_pkey PRIMARY KEY (period, closed_at),
+        CONSTRAINT closing_over CHECK (closed_at >= ends_at),
+        CONSTRAINT closing_reopened CHECK (num_nulls(reopened_at, reopened_by, reopen_reason) IN (0, 3))
+    )""",
+    "GRANT SELECT, INSERT ON closing TO billing_service",
+    "GRANT UPDATE (reopened_at, reopened_by, reopen_reason) ON closing TO billing_service",
+)
 
 
 def upgrade() -> None:
@@ -19,4 +37,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    pass
+    op.execute("DROP TABLE closing")

@@ -28,7 +28,7 @@ TYPES = {
 }  # fmt: skip
 REFERENCE = {
     "price_book", "api_key", "alembic_version", "stripe_object", "stripe_event", "pack", "payout_item", "webhook_endpoint",
-    "signing_key", "session",
+    "signing_key", "session", "closing",
 }  # fmt: skip
 TUPLES = {
     "charge": Charge._fields,

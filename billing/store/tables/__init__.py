@@ -6,6 +6,7 @@ Rows are never trusted as domain values: SQLModel does not validate tables. The 
 from sqlmodel import SQLModel
 
 from billing.store.tables.announcements import OutboxRow, WebhookDeliveryRow, WebhookEndpointRow
+from billing.store.tables.books import ClosingRow
 from billing.store.tables.column import columns_of
 from billing.store.tables.ledger import (
     AccountChangeRow,
@@ -43,6 +44,7 @@ __all__ = [
     "AutoRechargeRow",
     "CardRefundRow",
     "ChargeRow",
+    "ClosingRow",
     "DebtRow",
     "DisputeRow",
     "ExpiryNoticeRow",

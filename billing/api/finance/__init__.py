@@ -1,0 +1,1 @@
+"""What finance asks: revenue, periods, trial balances, exports, payouts, margins."""
