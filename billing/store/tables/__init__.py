@@ -32,6 +32,7 @@ from billing.store.tables.payments import (
     StripeTransactionRow,
     TopupRow,
 )
+from billing.store.tables.provider import ProviderCostRow, ProviderReportRow, ProviderUsageRow
 from billing.store.tables.reference import ApiKeyRow, PackRow, PriceBookRow, SessionRow, SigningKeyRow
 from billing.store.tables.usage import UsageDayRow, UsageRow
 
@@ -56,6 +57,9 @@ __all__ = [
     "PackRow",
     "PayoutItemRow",
     "PriceBookRow",
+    "ProviderCostRow",
+    "ProviderReportRow",
+    "ProviderUsageRow",
     "RefundTable",
     "SessionRow",
     "SigningKeyRow",
