@@ -11,7 +11,7 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .uv/bin/uv)
 RUN := .venv/bin
 ARGS ?=
-WORKERS ?= 2
+WORKERS ?= 3
 SUDO ?= sudo
 BROWSERS := chromium chromium-browser google-chrome-stable google-chrome
 
@@ -34,7 +34,7 @@ serve: .venv/.synced  ## start the service, with an embedded PostgreSQL unless D
 test: .venv/.synced  ## run the tests
 	@$(MAKE) --no-print-directory browser SUDO='sudo -n' || echo 'the tests that need a browser are skipped'
 	@$(MAKE) --no-print-directory judges SUDO='sudo -n' || echo 'the tests that need hledger are skipped'
-	$(RUN)/pytest -n $(WORKERS) -q $(ARGS)
+	$(RUN)/pytest -n $(WORKERS) --dist worksteal -q $(ARGS)
 
 # What is there already is not touched. From `test` nobody is asked for a password.
 apt_install = command -v apt-get >/dev/null || { echo 'no $(1), and no apt-get to install it with' >&2; exit 1; }; \
