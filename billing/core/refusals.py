@@ -2,18 +2,19 @@
 
 Refusal
 ├── Unauthenticated                no key, an unknown key, a revoked key
-├── Forbidden                      the key's role may not do this
+├── Forbidden · SecondKeyNeeded    the key, or its role, may not do this
 ├── CrossSite                      signed in by cookie, but the call is not from a page of the dashboard
 ├── NotFound
 │   ├── AccountNotFound · ChargeNotFound · GrantNotFound · PriceBookNotFound · KeyNotFound · RouteNotFound
 │   ├── PackNotFound · TopupNotFound · AutoRechargeNotFound · StripeEventNotFound
-│   ├── WebhookEndpointNotFound · WebhookEventNotFound · StatementNotFound
+│   ├── WebhookEndpointNotFound · WebhookEventNotFound · StatementNotFound · ReconciliationNotFound
 ├── Invalid                        the body or a parameter is not what the contract says
-├── PayloadTooLarge · MethodNotAllowed
+├── PayloadTooLarge · MethodNotAllowed · ManifestUnreadable
 ├── IdReused                       this id already names something else
 ├── AccountSuspended               new authorizations only
 ├── UnknownModel · SizeNotAllowed · SizeNotPriced · QualityNotSupported · PriceChanged
 ├── ChargeNotOpen · RefundExceedsBill · TopupNotPaid
+├── ApprovalNotAwaited             nothing waits for it
 ├── CheckoutRefused · PaymentsNotConfigured · SignatureInvalid
 ├── InsufficientCredits
 └── Unavailable                    nothing was decided: repeat the call with the same id
@@ -182,6 +183,17 @@ class StatementNotFound(NotFound):
 
 
 @dataclass(eq=False)
+class ReconciliationNotFound(NotFound):
+    reconciliation_id: str
+    code = "reconciliation_not_found"
+    title = "No such reconciliation"
+
+    @property
+    def detail(self) -> str:
+        return "GET /v1/reconciliations lists them; POST a manifest there to make one."
+
+
+@dataclass(eq=False)
 class RouteNotFound(NotFound):
     code = "route_not_found"
     title = "No such route; see /docs"
@@ -208,6 +220,21 @@ class Invalid(Refusal):
     @property
     def detail(self) -> str:
         return "; ".join(f"{error['field']}: {error['message']}" for error in self.errors[:5])
+
+
+@dataclass(eq=False)
+class ManifestUnreadable(Refusal):
+    """`line`: of the manifest, from 1 (a row's number where it has no lines); None: it is about all of it."""
+
+    line: int | None
+    problem: str
+    code = "manifest_unreadable"
+    title = "The manifest cannot be read"
+
+    @property
+    def detail(self) -> str:
+        where = "" if self.line is None else f"line {self.line}: "
+        return f"{where}{self.problem} Nothing was compared."
 
 
 @dataclass(eq=False)
@@ -307,6 +334,27 @@ class ChargeNotOpen(Refusal):
     @property
     def detail(self) -> str:
         return f"The charge is {self.charge_status}."
+
+
+@dataclass(eq=False)
+class SecondKeyNeeded(Refusal):
+    code = "second_key_needed"
+    title = "Another key must approve this"
+
+    @property
+    def detail(self) -> str:
+        return "The key that asked for it cannot approve it too: have it approved with another key."
+
+
+@dataclass(eq=False)
+class ApprovalNotAwaited(Refusal):
+    state: str
+    code = "approval_not_awaited"
+    title = "Nothing waits for approval here"
+
+    @property
+    def detail(self) -> str:
+        return f"The reconciliation is {self.state}; only one that is awaiting_approval can be approved."
 
 
 @dataclass(eq=False)

@@ -28,7 +28,7 @@ TYPES = {
 }  # fmt: skip
 REFERENCE = {
     "price_book", "api_key", "alembic_version", "stripe_object", "stripe_event", "pack", "payout_item", "webhook_endpoint",
-    "signing_key", "session", "closing", "provider_report", "provider_usage",
+    "signing_key", "session", "closing", "reconciliation", "manifest", "provider_report", "provider_usage",
     "provider_cost",
 }  # fmt: skip
 TUPLES = {

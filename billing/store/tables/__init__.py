@@ -33,6 +33,7 @@ from billing.store.tables.payments import (
     TopupRow,
 )
 from billing.store.tables.provider import ProviderCostRow, ProviderReportRow, ProviderUsageRow
+from billing.store.tables.reconciliation import ManifestRowRow, ManifestStagingRow, ReconciliationLineRow, ReconciliationRow
 from billing.store.tables.reference import ApiKeyRow, PackRow, PriceBookRow, SessionRow, SigningKeyRow
 from billing.store.tables.usage import UsageDayRow, UsageRow
 
@@ -52,6 +53,8 @@ __all__ = [
     "FillRow",
     "GrantRow",
     "HoldRow",
+    "ManifestRowRow",
+    "ManifestStagingRow",
     "OutboxRow",
     "OutputRow",
     "PackRow",
@@ -60,6 +63,8 @@ __all__ = [
     "ProviderCostRow",
     "ProviderReportRow",
     "ProviderUsageRow",
+    "ReconciliationLineRow",
+    "ReconciliationRow",
     "RefundTable",
     "SessionRow",
     "SigningKeyRow",
