@@ -31,6 +31,7 @@ from billing.api import (
     webhook_endpoints,
 )
 from billing.api.auth import Allow
+from billing.api.finance import trial_balance
 from billing.api.front import Front, Requests
 from billing.api.models.common import Problem
 from billing.api.service import running
@@ -62,6 +63,7 @@ TAGS = [
         "description": "Price books are immutable versions; a charge keeps its own to the end.",
     },
     {"name": "usage", "description": "What was used, when and of which kind; exact at the moment of the call."},
+    {"name": "finance", "description": "The books: trial balances, closed months, revenue, exports, reconciliation."},
     {"name": "ledger", "description": "The double-entry journal, hash-chained for each account."},
     {
         "name": "webhooks",
@@ -108,6 +110,7 @@ def create_app(settings: Settings | None = None, dsn: str | None = None) -> Fast
         usage,
         statements,
         webhook_endpoints,
+        trial_balance,
         keys,
         health,
         metrics,

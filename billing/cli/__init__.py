@@ -15,6 +15,7 @@ from billing.cli.demo import service
 from billing.cli.explain import explain
 from billing.cli.session import AsJson, console, errors, fail, run, settings_of
 from billing.cli.statements import verify_statement
+from billing.cli.trial_balance import show_trial_balance
 from billing.core.refusals import Refusal
 from billing.database import database
 from billing.embedded import EmbeddedPostgresError
@@ -35,6 +36,7 @@ app.add_typer(packs.app, name="packs")
 app.add_typer(stripe_events.app, name="stripe")
 app.command()(explain)
 app.command()(verify_statement)
+app.command("trial-balance")(show_trial_balance)
 
 
 @app.command()

@@ -16,6 +16,7 @@ Refusal
 ├── ChargeNotOpen · RefundExceedsBill · TopupNotPaid
 ├── ApprovalNotAwaited             nothing waits for it
 ├── CheckoutRefused · PaymentsNotConfigured · SignatureInvalid
+├── PeriodNotOver · EarlierPeriodOpen · PeriodNotClosed · LaterPeriodClosed
 ├── InsufficientCredits
 └── Unavailable                    nothing was decided: repeat the call with the same id
     ├── Overloaded · DatabaseUnavailable · ProcessorUnavailable
@@ -408,6 +409,65 @@ class RefundExceedsBill(Refusal):
     @property
     def detail(self) -> str:
         return f"At most {self.refundable} credits can still be refunded here."
+
+
+@dataclass(eq=False)
+class NothingToCorrect(Refusal):
+    code = "nothing_to_correct"
+    title = "The bill is what these outputs cost"
+
+    @property
+    def detail(self) -> str:
+        return "What was delivered costs what is billed, or what is billed beyond it has been refunded."
+
+
+@dataclass(eq=False)
+class PeriodNotOver(Refusal):
+    """`ends_at`: RFC 3339, the first instant at which the month can be closed."""
+
+    period: str
+    ends_at: str
+    code = "period_not_over"
+    title = "The month is not over"
+
+    @property
+    def detail(self) -> str:
+        return f"{self.period} can be closed from {self.ends_at}."
+
+
+@dataclass(eq=False)
+class EarlierPeriodOpen(Refusal):
+    earlier: str
+    code = "earlier_period_open"
+    title = "An earlier month is open"
+
+    @property
+    def detail(self) -> str:
+        return f"Months are closed in order: close {self.earlier} first."
+
+
+@dataclass(eq=False)
+class PeriodNotClosed(Refusal):
+    period: str
+    code = "period_not_closed"
+    title = "The month is not closed"
+
+    @property
+    def detail(self) -> str:
+        return f"{self.period} is open; GET /v1/finance/periods lists what is closed."
+
+
+@dataclass(eq=False)
+class LaterPeriodClosed(Refusal):
+    """`later`: the last closed month, the only one that can be reopened."""
+
+    later: str
+    code = "later_period_closed"
+    title = "A later month is closed"
+
+    @property
+    def detail(self) -> str:
+        return f"Months are reopened from the last one back: reopen {self.later} first."
 
 
 @dataclass(eq=False)

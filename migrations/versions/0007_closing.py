@@ -26,6 +26,11 @@ STATEMENTS = (
         CONSTRAINT closing_over CHECK (closed_at >= ends_at),
         CONSTRAINT closing_reopened CHECK (num_nulls(reopened_at, reopened_by, reopen_reason) IN (0, 3))
     )""",
+    # What was posted in a later month than it was due in: little, and all that can have come after a closing.
+    """
+    CREATE INDEX transfer_late ON transfer (effective_at, account_id, book, seq)
+        WHERE effective_at <> posted_at
+          AND date_trunc('month', effective_at AT TIME ZONE 'UTC') < date_trunc('month', posted_at AT TIME ZONE 'UTC')""",
     "GRANT SELECT, INSERT ON closing TO billing_service",
     "GRANT UPDATE (reopened_at, reopened_by, reopen_reason) ON closing TO billing_service",
 )
@@ -37,4 +42,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP INDEX transfer_late")
     op.execute("DROP TABLE closing")

@@ -83,6 +83,7 @@ ROUTES = [
     Route("GET", "/v1/webhook-endpoints/{endpoint_id}/deliveries", OVERSEEING, status=404),
     Route("GET", "/v1/webhook-events", OVERSEEING),
     Route("POST", "/v1/webhook-events/{event_id}/replay", ADMIN, {}, 404),
+    Route("GET", "/v1/finance/trial-balance", OVERSEEING),
     Route("POST", "/v1/keys", ADMIN, {"role": "gateway", "name": "n"}, 201),
     Route("GET", "/v1/keys", ADMIN),
     Route("DELETE", "/v1/keys/{key_id}", ADMIN),

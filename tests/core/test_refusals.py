@@ -188,6 +188,36 @@ TABLE = [
         "At most 5 credits can still be refunded here.",
     ),
     (
+        refusals.NothingToCorrect(),
+        "nothing_to_correct",
+        {},
+        "What was delivered costs what is billed, or what is billed beyond it has been refunded.",
+    ),
+    (
+        refusals.PeriodNotOver("2026-01", "2026-02-01T00:00:00Z"),
+        "period_not_over",
+        {"period": "2026-01", "ends_at": "2026-02-01T00:00:00Z"},
+        "2026-01 can be closed from 2026-02-01T00:00:00Z.",
+    ),
+    (
+        refusals.EarlierPeriodOpen("2026-01"),
+        "earlier_period_open",
+        {"earlier": "2026-01"},
+        "Months are closed in order: close 2026-01 first.",
+    ),
+    (
+        refusals.PeriodNotClosed("2026-01"),
+        "period_not_closed",
+        {"period": "2026-01"},
+        "2026-01 is open; GET /v1/finance/periods lists what is closed.",
+    ),
+    (
+        refusals.LaterPeriodClosed("2026-02"),
+        "later_period_closed",
+        {"later": "2026-02"},
+        "Months are reopened from the last one back: reopen 2026-02 first.",
+    ),
+    (
         refusals.InsufficientCredits(available=-3, required=14),
         "insufficient_credits",
         {"available": -3, "required": 14, "shortfall": 17},
