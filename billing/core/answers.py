@@ -6,7 +6,7 @@ from typing import NamedTuple
 from billing.core.charges import Charge, Output
 from billing.core.grants import Grant
 from billing.core.till import AutoRecharge, BookedTransaction, Topup
-from billing.core.wallet import Balance, RefundRow, Settings
+from billing.core.wallet import Balance, CorrectionRow, RefundRow, Settings
 
 
 class ChargeAnswer(NamedTuple):
@@ -21,6 +21,14 @@ class ChargeAnswer(NamedTuple):
 class RefundAnswer(NamedTuple):
     replayed: bool
     refund: RefundRow
+    charge: Charge
+    outputs: Sequence[Output]
+    balance: Balance
+
+
+class CorrectionAnswer(NamedTuple):
+    replayed: bool
+    correction: CorrectionRow
     charge: Charge
     outputs: Sequence[Output]
     balance: Balance
@@ -68,6 +76,7 @@ class ClearingAnswer(NamedTuple):
 Answer = (
     ChargeAnswer
     | RefundAnswer
+    | CorrectionAnswer
     | GrantAnswer
     | AccountAnswer
     | LapseAnswer

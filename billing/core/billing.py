@@ -18,7 +18,7 @@ from billing.core.charges import (
     union_of_flags,
 )
 from billing.core.commands import Authorize, Settle, Void
-from billing.core.grants import Debt, Draw, take
+from billing.core.grants import Debt, Draw, Grant, take
 from billing.core.ledger import settlement_digest
 from billing.core.prices import ModelPrices, PriceBooks
 from billing.core.refusals import (
@@ -94,6 +94,7 @@ def authorize(wallet: Wallet, command: Authorize, books: PriceBooks, now: dateti
         None,  # first_seq
         None,  # last_seq
         now if one_step else None,  # released_at
+        0,  # corrected_credits
     )
     wallet.new_charges.add(command.request_id)
     if command.outputs is None:
@@ -179,6 +180,32 @@ def charge_answer(wallet: Wallet, request_id: str, *, replayed: bool = False) ->
     return ChargeAnswer(replayed, wallet.charges[request_id], wallet.outputs.get(request_id, ()), wallet.balance)
 
 
+def draw(
+    wallet: Wallet,
+    kind: str,
+    request_id: str,
+    drawn: Sequence[tuple[Grant, int]],
+    debt: int,
+    now: datetime,
+    digest: bytes | None = None,
+) -> list[Draw]:
+    """Posts what is `drawn` of grants for a bill, one transfer for each, and one for debt; for nothing, one of 0."""
+    draws = []
+    for grant, part in drawn:
+        grant.use(part)
+        wallet.changed_grants.add(grant.grant_id)
+        seq = wallet.post(kind, part, now, request_id=request_id, grant_id=grant.grant_id, digest=digest)
+        draws.append(Draw(grant.grant_id, part, seq))
+    if debt or not drawn:
+        seq = wallet.post(kind, debt, now, request_id=request_id, digest=digest)
+        if debt:
+            draws.append(Draw(None, debt, seq))
+            wallet.debts.append(Debt(wallet.account_id, seq, request_id, debt, debt))
+            wallet.new_debts.add(seq)
+            wallet.debt += debt
+    return draws
+
+
 def _settle(
     wallet: Wallet,
     charge: Charge,
@@ -213,22 +240,9 @@ def _settle(
         charge.released_at if held_since is None else now,
     )
     digest = settlement_digest(charge, outputs)
-    draws = []
-    for grant, part in drawn:
-        grant.use(part)
-        wallet.changed_grants.add(grant.grant_id)
-        seq = wallet.post("settle", part, now, request_id=charge.request_id, grant_id=grant.grant_id, digest=digest)
-        draws.append(Draw(grant.grant_id, part, seq))
-    if debt or not drawn:
-        seq = wallet.post("settle", debt, now, request_id=charge.request_id, digest=digest)
-        if debt:
-            draws.append(Draw(None, debt, seq))
-            wallet.debts.append(Debt(wallet.account_id, seq, charge.request_id, debt, debt))
-            wallet.new_debts.add(seq)
-            wallet.debt += debt
+    wallet.draws[charge.request_id] = draw(wallet, "settle", charge.request_id, drawn, debt, now, digest)
     wallet.replace_charge(charge)
     wallet.outputs[charge.request_id] = outputs
-    wallet.draws[charge.request_id] = draws
     wallet.billed.append(charge.request_id)
     wallet.tally.bill(charge, outputs, now)
     if wallet.tells_settled:

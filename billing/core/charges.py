@@ -8,7 +8,7 @@ A charge and its outputs are immutable tuples in the order of their tables' colu
 tuple, and what the core decided is written as it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -29,6 +29,7 @@ class Charge(NamedTuple):
     `held_credits` is what the hold reserved, also after it ended. `available_credits`, `credit_limit` and
     `authorized_seq` (the wallet's last seq) are the evidence that the authorization was covered. Settlement
     transfers are `first_seq` to `last_seq`. `released_at` is when the hold ended, whatever came afterwards.
+    `corrected_credits` is what corrections have added to the bill since, or taken off it: below 0.
     """
 
     account_id: str
@@ -67,6 +68,7 @@ class Charge(NamedTuple):
     first_seq: int | None
     last_seq: int | None
     released_at: datetime | None
+    corrected_credits: int
 
     def settled(
         self,
@@ -81,7 +83,7 @@ class Charge(NamedTuple):
         """This charge with its bill. By position, because `_replace` costs a settlement a tenth of its time."""
         return Charge._make((
             *self[:2], "settled", *self[3:14], credits, *self[15:20], forced, flags, *self[22:32], now, first_seq,
-            last_seq, released_at,
+            last_seq, released_at, self[36],
         ))  # fmt: skip
 
     def as_of(self, now: datetime) -> "Charge":
@@ -92,7 +94,10 @@ class Charge(NamedTuple):
 
 
 class Output(NamedTuple):
-    """One image that was asked for or came back. `credits` is its bill, `refunded_credits` what of it was returned."""
+    """One image that was asked for or came back. `credits` is its bill, `refunded_credits` what of it was returned.
+
+    It stays as it was settled: `corrected_credits` is what corrections have added to its bill, or taken off it.
+    """
 
     account_id: str
     request_id: str
@@ -105,6 +110,12 @@ class Output(NamedTuple):
     refunded_credits: int
     flags: tuple[str, ...]
     reason: str | None
+    corrected_credits: int
+
+    @property
+    def refundable(self) -> int:
+        """What can still be given back of it."""
+        return self.credits + self.corrected_credits - self.refunded_credits
 
 
 class Reported(NamedTuple):
@@ -148,9 +159,33 @@ def bill(charge: Charge, prices: ModelPrices, reported: Sequence[Reported]) -> l
                 0,
                 flags,
                 one.reason,
+                0,
             )
         )
     return outputs
+
+
+class Delivered(NamedTuple):
+    """An output as a correction found that it was delivered, and what it had cost and costs from then on."""
+
+    index: int  # type: ignore[assignment]  # the domain's word; nobody searches these tuples
+    status: str
+    width: int | None
+    height: int | None
+    size_tier: str | None
+    credits_before: int
+    credits_after: int
+
+
+def as_delivered(outputs: Sequence[Output], delivered: Iterable[Delivered]) -> list[Output]:
+    """`outputs` with the status, pixels and tier that corrections, in their order, have found."""
+    found = {one.index: one for one in delivered}
+    return [
+        output._replace(status=one.status, width=one.width, height=one.height, size_tier=one.size_tier)
+        if (one := found.get(output.index))
+        else output
+        for output in outputs
+    ]
 
 
 def union_of_flags(outputs: Sequence[Output], *own: str) -> tuple[str, ...]:

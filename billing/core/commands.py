@@ -234,6 +234,31 @@ class Refund(Command):
 
 
 @dataclass(slots=True)
+class Correct(Command):
+    """The outputs of a settled charge as they were really delivered: only those that differ, at least one.
+
+    `actor` is who asks, for the record; who repeats the call need not be the same.
+    """
+
+    correction_id: str
+    request_id: str
+    outputs: tuple[Reported, ...]
+    reason: str
+    actor: str
+
+    def __post_init__(self) -> None:
+        identifier(self.account_id, "account_id")
+        identifier(self.correction_id, "correction_id")
+        identifier(self.request_id, "request_id")
+        _check_outputs(self.outputs)
+        if not self.outputs:
+            raise Invalid.of("outputs", "must be at least one")
+        self.outputs = tuple(sorted(self.outputs, key=lambda one: one.index))
+        free_text(self.reason, "reason")
+        free_text(self.actor, "actor", longest=128)
+
+
+@dataclass(slots=True)
 class Lapse(Command):
     """Posts what is due on an account: holds past their time, grants past their expiry. Changes no answer."""
 

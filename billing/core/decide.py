@@ -17,12 +17,14 @@ from billing.core.commands import (
     AmendAccount,
     Authorize,
     Command,
+    Correct,
     IssueGrant,
     OpenAccount,
     Refund,
     Settle,
     Void,
 )
+from billing.core.corrections import correct
 from billing.core.funds import announce_expiry, issue_grant
 from billing.core.payments import (
     AnnounceExpiry,
@@ -73,6 +75,8 @@ def _decide(wallet: Wallet, command: Command, books: PriceBooks, now: datetime) 
             return void(wallet, command, now)
         case Refund():
             return refund(wallet, command, now)
+        case Correct():
+            return correct(wallet, command, books, now)
         case IssueGrant():
             return issue_grant(wallet, command, now)
         case AmendAccount():

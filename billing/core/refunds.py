@@ -1,4 +1,4 @@
-"""Refunds: credits of a bill back to whom they came from.
+"""Refunds: credits of a bill back to whom they came from. Corrections that lower a bill return them the same way.
 
 What a bill drew is undone in reverse order. A part drawn as debt that is still owed is forgiven; credits of
 a grant first pay what the account owes and then go back to the grant; one that has ended meanwhile gets a
@@ -6,6 +6,7 @@ successor, because credits that were paid for must stay spendable.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from billing.core.answers import RefundAnswer
@@ -35,7 +36,8 @@ def refund(wallet: Wallet, command: Refund, now: datetime) -> RefundAnswer:
     wallet.check_room(credits, "credits")
     # From here on it must succeed.
     first = wallet.wallet_seq + 1
-    returns = _undo(wallet, command, credits, now)
+    source = Source("refund", command.request_id, command.refund_id, command.refund_id)
+    returns = undo(wallet, source, credits, now)
     row = RefundRow(
         wallet.account_id,
         command.refund_id,
@@ -53,11 +55,12 @@ def refund(wallet: Wallet, command: Refund, now: datetime) -> RefundAnswer:
     wallet.refunds[command.refund_id] = row
     wallet.new_refunds.append(row)
     outputs = wallet.outputs[command.request_id] = list(outputs)  # earlier answers of the batch keep theirs
+    standing = wallet.standing(command.request_id)
     for index, part in parts:
         place = next(place for place, output in enumerate(outputs) if output.index == index)
         outputs[place] = outputs[place]._replace(refunded_credits=outputs[place].refunded_credits + part)
-        wallet.tally.refund(charge, outputs[place], part, now)
-        wallet.refunded_outputs.add((command.request_id, index))
+        wallet.tally.refund(charge, standing[place], part, now)
+        wallet.changed_outputs.add((command.request_id, index))
     charge = charge._replace(refunded_credits=charge.refunded_credits + credits)
     wallet.replace_charge(charge)
     if wallet.early_holds is not None:
@@ -65,32 +68,47 @@ def refund(wallet: Wallet, command: Refund, now: datetime) -> RefundAnswer:
     return RefundAnswer(False, row, charge, outputs, wallet.balance)
 
 
-def outstanding_draws(
-    settled: Sequence[Draw], fills: Mapping[int, Sequence[tuple[str, int]]], returned: Sequence[Return]
-) -> list[Draw]:
-    """What a bill still draws on, in order of drawing, after debts were paid by grants and refunds returned some.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What returns credits of the bill `request_id`: a refund, or a correction that lowers it."""
 
-    `settled`: its settlement transfers. `fills`: by the debt's seq, the grants that paid it and how much.
-    `returned`: the draws of its earlier refunds.
+    kind: str
+    request_id: str
+    name: str
+    refund_id: str | None = None
+
+    @property
+    def transfer_kind(self) -> str:
+        return "refund" if self.kind == "refund" else "reduction"
+
+
+def outstanding_draws(
+    drawn: Sequence[Draw],
+    fills: Mapping[int, Sequence[tuple[str, int]]],
+    owed: Mapping[int, int],
+    returned: Sequence[Return],
+) -> list[Draw]:
+    """What a bill still draws on, in order of drawing, after debts were paid by grants and some was returned.
+
+    `drawn`: by its settlement and supplements. `fills`: by a debt's seq, the grants that paid it and how much. `owed`:
+    what is left of each debt. `returned`: by its refunds and reductions; which debt was forgiven, the debts know.
     """
     draws = []
-    for draw in settled:
+    for draw in drawn:
         if draw.grant_id is not None:
             draws.append(draw)
             continue
-        owed = draw.credits
-        for grant_id, paid in fills.get(draw.seq, ()):
-            draws.append(Draw(grant_id, paid, draw.seq))
-            owed -= paid
-        if owed:
-            draws.append(Draw(None, owed, draw.seq))
-    gone: dict[str | None, int] = {}
-    for source, credits, _ in returned:
-        gone[source] = gone.get(source, 0) + credits
+        draws += [Draw(grant_id, paid, draw.seq) for grant_id, paid in fills.get(draw.seq, ())]
+        if owing := owed.get(draw.seq, 0):
+            draws.append(Draw(None, owing, draw.seq))
+    gone: dict[str, int] = {}
+    for grant_id, credits, _ in returned:
+        if grant_id is not None:
+            gone[grant_id] = gone.get(grant_id, 0) + credits
     left = []
     for draw in reversed(draws):
-        part = min(draw.credits, gone.get(draw.grant_id, 0))
-        if part:
+        part = 0 if draw.grant_id is None else min(draw.credits, gone.get(draw.grant_id, 0))
+        if draw.grant_id is not None and part:
             gone[draw.grant_id] -= part
         if draw.credits > part:
             left.append(draw._replace(credits=draw.credits - part))
@@ -99,7 +117,7 @@ def outstanding_draws(
 
 def _parts(outputs: Sequence[Output], command: Refund) -> list[tuple[int, int]]:
     """(index, credits) to return of each output. By credits: last output first. Raises Invalid, RefundExceedsBill."""
-    left = {output.index: output.credits - output.refunded_credits for output in outputs}
+    left = {output.index: output.refundable for output in outputs}
     if command.outputs is not None:
         if unknown := [index for index in command.outputs if index not in left]:
             raise Invalid.of("outputs", f"the charge has no output {unknown[0]}")
@@ -119,29 +137,30 @@ def _parts(outputs: Sequence[Output], command: Refund) -> list[tuple[int, int]]:
     return parts
 
 
-def _undo(wallet: Wallet, command: Refund, credits: int, now: datetime) -> list[Return]:
+def undo(wallet: Wallet, source: Source, credits: int, now: datetime) -> list[Return]:
     """Returns `credits` to where the bill drew them from, last first; one transfer for each destination."""
-    earlier = wallet.returned.setdefault(command.request_id, [])
+    earlier = wallet.returned.setdefault(source.request_id, [])
+    owed = {debt.seq: debt.outstanding for debt in wallet.debts}
     returns: list[Return] = []
-    for draw in reversed(outstanding_draws(wallet.draws[command.request_id], wallet.paid, earlier)):
+    for draw in reversed(outstanding_draws(wallet.draws[source.request_id], wallet.paid, owed, earlier)):
         part = min(credits, draw.credits)
         if part == 0:
             break
         credits -= part
-        returns += _return(wallet, command, draw, part, now)
+        returns += _return(wallet, source, draw, part, now)
     earlier += returns
     return returns
 
 
-def _return(wallet: Wallet, command: Refund, draw: Draw, credits: int, now: datetime) -> list[Return]:
+def _return(wallet: Wallet, source: Source, draw: Draw, credits: int, now: datetime) -> list[Return]:
     def post(amount: int, grant_id: str | None) -> int:
         return wallet.post(
-            "refund",
+            source.transfer_kind,
             amount,
             now,
-            request_id=command.request_id,
+            request_id=source.request_id,
             grant_id=grant_id,
-            refund_id=command.refund_id,
+            refund_id=source.refund_id,
         )
 
     if draw.grant_id is None:
@@ -160,7 +179,7 @@ def _return(wallet: Wallet, command: Refund, draw: Draw, credits: int, now: date
     if rest := credits - paid:
         grant = wallet.grants[draw.grant_id]
         if grant.withdrawn or grant.lapsed_at(now):
-            grant = _succeed(wallet, command, grant, rest, post, now)
+            grant = _succeed(wallet, source, grant, rest, post, now)
         else:
             grant.give_back(rest)
             wallet.changed_grants.add(grant.grant_id)
@@ -174,16 +193,16 @@ def _return(wallet: Wallet, command: Refund, draw: Draw, credits: int, now: date
 
 def _succeed(
     wallet: Wallet,
-    command: Refund,
+    source: Source,
     ended: Grant,
     credits: int,
     post: Callable[[int, str], int],
     now: datetime,
 ) -> Grant:
-    """A new grant for credits of one that has ended, worth the revenue that the refund reverses."""
-    refund_name = f"refund:{command.refund_id}"  # a refund id may hold colons: `refund:f:1` is also a refund's name
-    k = 1 + sum(known.rpartition(":")[0] == refund_name for known in wallet.grants)
-    grant_id = f"{refund_name}:{k}"
+    """A new grant for credits of one that has ended, worth the revenue that is reversed."""
+    name = f"{source.kind}:{source.name}"  # a refund's id may hold colons: `refund:f:1` is also a refund's name
+    k = 1 + sum(known.rpartition(":")[0] == name for known in wallet.grants)
+    grant_id = f"{name}:{k}"
     reversed_micros = ended.move_out(credits)
     wallet.changed_grants.add(ended.grant_id)
     grant = Grant.issued(

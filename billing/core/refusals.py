@@ -13,7 +13,7 @@ Refusal
 ├── IdReused                       this id already names something else
 ├── AccountSuspended               new authorizations only
 ├── UnknownModel · SizeNotAllowed · SizeNotPriced · QualityNotSupported · PriceChanged
-├── ChargeNotOpen · RefundExceedsBill · TopupNotPaid
+├── ChargeNotOpen · RefundExceedsBill · NothingToCorrect · TopupNotPaid
 ├── ApprovalNotAwaited             nothing waits for it
 ├── CheckoutRefused · PaymentsNotConfigured · SignatureInvalid
 ├── PeriodNotOver · EarlierPeriodOpen · PeriodNotClosed · LaterPeriodClosed

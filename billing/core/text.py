@@ -11,7 +11,7 @@ Metadata = Mapping[str, str | int | float | bool | None]
 
 IDENTIFIER = r"^[A-Za-z0-9_.:\-]{1,64}$"
 CURRENCY = r"^[A-Z]{3}$"
-RESERVED_GRANT_PREFIXES = ("refund:", "pack:", "recharge:")
+RESERVED_GRANT_PREFIXES = ("refund:", "correction:", "pack:", "recharge:")
 METADATA_KEYS, METADATA_KEY_LENGTH, METADATA_VALUE_LENGTH = 50, 64, 512
 
 # `$` would let a trailing newline pass: fullmatch does not.

@@ -1,7 +1,8 @@
 """Usage: what was billed, counted by the quarter of an hour in which it was billed.
 
 Every zone's offset from UTC is a multiple of a quarter of an hour, so that sums of quarter-hours are exact for any
-zone's hours, days and months. A charge counts when it is settled, a refund when it is made, with its sign.
+zone's hours, days and months. A charge counts when it is settled; a refund and a correction when they are made, with
+their sign: images that turn out to be of another size, or not to be there, are taken away where they had been counted.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class UsageRow(NamedTuple):
-    """What an account used in a quarter of an hour, of one kind. `credits` are signed.
+    """What an account used in a quarter of an hour, of one kind. All but `requests` are signed.
 
     `size_tier` is empty for outputs that failed, `api_key_id` where none was given; `quality` is the billed one.
     End users are not told apart: there may be as many as charges, and those know theirs.
@@ -59,6 +60,13 @@ class Tally:
             else:
                 counts[2] += 1
             requests = 0
+
+    def correct(self, charge: Charge, before: Output, after: Output, costs: tuple[int, int], now: datetime) -> None:
+        """Counts an output otherwise than before; `costs` in credits, before and after."""
+        for output, credits, sign in ((before, costs[0], -1), (after, costs[1], 1)):
+            counts = self._counts(charge, output, now)
+            counts[1 if output.status == "succeeded" else 2] += sign
+            counts[3] += sign * credits
 
     def refund(self, charge: Charge, output: Output, credits: int, now: datetime) -> None:
         """Counts credits given back for an output. What was delivered stays delivered."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from billing.core.amounts import MAX_AMOUNT
 from billing.core.announcements import Announcement
-from billing.core.charges import Charge, Output
+from billing.core.charges import Charge, Delivered, Output, Reported, as_delivered
 from billing.core.grants import Debt, Draw, EarlyHolds, Fill, Grant, kept
 from billing.core.ledger import GENESIS, MONEY, ROUTES, WALLET, Transfer, chained
 from billing.core.refusals import Invalid
@@ -54,6 +54,27 @@ class RefundRow(NamedTuple):
     reason: str
     credits: int
     outputs: tuple[tuple[int, int], ...]
+    returns: tuple[Return, ...]
+    created_at: datetime
+    first_seq: int
+    last_seq: int
+
+
+class CorrectionRow(NamedTuple):
+    """One correction: what was reported (`asked`), who asked, and what it came to.
+
+    `credits` is what the bill rose by, or fell: below 0, with `returns` as a refund has them. `outputs` are those that
+    stand otherwise since. Its transfers are `first_seq` to `last_seq`; where ups and downs make 0, one of 0.
+    """
+
+    account_id: str
+    correction_id: str
+    request_id: str
+    asked: tuple[Reported, ...]
+    reason: str
+    actor: str
+    credits: int
+    outputs: tuple[Delivered, ...]
     returns: tuple[Return, ...]
     created_at: datetime
     first_seq: int
@@ -120,10 +141,12 @@ class Wallet:
     # What the store loaded, as far as the batch's commands need it.
     charges: dict[str, Charge] = field(default_factory=dict)
     outputs: dict[str, list[Output]] = field(default_factory=dict)
-    draws: dict[str, list[Draw]] = field(default_factory=dict)  # of a bill, as it was settled
+    draws: dict[str, list[Draw]] = field(default_factory=dict)  # of a bill, as it was settled and supplemented
     paid: dict[int, list[tuple[str, int]]] = field(default_factory=dict)  # by a debt's seq: grants that paid it
-    returned: dict[str, list[Return]] = field(default_factory=dict)  # of a bill, by its refunds
+    returned: dict[str, list[Return]] = field(default_factory=dict)  # of a bill, by refunds and corrections
     refunds: dict[str, RefundRow] = field(default_factory=dict)
+    corrections: dict[str, CorrectionRow] = field(default_factory=dict)
+    delivered: dict[str, list[Delivered]] = field(default_factory=dict)  # of a bill, by its corrections in their order
     grants: dict[str, Grant] = field(default_factory=dict)
     debts: list[Debt] = field(default_factory=list)
     early_holds: EarlyHolds | None = None
@@ -139,13 +162,14 @@ class Wallet:
     new_holds: dict[str, Hold] = field(default_factory=dict)
     ended_holds: list[Hold] = field(default_factory=list)
     billed: list[str] = field(default_factory=list)
-    refunded_outputs: set[tuple[str, int]] = field(default_factory=set)
+    changed_outputs: set[tuple[str, int]] = field(default_factory=set)
     new_grants: set[str] = field(default_factory=set)
     changed_grants: set[str] = field(default_factory=set)
     new_debts: set[int] = field(default_factory=set)
     changed_debts: set[int] = field(default_factory=set)
     fills: list[Fill] = field(default_factory=list)
     new_refunds: list[RefundRow] = field(default_factory=list)
+    new_corrections: list[CorrectionRow] = field(default_factory=list)
     changes: list[AccountChange] = field(default_factory=list)
     announcements: list[Announcement] = field(default_factory=list)
     clawed_grants: set[str] = field(default_factory=set)
@@ -188,6 +212,10 @@ class Wallet:
         if self.usage is None:
             self.usage = Tally()
         return self.usage
+
+    def standing(self, request_id: str) -> list[Output]:
+        """A settled charge's outputs as they were delivered, as far as is known by now."""
+        return as_delivered(self.outputs[request_id], self.delivered.get(request_id, ()))
 
     def add_grant(self, grant: Grant) -> None:
         self.grants[grant.grant_id] = grant

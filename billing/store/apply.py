@@ -17,7 +17,7 @@ from billing.core.charges import Charge, Output
 from billing.core.grants import Fill
 from billing.core.ledger import Transfer
 from billing.core.usage import UsageRow, day_of
-from billing.core.wallet import AccountChange, Hold, RefundRow, Wallet
+from billing.core.wallet import AccountChange, CorrectionRow, Hold, RefundRow, Wallet
 from billing.store import rows
 from billing.store.till import apply_till
 from billing.store.usage import sum_up
@@ -42,7 +42,7 @@ _PARTS = {
     "resolve": """
     UPDATE charge c SET status = u.status, settled_credits = u.settled_credits, refunded_credits = u.refunded_credits,
         forced = u.forced, flags = u.flags, void_reason = u.void_reason, resolved_at = u.resolved_at,
-        first_seq = u.first_seq, last_seq = u.last_seq, released_at = u.released_at
+        first_seq = u.first_seq, last_seq = u.last_seq, released_at = u.released_at, corrected_credits = u.corrected_credits
     FROM unnest($1::charge_resolution[]) u WHERE c.account_id = u.account_id AND c.request_id = u.request_id""",
     "end_hold": """
     DELETE FROM hold h USING unnest($1::hold_row[]) u
@@ -61,9 +61,10 @@ _SETTINGS = """
     UPDATE account a SET name = u.name, status = u.status, credit_limit = u.credit_limit, overage = u.overage, hold = u.hold,
         metadata = u.metadata
     FROM unnest($1::account_settings[]) u WHERE a.account_id = u.account_id"""
-_REFUNDED = """
-    UPDATE output o SET refunded_credits = u.refunded
-    FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[]) u(account_id, request_id, index, refunded)
+_OUTPUTS = """
+    UPDATE output o SET refunded_credits = u.refunded, corrected_credits = u.corrected
+    FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[], $5::bigint[])
+        u(account_id, request_id, index, refunded, corrected)
     WHERE o.account_id = u.account_id AND o.request_id = u.request_id AND o.index = u.index"""
 # All parts at once: at no time is more revoked than was clawed back.
 _CLAWED = """
@@ -153,7 +154,7 @@ def _statement(parts: tuple[str, ...]) -> str:
 
 
 async def _apply_rare(connection: asyncpg.Connection, wallets: Sequence[Wallet]) -> None:
-    """Debts, refunds, payments, announcements and changes of settings: few batches have any."""
+    """Debts, refunds, corrections, payments, announcements and changes of settings: few batches have any."""
     if settings := [rows.settings_row(wallet) for wallet in wallets if wallet.settings_changed]:
         await connection.execute(_SETTINGS, settings)
     changes = [change for wallet in wallets for change in wallet.changes]
@@ -171,6 +172,8 @@ async def _apply_rare(connection: asyncpg.Connection, wallets: Sequence[Wallet])
     await _copy(connection, "fill", Fill._fields, [fill for wallet in wallets for fill in wallet.fills])
     refunds = [rows.refund_row(refund) for wallet in wallets for refund in wallet.new_refunds]
     await _copy(connection, "refund", RefundRow._fields, refunds)
+    corrections = [rows.correction_row(correction) for wallet in wallets for correction in wallet.new_corrections]
+    await _copy(connection, "correction", CorrectionRow._fields, corrections)
     clawed = [wallet.grants[grant_id] for wallet in wallets for grant_id in wallet.clawed_grants - wallet.new_grants]
     if clawed:
         parts = [rows.grant_parts(grant) for grant in clawed]
@@ -182,16 +185,16 @@ async def _apply_rare(connection: asyncpg.Connection, wallets: Sequence[Wallet])
         connection, "outbox", Announcement._fields, [told for wallet in wallets for told in wallet.announcements]
     )
     await apply_till(connection, [wallet for wallet in wallets if wallet.pays or wallet.recharge_due])
-    refunded = [
-        (output.account_id, output.request_id, output.index, output.refunded_credits)
+    outputs = [
+        (output.account_id, output.request_id, output.index, output.refunded_credits, output.corrected_credits)
         for wallet in wallets
-        if wallet.refunded_outputs
-        for request_id in {request_id for request_id, _ in wallet.refunded_outputs} - set(wallet.billed)
+        if wallet.changed_outputs
+        for request_id in {request_id for request_id, _ in wallet.changed_outputs} - set(wallet.billed)
         for output in wallet.outputs[request_id]
-        if (request_id, output.index) in wallet.refunded_outputs
+        if (request_id, output.index) in wallet.changed_outputs
     ]
-    if refunded:
-        await connection.execute(_REFUNDED, *rows.arrays(refunded))
+    if outputs:
+        await connection.execute(_OUTPUTS, *rows.arrays(outputs))
 
 
 async def _copy(connection: asyncpg.Connection, table: str, columns: Sequence[str], records: Sequence[Any]) -> None:

@@ -14,7 +14,7 @@ import asyncpg
 
 from billing.core.announcements import EVERY, SETTLED
 from billing.core.charges import Charge
-from billing.core.commands import Authorize, Command, IssueGrant, Refund, Settle, Void
+from billing.core.commands import Authorize, Command, Correct, IssueGrant, Refund, Settle, Void
 from billing.core.grants import Debt, Draw, EarlyHolds, Grant
 from billing.core.payments import (
     AnnounceExpiry,
@@ -73,7 +73,13 @@ _REFUNDS_BY_ID = f"""
 _REFUNDS_OF_CHARGES = f"""
     SELECT {rows.REFUND} FROM unnest($1::text[], $2::text[]) k(account_id, request_id)
     JOIN refund r ON r.account_id = k.account_id AND r.request_id = k.request_id ORDER BY r.first_seq"""
-_SETTLEMENTS = """
+_CORRECTIONS_BY_ID = f"""
+    SELECT {rows.CORRECTION} FROM unnest($1::text[], $2::text[]) k(account_id, correction_id)
+    JOIN correction r ON r.account_id = k.account_id AND r.correction_id = k.correction_id"""
+_CORRECTIONS_OF_CHARGES = f"""
+    SELECT {rows.CORRECTION} FROM unnest($1::text[], $2::text[]) k(account_id, request_id)
+    JOIN correction r ON r.account_id = k.account_id AND r.request_id = k.request_id ORDER BY r.first_seq"""
+_DRAWS = """
     SELECT t.account_id, t.request_id, t.grant_id, t.amount, t.seq
     FROM unnest($1::text[], $2::bigint[], $3::bigint[]) k(account_id, first_seq, last_seq)
     JOIN transfer t ON t.account_id = k.account_id AND t.book = 'wallet' AND t.seq BETWEEN k.first_seq AND k.last_seq
@@ -95,7 +101,8 @@ class Needs:
     charges: set[tuple[str, str]] = field(default_factory=set)
     grants: set[tuple[str, str]] = field(default_factory=set)
     refunds: set[tuple[str, str]] = field(default_factory=set)
-    refunded: set[tuple[str, str]] = field(default_factory=set)
+    corrections: set[tuple[str, str]] = field(default_factory=set)
+    undone: set[tuple[str, str]] = field(default_factory=set)  # charges whose bills are refunded or corrected
     drawing: set[str] = field(default_factory=set)  # accounts whose open grants are drawn on
     repaying: set[str] = field(default_factory=set)  # accounts whose debts may be paid
     thawing: set[str] = field(default_factory=set)  # accounts whose frozen grants may thaw, and then have expired
@@ -110,9 +117,9 @@ class Needs:
         for command in commands:
             account_id = command.account_id
             needs.accounts.add(account_id)
-            if isinstance(command, Authorize | Settle | Void | Refund):
+            if isinstance(command, Authorize | Settle | Void | Refund | Correct):
                 needs.charges.add((account_id, command.request_id))
-            if isinstance(command, Settle | Refund | IssueGrant) or (
+            if isinstance(command, Settle | Refund | Correct | IssueGrant) or (
                 isinstance(command, Authorize) and command.outputs is not None
             ):
                 needs.drawing.add(account_id)
@@ -121,7 +128,11 @@ class Needs:
                 needs.repaying.add(account_id)
             elif isinstance(command, Refund):
                 needs.refunds.add((account_id, command.refund_id))
-                needs.refunded.add((account_id, command.request_id))
+                needs.undone.add((account_id, command.request_id))
+                needs.repaying.add(account_id)
+            elif isinstance(command, Correct):
+                needs.corrections.add((account_id, command.correction_id))
+                needs.undone.add((account_id, command.request_id))
                 needs.repaying.add(account_id)
             elif isinstance(command, _OF_FUNDING):
                 needs._add_payment(command)
@@ -200,8 +211,8 @@ async def gather(connection: asyncpg.Connection, needs: Needs, *, lock: bool = T
     if owing := [account for account in needs.repaying if account in wallets and wallets[account].debt]:
         for row in await connection.fetch(_DEBTS, owing):
             wallets[row[0]].debts.append(Debt(*row))
-    if needs.refunds:
-        await _load_refunds(connection, batch, needs)
+    if needs.undone:
+        await _load_bills(connection, batch, needs)
     if due:
         await _lapse(connection, batch, due)
     return batch
@@ -222,25 +233,37 @@ async def _load_charges(connection: asyncpg.Connection, batch: Gathered, needs: 
             batch.wallets[output.account_id].outputs[output.request_id].append(output)
 
 
-async def _load_refunds(connection: asyncpg.Connection, batch: Gathered, needs: Needs) -> None:
-    """What refunds undo: settlement transfers, who paid their debts, earlier refunds, and the grants of all these."""
-    for row in await connection.fetch(_REFUNDS_BY_ID, *rows.arrays(needs.refunds)):
-        refund = rows.refund(row)
-        batch.wallets[refund.account_id].refunds[refund.refund_id] = refund
-    for row in await connection.fetch(_REFUNDS_OF_CHARGES, *rows.arrays(needs.refunded)):
+async def _load_bills(connection: asyncpg.Connection, batch: Gathered, needs: Needs) -> None:
+    """What refunds and corrections undo: what bills drew, who paid their debts, what was returned, and all the grants."""
+    if needs.refunds:
+        for row in await connection.fetch(_REFUNDS_BY_ID, *rows.arrays(needs.refunds)):
+            refund = rows.refund(row)
+            batch.wallets[refund.account_id].refunds[refund.refund_id] = refund
+    for row in await connection.fetch(_REFUNDS_OF_CHARGES, *rows.arrays(needs.undone)):
         refund = rows.refund(row)
         batch.wallets[refund.account_id].returned.setdefault(refund.request_id, []).extend(refund.returns)
     ranges = [
         (charge.account_id, charge.first_seq, charge.last_seq)
         for wallet in batch.wallets.values()
         for charge in wallet.charges.values()
-        if charge.status == "settled" and (charge.account_id, charge.request_id) in needs.refunded
+        if charge.status == "settled" and (charge.account_id, charge.request_id) in needs.undone
     ]
+    if needs.corrections:
+        for row in await connection.fetch(_CORRECTIONS_BY_ID, *rows.arrays(needs.corrections)):
+            correction = rows.correction(row)
+            batch.wallets[correction.account_id].corrections[correction.correction_id] = correction
+    for row in await connection.fetch(_CORRECTIONS_OF_CHARGES, *rows.arrays(needs.undone)):
+        correction = rows.correction(row)
+        wallet = batch.wallets[correction.account_id]
+        wallet.delivered.setdefault(correction.request_id, []).extend(correction.outputs)
+        wallet.returned.setdefault(correction.request_id, []).extend(correction.returns)
+        if correction.credits > 0:
+            ranges.append((correction.account_id, correction.first_seq, correction.last_seq))
     if not ranges:
         return
     grants: set[tuple[str, str]] = set()
     debts: list[tuple[str, int]] = []
-    for account_id, request_id, grant_id, amount, seq in await connection.fetch(_SETTLEMENTS, *rows.arrays(ranges)):
+    for account_id, request_id, grant_id, amount, seq in await connection.fetch(_DRAWS, *rows.arrays(ranges)):
         batch.wallets[account_id].draws.setdefault(request_id, []).append(Draw(grant_id, amount, seq))
         if grant_id is None:
             debts.append((account_id, seq))

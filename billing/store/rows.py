@@ -6,10 +6,10 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
-from billing.core.charges import Charge, Output
+from billing.core.charges import Charge, Delivered, Output, Reported
 from billing.core.grants import Debt, Grant
 from billing.core.ledger import Transfer
-from billing.core.wallet import RefundRow, Settings, Wallet
+from billing.core.wallet import CorrectionRow, RefundRow, Settings, Wallet
 
 GRANT_COLUMNS = tuple(field.name for field in fields(Grant))
 DEBT_COLUMNS = tuple(field.name for field in fields(Debt))
@@ -39,7 +39,8 @@ def arrays(keys: Iterable[Sequence[Any]]) -> list[list[Any]]:
 CHARGE, OUTPUT = columns(Charge._fields, "c"), columns(Output._fields, "o")
 TRANSFER = columns(Transfer._fields, "t")
 GRANT, DEBT = columns(GRANT_COLUMNS, "g"), columns(DEBT_COLUMNS, "d")
-REFUND, ACCOUNT = columns(RefundRow._fields, "r"), columns(ACCOUNT_COLUMNS, "a")
+REFUND, CORRECTION = columns(RefundRow._fields, "r"), columns(CorrectionRow._fields, "r")
+ACCOUNT = columns(ACCOUNT_COLUMNS, "a")
 
 
 def wallet(row: Any) -> Wallet:
@@ -75,7 +76,7 @@ def settings_row(wallet: Wallet) -> tuple[Any, ...]:
 def resolution(c: Charge) -> tuple[Any, ...]:
     return (
         c.account_id, c.request_id, c.status, c.settled_credits, c.refunded_credits, c.forced, c.flags,
-        c.void_reason, c.resolved_at, c.first_seq, c.last_seq, c.released_at,
+        c.void_reason, c.resolved_at, c.first_seq, c.last_seq, c.released_at, c.corrected_credits,
     )  # fmt: skip
 
 
@@ -98,3 +99,17 @@ def refund(row: Any) -> RefundRow:
 
 def refund_row(r: RefundRow) -> tuple[Any, ...]:
     return tuple(r._replace(outputs=json.dumps(r.outputs), returns=json.dumps(r.returns)))  # type: ignore[arg-type]
+
+
+def correction(row: Any) -> CorrectionRow:
+    c = CorrectionRow(*row)
+    return c._replace(
+        asked=tuple(Reported(*one) for one in json.loads(c.asked)),  # type: ignore[arg-type]
+        outputs=tuple(Delivered(*one) for one in json.loads(c.outputs)),  # type: ignore[arg-type]
+        returns=tuple((drawn, credits, to) for drawn, credits, to in json.loads(c.returns)),  # type: ignore[arg-type]
+    )
+
+
+def correction_row(c: CorrectionRow) -> tuple[Any, ...]:
+    texts = {"asked": json.dumps(c.asked), "outputs": json.dumps(c.outputs), "returns": json.dumps(c.returns)}
+    return tuple(c._replace(**texts))  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from billing.core.announcements import Announcement
 from billing.core.answers import (
     Answer,
     ChargeAnswer,
+    CorrectionAnswer,
     GrantAnswer,
     RechargeAnswer,
     RefundAnswer,
@@ -25,6 +26,7 @@ from billing.core.commands import (
     AmendAccount,
     Authorize,
     Command,
+    Correct,
     IssueGrant,
     Lapse,
     OpenAccount,
@@ -192,6 +194,8 @@ class Account:
         wallet.draws = {request_id: list(draws) for request_id, draws in old.draws.items()}
         wallet.returned = {request_id: list(returns) for request_id, returns in old.returned.items()}
         wallet.refunds = dict(old.refunds)
+        wallet.corrections = dict(old.corrections)
+        wallet.delivered = {request_id: list(found) for request_id, found in old.delivered.items()}
         wallet.grants = {grant_id: replace(grant) for grant_id, grant in old.grants.items()}
         wallet.debts = [replace(debt) for _, debt in sorted(self.debts.items()) if debt.outstanding]
         for fill in sorted(self.fill_rows, key=lambda fill: fill.paid_by_seq):
@@ -298,6 +302,11 @@ class Account:
     def refund(self, request_id: str, refund_id: str = "f1", **what: Any) -> RefundAnswer:
         answer = self.do(Refund(ME, request_id, refund_id, "dissatisfied", **what))
         assert isinstance(answer, RefundAnswer)
+        return answer
+
+    def correct(self, request_id: str, *outputs: Reported, correction_id: str = "c1") -> CorrectionAnswer:
+        answer = self.do(Correct(ME, correction_id, request_id, outputs, "reconciled", "finance"))
+        assert isinstance(answer, CorrectionAnswer)
         return answer
 
     def amend(self, **settings: Any) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from billing.core.charges import Reported, bill
 from billing.core.ledger import GENESIS, ROUTES, chained
 from billing.core.refunds import outstanding_draws
 from billing.core.till import CardRefund, Dispute, Topup
@@ -47,6 +48,9 @@ def journal_balances(account: Account) -> None:
         total[transfer.kind] += transfer.amount
     grants = wallet.grants.values()
     assert total["grant"] == sum(grant.granted for grant in grants if grant.origin_grant_id is None)
+    corrections = [correction.credits for correction in wallet.corrections.values()]
+    assert total["supplement"] == sum(credits for credits in corrections if credits > 0)
+    assert total["reduction"] == -sum(credits for credits in corrections if credits < 0)
     assert total["settle"] == sum(charge.settled_credits for charge in wallet.charges.values())
     assert total["refund"] == sum(refund.credits for refund in wallet.refunds.values())
     assert total["expire"] == sum(grant.expired for grant in grants)
@@ -87,7 +91,9 @@ def grants_hold_every_credit_once(account: Account) -> None:
         assert min(places) >= 0
         assert sum(places) == grant.granted
         assert grant.open == (grant.remaining > 0)
-        successors = [one for one in account.wallet.grants.values() if one.grant_id.startswith("refund:")]
+        successors = [
+            one for one in account.wallet.grants.values() if one.grant_id.startswith(("refund:", "correction:"))
+        ]
         moved_to = [one for one in successors if one.origin_grant_id == grant.grant_id]
         assert grant.revoked <= grant.clawed <= grant.granted
         assert sum(one.granted for one in moved_to) == grant.moved
@@ -103,7 +109,7 @@ def charges_are_billed_and_refunded_rightly(account: Account) -> None:
         assert charge.settled_credits == sum(one.credits for one in outputs)
         assert charge.refunded_credits == sum(one.refunded_credits for one in outputs)
         assert charge.refunded_credits == sum(refund.credits for refund in refunds)
-        assert all(0 <= one.refunded_credits <= one.credits for one in outputs)
+        assert all(0 <= one.refunded_credits <= one.credits + one.corrected_credits for one in outputs)
         assert all(one.credits == 0 for one in outputs if one.status == "failed")
         assert (charge.status == "settled") == (charge.first_seq is not None) == bool(outputs)
         posted = [row for row in account.journal if row.kind == "settle" and row.request_id == charge.request_id]
@@ -111,12 +117,37 @@ def charges_are_billed_and_refunded_rightly(account: Account) -> None:
             list(range(charge.first_seq, charge.last_seq + 1)) if charge.first_seq and charge.last_seq else []
         )
         assert sum(row.amount for row in posted) == charge.settled_credits
+        assert charge.corrected_credits == sum(one.corrected_credits for one in outputs)
+        if charge.status == "settled":
+            costs_what_was_delivered(account, charge.request_id)
     for refund in wallet.refunds.values():
         rows = [row for row in account.journal if row.refund_id == refund.refund_id]
         assert [row.seq for row in rows] == list(range(refund.first_seq, refund.last_seq + 1))
         assert [row.amount for row in rows] == [credits for _, credits, _ in refund.returns]
         assert [row.grant_id for row in rows] == [to for _, _, to in refund.returns]
         assert sum(credits for _, credits in refund.outputs) == refund.credits == sum(row.amount for row in rows)
+
+    for correction in wallet.corrections.values():
+        rows = [row for row in account.journal if row.kind in ("supplement", "reduction")]
+        rows = [row for row in rows if correction.first_seq <= row.seq <= correction.last_seq]
+        assert len(rows) == correction.last_seq - correction.first_seq + 1
+        assert {row.kind for row in rows} == {"reduction" if correction.credits < 0 else "supplement"}
+        assert {(row.request_id, row.posted_at) for row in rows} == {(correction.request_id, correction.created_at)}
+        assert sum(row.amount for row in rows) == abs(correction.credits)
+        assert sum(one.credits_after - one.credits_before for one in correction.outputs) == correction.credits
+        assert sum(part for _, part, _ in correction.returns) == max(-correction.credits, 0)
+
+
+def costs_what_was_delivered(account: Account, request_id: str) -> None:
+    """Each output costs its price as it is known to be now, or what of it had been refunded."""
+    wallet = account.wallet
+    charge, standing = wallet.charges[request_id], wallet.standing(request_id)
+    prices = account.books.version(charge.price_version).model(charge.model)
+    reported = [Reported(one.index, one.status, one.width, one.height, one.reason) for one in standing]
+    for one, priced in zip(standing, bill(charge, prices, reported), strict=True):
+        costs = one.credits + one.corrected_credits
+        assert costs == priced.credits or priced.credits < costs == one.refunded_credits
+        assert one.size_tier == priced.size_tier
 
 
 def every_bill_is_drawn_from_somewhere(account: Account) -> None:
@@ -125,11 +156,13 @@ def every_bill_is_drawn_from_somewhere(account: Account) -> None:
     paid: dict[int, list[tuple[str, int]]] = {}
     for (seq, grant_id), credits in account.fills.items():
         paid.setdefault(seq, []).append((grant_id, credits))
+    owed = {debt.seq: debt.outstanding for debt in account.debts.values()}
     drawn: Counter[str | None] = Counter()
     for request_id, draws in wallet.draws.items():
-        left = outstanding_draws(draws, paid, wallet.returned.get(request_id, []))
+        left = outstanding_draws(draws, paid, owed, wallet.returned.get(request_id, []))
         charge = wallet.charges[request_id]
-        assert sum(draw.credits for draw in left) == charge.settled_credits - charge.refunded_credits
+        costs = charge.settled_credits + charge.corrected_credits
+        assert sum(draw.credits for draw in left) == costs - charge.refunded_credits
         for draw in left:
             drawn[draw.grant_id] += draw.credits
     for debt in account.debts.values():

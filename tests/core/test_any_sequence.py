@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.core.answers import ChargeAnswer, GrantAnswer, LapseAnswer, RefundAnswer, TopupAnswer
+from billing.core.answers import ChargeAnswer, CorrectionAnswer, GrantAnswer, LapseAnswer, RefundAnswer, TopupAnswer
 from billing.core.charges import Reported
 from billing.core.commands import (
     AmendAccount,
     Authorize,
     Command,
+    Correct,
     IssueGrant,
     Lapse,
     OpenAccount,
@@ -173,6 +174,15 @@ funding: st.SearchStrategy[Any] = st.one_of(
 )
 
 
+correcting = st.builds(
+    Correct,
+    st.just(ME),
+    st.sampled_from(["c1", "c2", "c3", "c4", "c1:1"]),
+    requests,
+    reports.filter(bool),
+    st.just("x"),
+    st.just("finance"),
+)
 charging: st.SearchStrategy[Any] = st.one_of(  # as callers send them
     granting(),
     granting(),
@@ -198,6 +208,8 @@ charging: st.SearchStrategy[Any] = st.one_of(  # as callers send them
         st.just("x"),
         outputs=st.lists(st.integers(0, 3), min_size=1, max_size=2, unique=True).map(tuple),
     ),
+    correcting,
+    correcting,
     st.builds(AmendAccount, st.just(ME), credit_limit=st.integers(0, 40)),
     st.builds(AmendAccount, st.just(ME), status=st.sampled_from(["active", "active", "suspended"])),
     st.builds(AmendAccount, st.just(ME), overage=st.sampled_from(["bill", "cap"])),
@@ -265,7 +277,7 @@ def obey(account: Account, command: Command) -> None:
     assert again.replayed or isinstance(command, AmendAccount)
     assert again[1:] == answer[1:]
     assert state(after) == before
-    if isinstance(answer, ChargeAnswer | RefundAnswer | GrantAnswer):
+    if isinstance(answer, ChargeAnswer | RefundAnswer | CorrectionAnswer | GrantAnswer):
         assert answer.balance == (wallet.posted, wallet.held, wallet.available)
 
 

@@ -104,10 +104,11 @@ SETTLED = Charge(
     first_seq=2,
     last_seq=2,
     released_at=datetime(2026, 1, 2, 3, 19, 5, 678901, tzinfo=UTC),
+    corrected_credits=0,
 )
 OUTPUTS = [
-    Output("acc-1", "req-7", 0, "succeeded", 1672, 941, "2K", 67, 0, ("capped", "unpriced_size"), None),
-    Output("acc-1", "req-7", 1, "failed", None, None, None, 0, 0, (), "not_reported"),
+    Output("acc-1", "req-7", 0, "succeeded", 1672, 941, "2K", 67, 0, ("capped", "unpriced_size"), None, 0),
+    Output("acc-1", "req-7", 1, "failed", None, None, None, 0, 0, (), "not_reported", 0),
 ]
 SETTLEMENT_DIGEST = "2dd95eaf86cf113ae8ce3c17c80859548049c0466f3c8e9e65a0f4bd82d3c53e"
 FIELDS: tuple[Any, ...] = (
@@ -251,7 +252,7 @@ BEYOND_THE_DIGEST = {
     "status", "credits_per_image", "held_credits", "refunded_credits", "asked_price_version", "overage", "one_step",
     "forced", "void_reason", "api_key_id", "end_user", "metadata", "hold_seconds", "credit_limit",
     "available_credits", "authorized_seq", "expires_at", "first_seq", "last_seq",
-    "released_at",
+    "released_at", "corrected_credits",
 }  # fmt: skip
 
 
@@ -321,7 +322,9 @@ def test_settlement_transfers_carry_the_digest_of_what_was_settled() -> None:
     assert settlements
     for transfer in settlements:
         charge = account.wallet.charges[transfer.request_id or ""]
-        as_settled = [one._replace(refunded_credits=0) for one in account.wallet.outputs[charge.request_id]]
+        as_settled = [
+            one._replace(refunded_credits=0, corrected_credits=0) for one in account.wallet.outputs[charge.request_id]
+        ]
         assert transfer.digest == sha256(encode_settlement(charge, as_settled)).digest()
     assert {transfer.digest for transfer in account.journal if transfer.kind != "settle"} == {None}
 
@@ -332,10 +335,18 @@ def test_every_event_has_its_debit_and_its_credit() -> None:
         "grant": ("wallet", "issued", "wallet"),
         "settle": ("wallet", "wallet", "consumed"),
         "refund": ("wallet", "consumed", "wallet"),
+        # Corrections of a bill, up and down.
+        "supplement": ("wallet", "wallet", "consumed"),
+        "reduction": ("wallet", "consumed", "wallet"),
         "expire": ("wallet", "wallet", "expired"),
         # Clawback, for a card refund or a lost dispute; and where the card did not take the money after all.
         "revoke": ("wallet", "wallet", "revoked"),
         "restore": ("wallet", "revoked", "wallet"),
+        # Revenue as credits are used or expire; where that is undone, the other way round.
+        "recognise_usage": ("money", "deferred_revenue", "revenue_usage"),
+        "recognise_breakage": ("money", "deferred_revenue", "revenue_breakage"),
+        "reverse_usage": ("money", "revenue_usage", "deferred_revenue"),
+        "reverse_breakage": ("money", "revenue_breakage", "deferred_revenue"),
         # A purchase by its funding: by wire, or by Stripe.
         "purchase_bank": ("money", "bank", "deferred_revenue"),
         "purchase_stripe_clearing": ("money", "stripe_clearing", "deferred_revenue"),

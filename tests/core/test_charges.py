@@ -432,7 +432,7 @@ def test_the_evidence_of_an_authorization_is_kept_with_it() -> None:
         "forced": False, "flags": (), "void_reason": None, "api_key_id": "key", "end_user": "user",
         "metadata": '{"a":"x","b":1}', "hold_seconds": 60, "credit_limit": 5, "available_credits": 15,
         "authorized_seq": 1, "authorized_at": T0, "expires_at": T0 + timedelta(seconds=60), "resolved_at": None,
-        "first_seq": None, "last_seq": None, "released_at": None,
+        "first_seq": None, "last_seq": None, "released_at": None, "corrected_credits": 0,
     }  # fmt: skip
     assert (charge.operation, charge.mode, charge.asked_price_version, charge.available_credits) == (
         "edit", "async", 1, 5
@@ -734,8 +734,8 @@ def test_a_report_may_use_our_word_for_what_is_missing(again: tuple[Reported, ..
 def test_output_rows_know_whose_they_are() -> None:
     outputs = rich().charge("r1", small(0), failed(1)).outputs
     assert outputs == [
-        Output(ME, "r1", 0, "succeeded", 1000, 1000, "S", 10, 0, (), None),
-        Output(ME, "r1", 1, "failed", None, None, None, 0, 0, (), "timeout"),
+        Output(ME, "r1", 0, "succeeded", 1000, 1000, "S", 10, 0, (), None, 0),
+        Output(ME, "r1", 1, "failed", None, None, None, 0, 0, (), "timeout", 0),
     ]
     assert BOOKS.at(T0) is BOOK
 

@@ -11,6 +11,7 @@ from billing.core.commands import (
     AmendAccount,
     Authorize,
     Command,
+    Correct,
     IssueGrant,
     Lapse,
     OpenAccount,
@@ -40,6 +41,14 @@ GOOD: dict[type[Command], dict[str, Any]] = {
     Authorize: {"account_id": "a", "request_id": "r", "model": "gpt-image-2"},
     Settle: {"account_id": "a", "request_id": "r", "outputs": (ok(),)},
     Void: {"account_id": "a", "request_id": "r"},
+    Correct: {
+        "account_id": "a",
+        "correction_id": "c",
+        "request_id": "r",
+        "outputs": (ok(),),
+        "reason": "x",
+        "actor": "key",
+    },
     Refund: {"account_id": "a", "request_id": "r", "refund_id": "f", "reason": "blurred"},
 }
 BAD_OUTPUTS: list[tuple[Any, str]] = [
@@ -92,7 +101,10 @@ REFUSED: list[tuple[type[Command], str, Any, str]] = [
     *((AmendAccount, "status", bad, "status") for bad in ["", "closed", None]),
     *((IssueGrant, "account_id", bad, "account_id") for bad in BAD_IDS),
     *((IssueGrant, "grant_id", bad, "grant_id") for bad in BAD_IDS),
-    *((IssueGrant, "grant_id", bad, "grant_id") for bad in ["refund:f:1", "pack:1", "recharge:1", "refund:", "pack:"]),
+    *(
+        (IssueGrant, "grant_id", bad, "grant_id")
+        for bad in ["refund:f:1", "correction:c:1", "pack:1", "recharge:1", "refund:", "pack:"]
+    ),
     *((IssueGrant, "kind", bad, "kind") for bad in ["", "gift", None]),
     *((IssueGrant, "credits", bad, "credits") for bad in [0, *NO_INTEGER]),
     (IssueGrant, "expires_at", datetime(2027, 1, 1), "expires_at"),  # noqa: DTZ001  # no time zone: the point
@@ -121,6 +133,12 @@ REFUSED: list[tuple[type[Command], str, Any, str]] = [
     *((Void, "account_id", bad, "account_id") for bad in BAD_IDS),
     *((Void, "request_id", bad, "request_id") for bad in BAD_IDS),
     *((Void, "reason", bad, "reason") for bad in [*POISON, "x" * 513, 7]),
+    *((Correct, "account_id", bad, "account_id") for bad in BAD_IDS),
+    *((Correct, "request_id", bad, "request_id") for bad in BAD_IDS),
+    *((Correct, "correction_id", bad, "correction_id") for bad in BAD_IDS),
+    *((Correct, "reason", bad, "reason") for bad in [*POISON, "x" * 513, None, 7]),
+    *((Correct, "actor", bad, "actor") for bad in [*POISON, "x" * 129, None, 7]),
+    *((Correct, "outputs", bad, field) for bad, field in [*BAD_OUTPUTS, ((), "outputs")]),
     *((Refund, "account_id", bad, "account_id") for bad in BAD_IDS),
     *((Refund, "request_id", bad, "request_id") for bad in BAD_IDS),
     *((Refund, "refund_id", bad, "refund_id") for bad in BAD_IDS),
@@ -217,3 +235,8 @@ def test_metadata_is_kept_as_text() -> None:
 
 def test_outputs_to_refund_are_the_same_in_any_order() -> None:
     assert Refund("a", "r", "f", "x", outputs=(3, 0, 2)) == Refund("a", "r", "f", "x", outputs=(0, 2, 3))
+
+
+def test_outputs_to_correct_are_the_same_in_any_order() -> None:
+    there, back = (Correct("a", "c", "r", outputs, "x", "key") for outputs in ((ok(0), ok(1)), (ok(1), ok(0))))
+    assert there == back

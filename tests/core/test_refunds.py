@@ -64,7 +64,7 @@ def test_a_refund_returns_just_what_was_asked(what: dict[str, Any], credits: int
         "settled", 40, credits
     )  # fmt: skip
     assert answer.balance == (60 + credits, 0, 60 + credits)
-    assert account.wallet.refunded_outputs == {("r1", index) for index, _ in parts}
+    assert account.wallet.changed_outputs == {("r1", index) for index, _ in parts}
     check(account)
 
 
@@ -387,24 +387,26 @@ def test_a_successor_is_drawn_on_before_what_was_kept_for_an_open_hold() -> None
 
 
 @pytest.mark.parametrize(
-    ("settled", "fills", "returned", "left"),
+    ("drawn", "fills", "owed", "returned", "left"),
     [
-        ([], {}, [], []),
-        ([("a", 5, 1)], {}, [], [("a", 5, 1)]),
-        ([("a", 5, 1), ("b", 5, 2)], {}, [("b", 5, "b")], [("a", 5, 1)]),
-        ([("a", 5, 1), ("b", 5, 2)], {}, [("b", 5, "b"), ("a", 2, None)], [("a", 3, 1)]),
-        ([(None, 5, 1)], {}, [], [(None, 5, 1)]),
-        ([(None, 5, 1)], {1: [("a", 5)]}, [], [("a", 5, 1)]),
-        ([(None, 5, 1)], {1: [("a", 2), ("b", 1)]}, [], [("a", 2, 1), ("b", 1, 1), (None, 2, 1)]),
-        ([(None, 5, 1)], {1: [("a", 2)]}, [(None, 3, None)], [("a", 2, 1)]),
-        ([(None, 5, 1)], {1: [("a", 2)], 9: [("b", 7)]}, [(None, 1, None)], [("a", 2, 1), (None, 2, 1)]),
-        ([("a", 5, 1), (None, 5, 2)], {2: [("a", 5)]}, [("a", 3, "a"), ("a", 3, "a")], [("a", 4, 1)]),
-        ([("a", 5, 1)], {}, [("a", 5, "a")], []),
+        ([], {}, {}, [], []),
+        ([("a", 5, 1)], {}, {}, [], [("a", 5, 1)]),
+        ([("a", 5, 1), ("b", 5, 2)], {}, {}, [("b", 5, "b")], [("a", 5, 1)]),
+        ([("a", 5, 1), ("b", 5, 2)], {}, {}, [("b", 5, "b"), ("a", 2, None)], [("a", 3, 1)]),
+        ([(None, 5, 1)], {}, {1: 5}, [], [(None, 5, 1)]),
+        ([(None, 5, 1)], {1: [("a", 5)]}, {}, [], [("a", 5, 1)]),
+        ([(None, 5, 1)], {1: [("a", 2), ("b", 1)]}, {1: 2}, [], [("a", 2, 1), ("b", 1, 1), (None, 2, 1)]),
+        ([(None, 5, 1)], {1: [("a", 2)]}, {1: 0}, [(None, 3, None)], [("a", 2, 1)]),
+        ([(None, 5, 1)], {1: [("a", 2)], 9: [("b", 7)]}, {1: 2}, [(None, 1, None)], [("a", 2, 1), (None, 2, 1)]),
+        ([("a", 5, 1), (None, 5, 2)], {2: [("a", 5)]}, {}, [("a", 3, "a"), ("a", 3, "a")], [("a", 4, 1)]),
+        ([("a", 5, 1)], {}, {}, [("a", 5, "a")], []),
+        # Of two debts the one was forgiven before there was the other.
+        ([(None, 5, 1), (None, 5, 2)], {}, {1: 0, 2: 5}, [(None, 5, None)], [(None, 5, 2)]),
     ],
 )
-def test_what_a_bill_still_draws_on(settled: Any, fills: Any, returned: Any, left: Any) -> None:
-    draws = [Draw(*draw) for draw in settled]
-    assert outstanding_draws(draws, fills, returned) == [Draw(*draw) for draw in left]
+def test_what_a_bill_still_draws_on(drawn: Any, fills: Any, owed: Any, returned: Any, left: Any) -> None:
+    draws = [Draw(*draw) for draw in drawn]
+    assert outstanding_draws(draws, fills, owed, returned) == [Draw(*draw) for draw in left]
 
 
 # Micros.

@@ -17,7 +17,7 @@ CHARGE = SETTLED._replace(
 
 
 def output(index: int, status: str = "succeeded", tier: str | None = "1K", credits: int = 14) -> Output:
-    return Output("a", "r", index, status, None, None, tier, credits, 0, (), None)
+    return Output("a", "r", index, status, None, None, tier, credits, 0, (), None, 0)
 
 
 def test_a_request_counts_on_its_first_output_and_failures_cost_nothing():
@@ -37,6 +37,17 @@ def test_charges_alike_share_a_line_and_refunds_take_credits_only():
         tally.bill(CHARGE, [output(0)], NOW)
     tally.refund(CHARGE, output(0), 5, NOW)
     assert list(tally.rows("a")) == [("a", QUARTER, "gpt-image-2", "generation", "1K", "high", "", 3, 3, 0, 37)]
+
+
+def test_a_correction_takes_an_image_away_where_it_was_and_counts_it_where_it_is():
+    tally = Tally()
+    tally.correct(CHARGE, output(0), output(0, tier="2K"), (14, 67), NOW)
+    tally.correct(CHARGE, output(1), output(1, "failed", None), (14, 0), NOW)
+    assert sorted(tally.rows("a")) == [
+        ("a", QUARTER, "gpt-image-2", "generation", "", "high", "", 0, 0, 1, 0),
+        ("a", QUARTER, "gpt-image-2", "generation", "1K", "high", "", 0, -2, 0, -28),
+        ("a", QUARTER, "gpt-image-2", "generation", "2K", "high", "", 0, 1, 0, 67),
+    ]
 
 
 def test_quarters_and_days_begin_where_they_should():

@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from billing.core.charges import Reported
-from billing.core.commands import Authorize, IssueGrant, Refund
+from billing.core.commands import Authorize, Correct, IssueGrant, Refund
 from billing.core.packs import Pack
 from billing.core.payments import OpenTopup, PayTopup, ReportCardRefund, ReportDispute, SetAutoRecharge
 
@@ -25,21 +25,23 @@ BROKEN = {
     "grant_clawed_within": 'UPDATE "grant" SET clawed = granted + 1',
     "grant_kind_known": "UPDATE \"grant\" SET kind = 'gift'",
     "charge_was_covered": "UPDATE charge SET held_credits = available_credits + 1",
-    "charge_refunds_within_bill": "UPDATE charge SET refunded_credits = settled_credits + 1",
+    "charge_refunds_within_bill": "UPDATE charge SET refunded_credits = settled_credits + corrected_credits + 1",
     "charge_status_known": "UPDATE charge SET status = 'paid'",
     "output_failed_costs_nothing": "UPDATE output SET status = 'failed'",
-    "output_refunds_within_bill": "UPDATE output SET refunded_credits = credits + 1",
+    "output_refunds_within_bill": "UPDATE output SET refunded_credits = credits + corrected_credits + 1",
     "output_measured_or_not": "UPDATE output SET width = NULL",
-    "output_status_known": "UPDATE output SET status = 'late', credits = 0, refunded_credits = 0",
+    "output_status_known": "UPDATE output SET status = 'late', credits = 0, refunded_credits = 0, corrected_credits = 0",
     "hold_not_negative": "UPDATE hold SET credits = -1",
     "transfer_not_negative": "UPDATE transfer SET amount = -1",
     "transfer_between_two": "UPDATE transfer SET debit = credit",
     "transfer_wallet_balance": "UPDATE transfer SET balance_after = NULL",
     "transfer_book_known": "UPDATE transfer SET book = 'shadow'",
     "debt_outstanding_within": "UPDATE debt SET outstanding = credits + 1",
-    "usage_bucket_counted": "UPDATE usage_bucket SET images = -1",
+    "usage_bucket_counted": "UPDATE usage_bucket SET requests = -1",
     "fill_positive": "UPDATE fill SET credits = 0",
     "refund_positive": "UPDATE refund SET credits = 0",
+    "correction_posted": "UPDATE correction SET last_seq = first_seq - 1",
+    "correction_returns_what_fell": "UPDATE correction SET credits = -credits",
     "topup_via_known": "UPDATE topup SET via = 'cash'",
     "topup_status_known": "UPDATE topup SET status = 'lost', paid_at = NULL",
     "topup_paid_when_paid": "UPDATE topup SET paid_at = NULL",
@@ -65,6 +67,8 @@ def lived(posting, account, run):
         await posting.post(IssueGrant(account, "g2", "promotion", 300))
         await posting.post(Authorize(account, "r2", "gpt-image-2"))
         await posting.post(Refund(account, "r1", "f1", "sorry", credits=1))
+        found = (Reported(0, "succeeded", 1024, 16, None),)
+        await posting.post(Correct(account, "c1", "r1", found, "measured", "finance"))
         await posting.post(OpenTopup(account, "t1", "p1", PACK, "https://a.example", "https://a.example"))
         await posting.post(PayTopup(account, "t1", "pi_1", 1_000_000, "USD"))
         await posting.post(ReportCardRefund(account, "t1", "re_1", 10_000, "USD", "succeeded"))
@@ -97,6 +101,7 @@ async def test_every_check_of_the_ledger_is_tried_here(owner):
         "debt",
         "fill",
         "refund",
+        "correction",
         "topup",
         "card_refund",
     ]

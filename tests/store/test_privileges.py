@@ -6,7 +6,7 @@ import pytest
 from billing.core.commands import Authorize, IssueGrant
 from billing.store import engine
 
-JOURNAL = ("transfer", "account_change")
+JOURNAL = ("transfer", "account_change", "correction")
 
 
 @pytest.fixture

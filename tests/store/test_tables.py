@@ -11,7 +11,7 @@ from billing.core.grants import Debt, Grant
 from billing.core.ledger import Transfer
 from billing.core.till import AutoRecharge, BookedTransaction, CardRefund, Dispute, ExpiryNotice, StripeObject, Topup
 from billing.core.usage import UsageRow
-from billing.core.wallet import AccountChange, Hold, RefundRow
+from billing.core.wallet import AccountChange, CorrectionRow, Hold, RefundRow
 from billing.store import rows
 from billing.store.tables import metadata
 
@@ -37,6 +37,7 @@ TUPLES = {
     "transfer": Transfer._fields,
     "hold": Hold._fields,
     "refund": RefundRow._fields,
+    "correction": CorrectionRow._fields,
     "account_change": AccountChange._fields,
     "grant": tuple(field.name for field in fields(Grant)),
     "debt": tuple(field.name for field in fields(Debt)),

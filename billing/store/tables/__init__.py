@@ -12,6 +12,7 @@ from billing.store.tables.ledger import (
     AccountChangeRow,
     AccountRow,
     ChargeRow,
+    CorrectionTable,
     DebtRow,
     FillRow,
     GrantRow,
@@ -33,7 +34,12 @@ from billing.store.tables.payments import (
     TopupRow,
 )
 from billing.store.tables.provider import ProviderCostRow, ProviderReportRow, ProviderUsageRow
-from billing.store.tables.reconciliation import ManifestRowRow, ManifestStagingRow, ReconciliationLineRow, ReconciliationRow
+from billing.store.tables.reconciliation import (
+    ManifestRowRow,
+    ManifestStagingRow,
+    ReconciliationLineRow,
+    ReconciliationRow,
+)
 from billing.store.tables.reference import ApiKeyRow, PackRow, PriceBookRow, SessionRow, SigningKeyRow
 from billing.store.tables.usage import UsageDayRow, UsageRow
 
@@ -47,6 +53,7 @@ __all__ = [
     "CardRefundRow",
     "ChargeRow",
     "ClosingRow",
+    "CorrectionTable",
     "DebtRow",
     "DisputeRow",
     "ExpiryNoticeRow",

@@ -108,6 +108,7 @@ class ChargeRow(SQLModel, table=True):
     first_seq: int | None = maybe(BigInteger)
     last_seq: int | None = maybe(BigInteger)
     released_at: datetime | None = maybe(TIME)
+    corrected_credits: int = column(BigInteger)
 
 
 class HoldRow(SQLModel, table=True):
@@ -132,6 +133,7 @@ class OutputRow(SQLModel, table=True):
     refunded_credits: int = column(BigInteger)
     flags: list[str] = column(ARRAY(Text))
     reason: str | None = maybe()
+    corrected_credits: int = column(BigInteger)
 
 
 class TransferRow(SQLModel, table=True):
@@ -181,6 +183,22 @@ class RefundTable(SQLModel, table=True):
     asked_credits: int | None = maybe(BigInteger)
     asked_outputs: list[int] | None = maybe(ARRAY(Integer))
     reason: str = text()
+    credits: int = column(BigInteger)
+    outputs: str = text()
+    returns: str = text()
+    created_at: datetime = column(TIME)
+    first_seq: int = column(BigInteger)
+    last_seq: int = column(BigInteger)
+
+
+class CorrectionTable(SQLModel, table=True):
+    __tablename__ = "correction"
+    account_id: str = text(key=True)
+    correction_id: str = text(key=True)
+    request_id: str = text()
+    asked: str = text()
+    reason: str = text()
+    actor: str = text()
     credits: int = column(BigInteger)
     outputs: str = text()
     returns: str = text()

@@ -1,0 +1,117 @@
+"""Corrections: the bill of a settled charge, made what was really delivered costs.
+
+The outputs are priced again as they were when they were settled, with what is known of them now: under the charge's
+own price book, quality and overage, the first n successes billed. What a bill has come to beyond its outputs' earlier
+price is drawn on grants as a settlement is; what it falls by goes back as a refund does. What was settled stays.
+"""
+
+from datetime import datetime
+
+from billing.core.answers import CorrectionAnswer
+from billing.core.billing import draw
+from billing.core.charges import Charge, Delivered, Output, Reported, bill
+from billing.core.commands import Correct
+from billing.core.grants import take
+from billing.core.prices import ModelPrices, PriceBooks
+from billing.core.refunds import Source, undo
+from billing.core.refusals import ChargeNotFound, ChargeNotOpen, IdReused, Invalid, NothingToCorrect
+from billing.core.wallet import CorrectionRow, Return, Wallet
+
+
+def correct(wallet: Wallet, command: Correct, books: PriceBooks, now: datetime) -> CorrectionAnswer:
+    """Bills a settled charge by what was delivered: the difference is drawn, or returned.
+
+    Raises ChargeNotFound, IdReused, ChargeNotOpen, Invalid, NothingToCorrect.
+    """
+    known = wallet.corrections.get(command.correction_id)
+    if known is not None and not _same(known, command):
+        raise IdReused(command.correction_id)
+    charge = wallet.charges.get(command.request_id)
+    if charge is None:
+        raise ChargeNotFound(command.request_id)
+    if known is not None:
+        return CorrectionAnswer(True, known, charge, wallet.outputs[command.request_id], wallet.balance)
+    if charge.status != "settled":
+        raise ChargeNotOpen(charge.status)
+    standing = wallet.standing(command.request_id)
+    prices = books.version(charge.price_version).model(charge.model)
+    delivered = _delivered(charge, prices, standing, command.outputs)
+    if all(one.credits_before == one.credits_after for one in delivered):
+        raise NothingToCorrect()
+    credits = sum(one.credits_after - one.credits_before for one in delivered)
+    wallet.check_room(-credits, "outputs")
+    # From here on it must succeed.
+    first = wallet.wallet_seq + 1
+    returns: list[Return] = []
+    if credits < 0:
+        returns = undo(wallet, Source("correction", command.request_id, command.correction_id), -credits, now)
+    else:
+        drawn = take(wallet.burn_order, credits, now, None)
+        debt = credits - sum(part for _, part in drawn)
+        draws = draw(wallet, "supplement", command.request_id, drawn, debt, now)
+        wallet.draws.setdefault(command.request_id, []).extend(draws)
+    row = CorrectionRow(
+        wallet.account_id,
+        command.correction_id,
+        command.request_id,
+        command.outputs,
+        command.reason,
+        command.actor,
+        credits,
+        tuple(delivered),
+        tuple(returns),
+        now,
+        first,
+        wallet.wallet_seq,
+    )
+    wallet.corrections[command.correction_id] = row
+    wallet.new_corrections.append(row)
+    _mark(wallet, charge, standing, row)
+    if wallet.early_holds is not None:
+        wallet.expire_lapsed(now, now)
+    charge, outputs = wallet.charges[command.request_id], wallet.outputs[command.request_id]
+    return CorrectionAnswer(False, row, charge, outputs, wallet.balance)
+
+
+def _delivered(
+    charge: Charge, prices: ModelPrices, standing: list[Output], reported: tuple[Reported, ...]
+) -> list[Delivered]:
+    """The outputs that stand or cost otherwise, now that `reported` is known. Raises Invalid.
+
+    All outputs are priced: one that failed after all may leave its place among the first n to another. What was
+    refunded of an output is not given twice.
+    """
+    known = {one.index: Reported(one.index, one.status, one.width, one.height, one.reason) for one in standing}
+    if unknown := [one.index for one in reported if one.index not in known]:
+        raise Invalid.of("outputs", f"the charge has no output {unknown[0]}")
+    known |= {one.index: one for one in reported}
+    delivered = []
+    for was, priced in zip(standing, bill(charge, prices, list(known.values())), strict=True):
+        costs = max(priced.credits, was.refunded_credits)
+        before = was.credits + was.corrected_credits
+        seen = (priced.status, priced.width, priced.height, priced.size_tier)
+        if costs != before or seen != (was.status, was.width, was.height, was.size_tier):
+            delivered.append(Delivered(was.index, *seen, before, costs))
+    return delivered
+
+
+def _mark(wallet: Wallet, charge: Charge, standing: list[Output], row: CorrectionRow) -> None:
+    """Writes the correction into the charge, its outputs and the account's usage."""
+    wallet.delivered.setdefault(charge.request_id, []).extend(row.outputs)
+    found = {one.index: one for one in row.outputs}
+    outputs = list(wallet.outputs[charge.request_id])  # earlier answers of the batch keep theirs
+    for place, (was, stands) in enumerate(zip(standing, wallet.standing(charge.request_id), strict=True)):
+        one = found.get(was.index)
+        if one is None:
+            continue
+        costs = (one.credits_before, one.credits_after)
+        wallet.tally.correct(charge, was, stands, costs, row.created_at)
+        corrected = outputs[place].corrected_credits + one.credits_after - one.credits_before
+        outputs[place] = outputs[place]._replace(corrected_credits=corrected)
+        wallet.changed_outputs.add((charge.request_id, was.index))
+    wallet.outputs[charge.request_id] = outputs
+    wallet.replace_charge(charge._replace(corrected_credits=charge.corrected_credits + row.credits))
+
+
+def _same(known: CorrectionRow, command: Correct) -> bool:
+    return known.request_id == command.request_id and known.asked == command.outputs and known.reason == command.reason
