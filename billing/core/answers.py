@@ -52,6 +52,14 @@ class LapseAnswer(NamedTuple):
     balance: Balance
 
 
+class RecogniseAnswer(NamedTuple):
+    """How many transfers were posted, and by currency micros of usage and breakage. `more`: there is more to look at."""
+
+    transfers: int
+    amounts: dict[str, tuple[int, int]]
+    more: bool
+
+
 class TopupAnswer(NamedTuple):
     """The top-up as it is now. `problem`: what was reported cannot be, and nothing was posted."""
 
@@ -80,6 +88,7 @@ Answer = (
     | GrantAnswer
     | AccountAnswer
     | LapseAnswer
+    | RecogniseAnswer
     | TopupAnswer
     | RechargeAnswer
     | ClearingAnswer

@@ -263,6 +263,11 @@ class Lapse(Command):
     """Posts what is due on an account: holds past their time, grants past their expiry. Changes no answer."""
 
 
+@dataclass(slots=True)
+class Recognise(Command):
+    """Posts what is missing of the revenue from an account's grants. Changes no answer."""
+
+
 def currency(value: object, field: str) -> str:
     """`value` if it looks like an ISO 4217 code; raises Invalid."""
     if type(value) is not str or len(value) != 3 or not (value.isascii() and value.isalpha() and value.isupper()):

@@ -20,6 +20,7 @@ from billing.core.commands import (
     Correct,
     IssueGrant,
     OpenAccount,
+    Recognise,
     Refund,
     Settle,
     Void,
@@ -41,6 +42,7 @@ from billing.core.payments import (
 )
 from billing.core.prices import PriceBooks
 from billing.core.recharging import end_auto_recharge, recharge, set_auto_recharge
+from billing.core.recognising import recognise
 from billing.core.refunds import refund
 from billing.core.refusals import AccountNotFound
 from billing.core.topups import fail_topup, open_topup, pay_topup, record_checkout
@@ -101,5 +103,7 @@ def _decide(wallet: Wallet, command: Command, books: PriceBooks, now: datetime) 
             return recharge(wallet, command, now)
         case AnnounceExpiry():
             return announce_expiry(wallet, command, now)
+        case Recognise():
+            return recognise(wallet, now)
         case _:  # Lapse: what was due was posted when the wallet was loaded
             return LapseAnswer(wallet.balance)

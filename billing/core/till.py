@@ -91,6 +91,13 @@ class Topup(NamedTuple):
         prefix = "" if self.via == "recharge" else "pack:"  # a recharge's own id begins with `recharge:`
         return f"{prefix}{self.topup_id}:{k}"
 
+    @staticmethod
+    def of_grant(grant_id: str) -> str | None:
+        """The id of the top-up that a grant of this name came with, if it came with one."""
+        if grant_id.startswith(("pack:", "recharge:")):
+            return grant_id.removeprefix("pack:").rpartition(":")[0]
+        return None
+
 
 class CardRefund(NamedTuple):
     """Money that went back to the card of a top-up, `deferred_micros` of it out of deferred revenue."""

@@ -17,6 +17,7 @@ from billing.core.announcements import Announcement
 from billing.core.charges import Charge, Delivered, Output, Reported, as_delivered
 from billing.core.grants import Debt, Draw, EarlyHolds, Fill, Grant, kept
 from billing.core.ledger import GENESIS, MONEY, ROUTES, WALLET, Transfer, chained
+from billing.core.recognition import Unrecognised
 from billing.core.refusals import Invalid
 from billing.core.till import Row, Till
 from billing.core.usage import Tally
@@ -151,6 +152,7 @@ class Wallet:
     debts: list[Debt] = field(default_factory=list)
     early_holds: EarlyHolds | None = None
     next_hold_at: datetime | None = None
+    unrecognised: Unrecognised | None = None
 
     # What the batch has decided; each row is written once, with its net effect.
     opened: bool = False
