@@ -31,7 +31,7 @@ from billing.api import (
     webhook_endpoints,
 )
 from billing.api.auth import Allow
-from billing.api.finance import trial_balance
+from billing.api.finance import periods, trial_balance
 from billing.api.front import Front, Requests
 from billing.api.models.common import Problem
 from billing.api.service import running
@@ -111,6 +111,7 @@ def create_app(settings: Settings | None = None, dsn: str | None = None) -> Fast
         statements,
         webhook_endpoints,
         trial_balance,
+        periods,
         keys,
         health,
         metrics,

@@ -13,6 +13,7 @@ import uvloop
 from billing.cli import keys, packs, prices, stripe_events
 from billing.cli.demo import service
 from billing.cli.explain import explain
+from billing.cli.periods import close_period, reopen_period, show_periods
 from billing.cli.session import AsJson, console, errors, fail, run, settings_of
 from billing.cli.statements import verify_statement
 from billing.cli.trial_balance import show_trial_balance
@@ -36,6 +37,9 @@ app.add_typer(packs.app, name="packs")
 app.add_typer(stripe_events.app, name="stripe")
 app.command()(explain)
 app.command()(verify_statement)
+app.command("close")(close_period)
+app.command("reopen")(reopen_period)
+app.command("periods")(show_periods)
 app.command("trial-balance")(show_trial_balance)
 
 

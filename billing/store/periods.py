@@ -47,6 +47,8 @@ _CLOSE: Final = """
 _REOPEN: Final = """
     UPDATE closing SET reopened_at = clock_timestamp(), reopened_by = $2, reopen_reason = $3
     WHERE period = $1 AND reopened_at IS NULL"""
+_UNDONE: Final = """
+    SELECT reopened_by, reopen_reason FROM closing WHERE period = $1 ORDER BY closed_at DESC LIMIT 1"""
 _HISTORY: Final = f"SELECT {_CLOSING} FROM closing c ORDER BY c.ends_at DESC, c.closed_at DESC"
 # Late: due in a month that was closed when it was posted. First in the words of the index, and then exactly.
 _LATE: Final = """
@@ -115,7 +117,7 @@ async def close_month(work: AsyncEngine, month: Month, actor: str) -> tuple[Clos
             if known is not None:
                 return known, False
             await _check(connection, month)
-            closed_at = await _line(work)
+            closed_at = await draw_line(work)
             totals = await balances_within(connection, Cut(month.ends_at, closed_at))
             closing = Closing(month.name, closed_at, month.ends_at, actor, totals, None, None, None)
             await connection.execute(_CLOSE, *_record(closing)[:5])
@@ -124,18 +126,25 @@ async def close_month(work: AsyncEngine, month: Month, actor: str) -> tuple[Clos
         raise Overloaded() from error
 
 
-async def reopen_month(work: AsyncEngine, month: Month, actor: str, reason: str) -> None:
-    """Undoes the closing of the last closed month. Raises PeriodNotClosed, LaterPeriodClosed, Overloaded."""
+async def reopen_month(work: AsyncEngine, month: Month, actor: str, reason: str) -> bool:
+    """Undoes the closing of the last closed month; whether that is new: the same again is not.
+
+    Raises PeriodNotClosed, LaterPeriodClosed, Overloaded.
+    """
     try:
         async with working(work) as connection:
             await connection.execute(_PATIENCE)
             await connection.execute(_ALONE)
             last = await connection.fetchrow(_LAST)
             if last is None or last[1] < month.ends_at:
+                undone = await connection.fetchrow(_UNDONE, month.name)
+                if undone is not None and tuple(undone) == (actor, reason):
+                    return False
                 raise PeriodNotClosed(month.name)
             if last[0] != month.name:
                 raise LaterPeriodClosed(last[0])
             await connection.execute(_REOPEN, month.name, actor, reason)
+            return True
     except asyncpg.LockNotAvailableError as error:
         raise Overloaded() from error
 
@@ -156,6 +165,12 @@ async def periods(engine: AsyncEngine) -> list[Period]:
     return found[::-1]
 
 
+async def period_of(engine: AsyncEngine, month: Month) -> Period:
+    """One of them; of a month from before there was anything too."""
+    named = {period.name: period for period in await periods(engine)}
+    return named.get(month.name) or Period(month.name, False, None, 0)
+
+
 async def late_transfers(
     engine: AsyncEngine, month: Month, *, after: tuple[datetime, str, str, int] | None, limit: int
 ) -> list[Transfer]:
@@ -166,7 +181,7 @@ async def late_transfers(
     return [Transfer(*row) for row in found]
 
 
-async def _line(work: AsyncEngine) -> datetime:
+async def draw_line(work: AsyncEngine) -> datetime:
     """An instant before which everything is known: whatever is posted from now on, is posted later."""
     async with working(work) as connection:
         await connection.execute(_PATIENCE)

@@ -12,7 +12,7 @@ from billing.core.clearing import BOOKED_HERE, REPORTED
 from billing.core.ledger import ROUTES
 from billing.core.refusals import AccountNotFound
 
-NAMES = ["I1", "I2", "I3", "I4", "I5", "I6", "I9", "I10", "I11", "I12", "I13"]
+NAMES = ["I1", "I2", "I3", "I4", "I5", "I6", "I9", "I10", "I11", "I12", "I13", "I15"]
 
 
 def test_a_healthy_database_passes(healthy: str) -> None:
@@ -116,7 +116,7 @@ def test_a_report_is_shown_on_a_terminal(healthy: str) -> None:
     show(report, console)
     shown = console.export_text()
     assert "I10  The journal's chains verify and nobody may rewrite them" in shown
-    assert "All 11 invariants hold for 6 accounts, 20 charges and 95 transfers." in shown
+    assert "All 12 invariants hold for 6 accounts, 20 charges and 95 transfers." in shown
     assert "BROKEN" not in shown
 
 

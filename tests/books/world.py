@@ -5,7 +5,7 @@ and got money back in every way, `owing` has spent what it took back; `_house` h
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -23,6 +23,7 @@ from billing.core.commands import (
     Settle,
     Void,
 )
+from billing.core.months import Month
 from billing.core.packs import Pack
 from billing.core.payments import (
     BookTransaction,
@@ -36,6 +37,8 @@ from billing.core.payments import (
 )
 from billing.core.prices import PriceBooks
 from billing.posting import Posting
+from billing.store.engine import work_engine
+from billing.store.periods import close_month
 from billing.store.price_books import publish_first
 
 SMALL, LARGE, HUGE = (1024, 1024), (2048, 2048), (3840, 2160)  # 1K, 2K, 4K: 14, 67 and 133 credits at high
@@ -67,8 +70,17 @@ async def fill(dsn: str, books: PriceBooks) -> None:
             await _owing(posting)
             await _clearing(posting, owner)
             await posting.post(OpenAccount("idle"))
+        await _close_last_month(dsn)
     finally:
         await owner.close()
+
+
+async def _close_last_month(dsn: str) -> None:
+    """In which there was nothing yet."""
+    work = work_engine(dsn)
+    last = datetime.now(UTC).replace(day=1) - timedelta(days=1)
+    assert (await close_month(work, Month.containing(last), "ops"))[1]
+    await work.dispose()
 
 
 async def _acme(posting: Posting, owner: asyncpg.Connection) -> None:

@@ -66,6 +66,11 @@ class Reading:
         while found := await cursor.fetch(ROWS_AT_ONCE):
             yield found
 
+    async def sums(self, sql: str, *arguments: Any) -> Sequence[Any]:
+        """The answer at once, about all accounts: it must be short."""
+        found: Sequence[Any] = await self._connection.fetch(sql.format(**self._names), *arguments)
+        return found
+
     async def count(self, table: str) -> int:
         counted: int = await self._connection.fetchval(
             f"SELECT count(*) FROM {self._names[table]} counted", *self._arguments

@@ -15,6 +15,7 @@ TITLES: Final = {
     "I11": "Usage is what was billed, less what was refunded",
     "I12": "Deferred revenue is what was paid and not returned",
     "I13": "Transfers carry what Stripe booked, and payouts add up",
+    "I15": "A closed month is what it was known to be when it was closed",
 }
 
 

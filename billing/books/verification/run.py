@@ -11,6 +11,7 @@ from billing.books.verification.chain import check_chains
 from billing.books.verification.charges import CHARGES, REFUNDED_OUTPUTS
 from billing.books.verification.clawbacks import CLAWBACKS, check_clawbacks
 from billing.books.verification.clearing import CLEARING
+from billing.books.verification.closings import check_closings
 from billing.books.verification.funds import FUNDS, OUTSTANDING, RECOMPUTED
 from billing.books.verification.holds import HOLDS
 from billing.books.verification.journal import JOURNAL
@@ -63,13 +64,14 @@ async def verify(dsn: str, account_id: str | None = None, progress: Progress | N
             if account_id is not None and not counts["account"]:
                 raise AccountNotFound(account_id)
             await _check_sums(reading, findings, tell)
+            closings = await check_closings(reading, findings)
             await check_privileges(connection, findings)
             charges = await check_settlements(reading, findings, lambda done: tell("I9", done, counts["charge"]))
             transfers = await check_chains(reading, findings, lambda done: tell("I10", done, counts["transfer"]))
     finally:
         await engine.dispose()
     looked_at = {name: sum(counts[table] for table in tables) for name, tables in _LOOKED_AT.items()}
-    looked_at |= {"I9": charges, "I10": transfers}
+    looked_at |= {"I9": charges, "I10": transfers, "I15": closings}
     return Report(
         counts["account"],
         counts["charge"],
