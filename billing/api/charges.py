@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from billing.api.auth import Charging, Overseeing, Reading, Refunding
 from billing.api.models.charges import (
     ChargeShown,
+    CorrectionShown,
     NewCharge,
     NewRefund,
     RefundShown,
@@ -198,6 +199,22 @@ async def list_refunds(
     after = 0 if cursor is None else decode_cursor(cursor, int)[0]
     found = await charges.refunds(caller.service.engine, account_id, request_id, after=after, limit=limit + 1)
     return page(found, limit, lambda refund: [refund.first_seq], RefundShown.of)
+
+
+@router.get(
+    f"{CHARGE}/corrections", response_model=Page[CorrectionShown], responses=responses(AccountNotFound, ChargeNotFound)
+)
+async def list_corrections(
+    account_id: AccountId,
+    request_id: RequestId,
+    caller: Reading,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Any:
+    """What reconciliation has corrected of the charge's bill, oldest first."""
+    after = 0 if cursor is None else decode_cursor(cursor, int)[0]
+    found = await charges.corrections(caller.service.engine, account_id, request_id, after=after, limit=limit + 1)
+    return page(found, limit, lambda correction: [correction.first_seq], CorrectionShown.of)
 
 
 @router.get(f"{CHARGE}/explain", response_model=Explanation, responses=responses(AccountNotFound, ChargeNotFound))

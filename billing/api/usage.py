@@ -99,7 +99,10 @@ class Asked:
 
 @router.get("/v1/accounts/{account_id}/usage", response_model=UsagePage, responses=responses(AccountNotFound))
 async def account_usage(account_id: AccountId, caller: Reading, asked: Annotated[Asked, Depends()]) -> Any:
-    """What the account used, in buckets of a time zone. A charge counts when it is settled, a refund when it is made."""
+    """What the account used, in buckets of a time zone.
+
+    A charge counts when it is settled, a refund and a correction when they are made.
+    """
     if "account_id" in asked.group_by:
         raise Invalid.of("group_by", "must be some of model, size_tier, quality, operation, api_key_id, end_user")
     return await _answer(caller.service, asked, account_id)

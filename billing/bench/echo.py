@@ -59,6 +59,7 @@ async def _charge(account_id: AccountId, body: NewCharge, caller: Charging) -> C
         quoted_credits=14,
         held_credits=14,
         settled_credits=0,
+        corrected_credits=0,
         refunded_credits=0,
         price_version=1,
         outputs=[],

@@ -43,6 +43,7 @@ class ChargedOutput(TypedDict):
     height: int | None
     size_tier: str | None
     credits: int
+    corrected_credits: int
     refunded_credits: int
     flags: list[str]
 
@@ -72,6 +73,7 @@ class Charge(TypedDict):
     quoted_credits: int
     held_credits: int
     settled_credits: int
+    corrected_credits: int
     refunded_credits: int
     price_version: int
     outputs: list[ChargedOutput]

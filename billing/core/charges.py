@@ -166,7 +166,7 @@ def bill(charge: Charge, prices: ModelPrices, reported: Sequence[Reported]) -> l
 
 
 class Delivered(NamedTuple):
-    """An output as a correction found that it was delivered, and what it had cost and costs from then on."""
+    """An output as a correction found that it was delivered, what it had cost and costs since, and how it stood before."""
 
     index: int  # type: ignore[assignment]  # the domain's word; nobody searches these tuples
     status: str
@@ -175,6 +175,8 @@ class Delivered(NamedTuple):
     size_tier: str | None
     credits_before: int
     credits_after: int
+    status_before: str
+    size_tier_before: str | None
 
 
 def as_delivered(outputs: Sequence[Output], delivered: Iterable[Delivered]) -> list[Output]:

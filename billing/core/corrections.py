@@ -91,7 +91,7 @@ def _delivered(
         before = was.credits + was.corrected_credits
         seen = (priced.status, priced.width, priced.height, priced.size_tier)
         if costs != before or seen != (was.status, was.width, was.height, was.size_tier):
-            delivered.append(Delivered(was.index, *seen, before, costs))
+            delivered.append(Delivered(was.index, *seen, before, costs, was.status, was.size_tier))
     return delivered
 
 

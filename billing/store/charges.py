@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.core.charges import Charge, Output
 from billing.core.refusals import ChargeNotFound
-from billing.core.wallet import RefundRow
+from billing.core.wallet import CorrectionRow, RefundRow
 from billing.store import rows
 from billing.store.balances import Figures, figures, known
 from billing.store.gather import Needs, gather
 from billing.store.snapshot import reading, snapshot
-from billing.store.tables import ChargeRow, OutputRow, RefundTable, columns_of
+from billing.store.tables import ChargeRow, CorrectionTable, OutputRow, RefundTable, columns_of
 
 _COLUMNS = columns_of(ChargeRow, Charge._fields)
 _C = ChargeRow.__table__.c  # type: ignore[attr-defined]
@@ -104,6 +104,18 @@ async def refunds(engine: AsyncEngine, account_id: str, request_id: str, *, afte
     query = of_charge.where(columns[-2] > after).order_by(columns[-2]).limit(limit)
     async with reading(engine) as connection:
         return [rows.refund(row) for row in await connection.execute(query)]
+
+
+async def corrections(
+    engine: AsyncEngine, account_id: str, request_id: str, *, after: int, limit: int
+) -> list[CorrectionRow]:
+    """A charge's corrections, oldest first, beyond the seq `after`. Raises AccountNotFound, ChargeNotFound."""
+    await charge(engine, account_id, request_id)
+    columns = columns_of(CorrectionTable, CorrectionRow._fields)
+    of_charge = select(*columns).where(columns[0] == account_id, columns[2] == request_id)
+    query = of_charge.where(columns[-2] > after).order_by(columns[-2]).limit(limit)
+    async with reading(engine) as connection:
+        return [rows.correction(row) for row in await connection.execute(query)]
 
 
 async def _outputs(connection: AsyncConnection, settled: Sequence[Charge]) -> dict[tuple[str, str], list[Output]]:

@@ -36,8 +36,8 @@ STATEMENTS = (
         reason          text        NOT NULL,
         actor           text        NOT NULL,
         credits         bigint      NOT NULL,  -- signed: the bill rose by them, or fell
-        -- JSON: [[index, status, width, height, size tier, credits before, credits after], …] as they stand since
-        outputs         text        NOT NULL,
+        -- JSON: [[index, status, width, height, size tier, credits before, after, status before, size tier before], …]
+        outputs         text        NOT NULL,  -- as they stand since
         returns         text        NOT NULL,  -- as of a refund, where the bill fell
         created_at      timestamptz NOT NULL,
         first_seq       bigint      NOT NULL,

@@ -10,10 +10,10 @@ from .service import MODEL, Api, created, image, path_of, problem, replayed, set
 
 CHARGE = {
     "account_id", "request_id", "status", "model", "operation", "mode", "n", "size", "quality", "billed_quality",
-    "quoted_tier", "quoted_credits", "held_credits", "settled_credits", "refunded_credits", "price_version", "outputs",
-    "flags", "api_key_id", "end_user", "metadata", "authorized_at", "expires_at", "resolved_at", "balance",
+    "quoted_tier", "quoted_credits", "held_credits", "settled_credits", "corrected_credits", "refunded_credits", "price_version",
+    "outputs", "flags", "api_key_id", "end_user", "metadata", "authorized_at", "expires_at", "resolved_at", "balance",
 }  # fmt: skip
-OUTPUT = {"index", "status", "width", "height", "size_tier", "credits", "refunded_credits", "flags", "reason"}
+OUTPUT = {"index", "status", "width", "height", "size_tier", "credits", "corrected_credits", "refunded_credits", "flags", "reason"}
 FULL = {
     "request_id": "full",
     "model": MODEL,
@@ -54,6 +54,7 @@ class TestAuthorize:
             "quoted_credits": 51,
             "held_credits": 51,
             "settled_credits": 0,
+            "corrected_credits": 0,
             "refunded_credits": 0,
             "outputs": [],
             "flags": [],

@@ -76,8 +76,8 @@ def test_a_second_correction_begins_where_the_first_one_ended() -> None:
     third = account.correct("r1", small(0), correction_id="c3").correction
     assert [one.credits for one in (first, second, third)] == [10, -10, 10]
     assert second.outputs == (
-        Delivered(0, "failed", None, None, None, 20, 0),
-        Delivered(1, "succeeded", 1001, 1000, "L", 10, 20),
+        Delivered(0, "failed", None, None, None, 20, 0, "succeeded", "L"),
+        Delivered(1, "succeeded", 1001, 1000, "L", 10, 20, "succeeded", "S"),
     )
     assert costs(account) == [10, 20]
     check(account)

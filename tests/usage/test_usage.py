@@ -1,4 +1,4 @@
-"""Usage against a count by hand: any sequence of charges and refunds, over days, asked for in any way."""
+"""Usage against a count by hand: any sequence of charges, refunds and corrections, over days, asked for in any way."""
 
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from billing.core.charges import Reported
-from billing.core.commands import Authorize, IssueGrant, OpenAccount, Refund, Settle, Void
+from billing.core.commands import Authorize, Correct, IssueGrant, OpenAccount, Refund, Settle, Void
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
 from billing.core.refusals import Refusal
 from billing.posting import Posting
@@ -46,7 +46,7 @@ class Town:
         for number in range(events):
             moment += timedelta(seconds=random.choice((0, 30, 400, 900, 3_000, 9_000, 40_000)))
             await self.clock(moment)
-            match random.randrange(6):
+            match random.randrange(7):
                 case 0 | 1:
                     asked = self.request(random, number)
                     await self.posting.post(asked)
@@ -68,6 +68,8 @@ class Town:
                     await self.posting.post(Void(asked.account_id, asked.request_id))
                 case 4 if bills:
                     await self.refund(random, *random.choice(bills), number, moment)
+                case 5 if bills:
+                    await self.correct(random, *random.choice(bills), number, moment)
                 case _:
                     asked = self.request(random, number, outputs=delivered(random, 2))
                     answer = await self.posting.post(asked)
@@ -90,7 +92,7 @@ class Town:
         )
 
     async def refund(self, random: Random, asked: Authorize, outputs: list, number: int, moment: datetime) -> None:
-        left = [one for one in outputs if one.credits]
+        left = [one for one in outputs if one.refundable]
         one = random.choice(left) if left else None
         if one is None:
             return
@@ -99,7 +101,31 @@ class Town:
             answer = await self.posting.post(command)
         except Refusal:
             return  # there is nothing left to refund
+        place = outputs.index(one)
+        outputs[place] = one._replace(refunded_credits=answer.outputs[place].refunded_credits)
         self.counted.append(self.line(asked, one.size_tier, moment) | {"credits": -answer.refund.credits})
+
+    async def correct(self, random: Random, asked: Authorize, outputs: list, number: int, moment: datetime) -> None:
+        """`outputs` are kept as they stand: what was counted for one is taken back, and it is counted anew."""
+        there = {one.index for one in outputs}
+        found = tuple(one for one in delivered(random, 2) if one.index in there)
+        try:
+            command = Correct(asked.account_id, f"c{number}", asked.request_id, found, "reconciled", "finance")
+            answer = await self.posting.post(command)
+        except Refusal:
+            return  # nothing to correct
+        known = {one.index: one for one in answer.correction.outputs}
+        for place, (old, new) in enumerate(zip(list(outputs), answer.outputs, strict=True)):
+            if old.index not in known:
+                assert new.corrected_credits == old.corrected_credits
+                continue
+            stands = known[old.index]
+            outputs[place] = new._replace(status=stands.status, size_tier=stands.size_tier)
+            for one, sign in ((old, -1), (outputs[place], 1)):
+                line = self.line(asked, one.size_tier, moment)
+                line["credits"] = sign * (one.credits + one.corrected_credits)
+                line["images" if one.status == "succeeded" else "failed_images"] = sign
+                self.counted.append(line)
 
     def count_bill(self, asked: Authorize, answer, moment: datetime) -> None:
         for place, one in enumerate(answer.outputs):

@@ -11,7 +11,7 @@ from billing.api.models.common import PRINTABLE, Body, Credits, Identifier, Labe
 from billing.core import commands
 from billing.core.charges import Charge, Output, Reported
 from billing.core.sizes import MAX_EDGE
-from billing.core.wallet import Balance, RefundRow
+from billing.core.wallet import Balance, CorrectionRow, RefundRow
 
 Word = Annotated[str, Field(pattern=PRINTABLE, max_length=64)]
 Pixels = Annotated[int, Field(ge=1, le=MAX_EDGE, description="measured from the image's header")]
@@ -177,13 +177,17 @@ class OutputShown(Shown):
     height: int | None
     size_tier: str | None
     credits: int
+    corrected_credits: int
     refunded_credits: int
     flags: tuple[str, ...]
     reason: str | None
 
 
 class ChargeShown(Shown):
-    """A charge as it is now. `held_credits` is what is reserved at this moment."""
+    """A charge as it is now. `held_credits` is what is reserved at this moment.
+
+    Outputs stay as they were settled: what each costs by now is `credits` + `corrected_credits`, which is signed.
+    """
 
     account_id: str
     request_id: str
@@ -199,6 +203,7 @@ class ChargeShown(Shown):
     quoted_credits: int
     held_credits: int
     settled_credits: int
+    corrected_credits: int
     refunded_credits: int
     price_version: int
     outputs: list[OutputShown]
@@ -228,6 +233,7 @@ class ChargeShown(Shown):
             quoted_credits=c.quoted_credits,
             held_credits=c.held_credits if c.status == "authorized" else 0,
             settled_credits=c.settled_credits,
+            corrected_credits=c.corrected_credits,
             refunded_credits=c.refunded_credits,
             price_version=c.price_version,
             outputs=[
@@ -238,6 +244,7 @@ class ChargeShown(Shown):
                     height=o.height,
                     size_tier=o.size_tier,
                     credits=o.credits,
+                    corrected_credits=o.corrected_credits,
                     refunded_credits=o.refunded_credits,
                     flags=o.flags,
                     reason=o.reason,
@@ -263,7 +270,7 @@ class RefundedOutput(Shown):
 
 
 class RefundReturn(Shown):
-    """Credits that a refund returned: drawn from a grant (null: debt) and where they went (null: paid debt)."""
+    """Credits that a refund or a correction returned: drawn from a grant (null: debt) and where they went (null: paid debt)."""
 
     drawn_from: str | None
     credits: int
@@ -295,4 +302,48 @@ class RefundShown(Shown):
             ],
             created_at=r.created_at,
             charge=charge,
+        )
+
+
+class CorrectedOutput(Shown):
+    """An output as it was really delivered and what it costs since, and how it had stood before."""
+
+    index: int
+    status: Literal["succeeded", "failed"]
+    width: int | None
+    height: int | None
+    size_tier: str | None
+    credits_before: int
+    credits_after: int
+    status_before: Literal["succeeded", "failed"]
+    size_tier_before: str | None
+
+
+class CorrectionShown(Shown):
+    """A correction of a bill by what was delivered. `credits` is signed: the bill rose by them, or fell."""
+
+    account_id: str
+    request_id: str
+    correction_id: str
+    credits: int
+    reason: str
+    actor: str
+    outputs: list[CorrectedOutput]
+    returns: list[RefundReturn]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, c: CorrectionRow) -> "CorrectionShown":
+        return cls(
+            account_id=c.account_id,
+            request_id=c.request_id,
+            correction_id=c.correction_id,
+            credits=c.credits,
+            reason=c.reason,
+            actor=c.actor,
+            outputs=[CorrectedOutput.model_validate(one._asdict()) for one in c.outputs],
+            returns=[
+                RefundReturn(drawn_from=drawn, credits=credits, returned_to=to) for drawn, credits, to in c.returns
+            ],
+            created_at=c.created_at,
         )

@@ -11,7 +11,8 @@ class UsageResult(Shown):
     """What was billed in a bucket, of one group. What was not grouped by is null; so are values that are not there:
     the size tier of outputs that failed, the key and end user of requests that named none.
 
-    `credits` are signed: refunds count, negative, when they are made. A request counts once, on its first output.
+    Counts are signed: refunds and corrections count when they are made. What turned out to be of another size, or not to
+    be there, is taken away where it had been counted. A request counts once, on its first output.
     """
 
     object: Literal["usage.images.result"] = "usage.images.result"
