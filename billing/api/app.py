@@ -22,6 +22,7 @@ from billing.api import (
     packs,
     prices,
     problems,
+    provider_reports,
     standings,
     statements,
     stripe_events,
@@ -31,7 +32,7 @@ from billing.api import (
     webhook_endpoints,
 )
 from billing.api.auth import Allow
-from billing.api.finance import periods, trial_balance
+from billing.api.finance import margins, periods, trial_balance
 from billing.api.front import Front, Requests
 from billing.api.models.common import Problem
 from billing.api.service import running
@@ -112,6 +113,8 @@ def create_app(settings: Settings | None = None, dsn: str | None = None) -> Fast
         webhook_endpoints,
         trial_balance,
         periods,
+        provider_reports,
+        margins,
         keys,
         health,
         metrics,

@@ -15,7 +15,7 @@ from billing.core.refusals import PayloadTooLarge
 
 BODY_BYTES = 1 << 20
 BATCH_BYTES = 8 << 20
-BATCH_PATH = "/v1/charges/batch"
+LARGE_PATHS = ("/v1/charges/batch", "/v1/provider-reports")
 BUCKETS_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
@@ -53,7 +53,7 @@ class Requests(Collector):
 
 
 class Front:
-    """ASGI. Who reads more than the limit gets PayloadTooLarge; a batch may be larger than a body.
+    """ASGI. Who reads more than the limit gets PayloadTooLarge; a batch and a provider's report may be larger.
 
     It is the application that answers, so that key, role and account are refused first.
     """
@@ -86,7 +86,7 @@ class Front:
 
 def _limited(scope: Scope, receive: Receive) -> Receive:
     """`receive`, but no further than the limit, whatever the headers say."""
-    limit = BATCH_BYTES if scope["path"] == BATCH_PATH else BODY_BYTES
+    limit = BATCH_BYTES if scope["path"] in LARGE_PATHS else BODY_BYTES
     for name, value in scope["headers"]:
         if name == b"content-length":
             if not _exceeds(value, limit):

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 import uvloop
 
-from billing.cli import keys, packs, prices, stripe_events
+from billing.cli import keys, packs, prices, provider, stripe_events
 from billing.cli.demo import service
 from billing.cli.explain import explain
 from billing.cli.periods import close_period, reopen_period, show_periods
@@ -35,11 +35,13 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(prices.app, name="price-book")
 app.add_typer(packs.app, name="packs")
 app.add_typer(stripe_events.app, name="stripe")
+app.add_typer(provider.app, name="provider")
 app.command()(explain)
 app.command()(verify_statement)
 app.command("close")(close_period)
 app.command("reopen")(reopen_period)
 app.command("periods")(show_periods)
+app.command("margins")(provider.show_margins)
 app.command("trial-balance")(show_trial_balance)
 
 

@@ -11,7 +11,7 @@ import pytest
 from billing.books.provider import read
 from billing.books.provider.line_items import Catalogue, Item
 from billing.books.provider.shares import rounded, shared
-from billing.core.prices import PriceBooks
+from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
 from billing.core.refusals import Invalid
 from billing.embedded import EmbeddedPostgres
 from tests.api.service import Api, ask, image, problem, serving, set_clock, with_a_clock
@@ -161,6 +161,7 @@ def test_a_report_its_margins_and_the_same_again(books: Api) -> None:
         ("gpt-5-mini, output", 500_000, "unknown_model"),
     ]
     before = books.contents()
+    set_clock(books, DAY + timedelta(days=2))
     again = bring(books, first, second, costs, role="admin").json()
     assert (again["replaced"], again["images"]) == (8, 11)
     after = books.contents()
@@ -168,13 +169,13 @@ def test_a_report_its_margins_and_the_same_again(books: Api) -> None:
         "provider_report", "provider_usage", "provider_cost",  # the lines name the import that brought them last
     }  # fmt: skip
     assert margins(books) == found | {"as_of": margins(books)["as_of"]}
+    set_clock(books, DAY + timedelta(days=3))
     # What a report no longer says is gone; a bucket without results says that there was nothing.
     assert bring(books, page(bucket(usage(8, None)), bucket(day=1))).status_code == 201
-    assert [tuple(d.values()) for d in margins(books)["differences"]] == [
-        ("2026-01-11", "gpt-image-2", None, 0, 1, 0)
-    ] or [tuple(d.values()) for d in margins(books)["differences"]] == [("2026-01-11", "gpt-image-2", "1K", 0, 1, 0)]
+    assert [tuple(d.values()) for d in margins(books)["differences"]] == [("2026-01-11", "gpt-image-2", "1K", 0, 1, 0)]
     listed = books.get(REPORTS, "finance", limit=2).json()
-    assert [one["imported_by"] for one in listed["data"]][1] != [one["imported_by"] for one in listed["data"]][0]
+    finance, admin = (one["imported_by"] for one in listed["data"])
+    assert finance != admin
     rest = books.get(REPORTS, "finance", cursor=listed["next_cursor"]).json()
     assert [one["report_id"] for one in rest["data"]] == [report["report_id"]]
     assert len(report["files"][0]["sha256"]) == 64
@@ -206,7 +207,7 @@ def test_nothing_half_applied(books: Api) -> None:
 
 HUGE = "9" * 5_000
 REFUSED = {
-    "not a page": ("[]", "body: is empty", None),
+    "nothing": ("", "body: is empty", None),
     "something else": ('{"object": "list"}', 'must be an object with "object": "page"', None),
     "a number": ("7", 'must be an object with "object": "page"', None),
     "no has_more": ('{"object": "page", "data": []}', "has_more: must be true or false", None),
@@ -245,10 +246,8 @@ REFUSED = {
 @pytest.mark.parametrize(("given", "said", "after"), REFUSED.values(), ids=REFUSED)
 def test_refused(given: Any, said: str, after: Any) -> None:
     body = content(*(part for part in (given, after) if part is not None))
-    if "encoding" in said or "UTF-8" in said:
+    if "UTF-8" in said:
         body = given.encode("latin-1")
-    if given == "[]":
-        body = b" \n"
     with pytest.raises(Invalid) as refused:
         read("openai", [("", body)])
     assert said in refused.value.detail
@@ -286,15 +285,9 @@ def test_money_is_never_a_float() -> None:
         ("", Item()),
     ],
 )
-def test_line_items(books: Any, line_item: str, item: Item) -> None:
-    catalogue = Catalogue(PriceBooks(_published()))
+def test_line_items(line_item: str, item: Item) -> None:
+    catalogue = Catalogue(PriceBooks([PriceBook.of(1, DAY, PUBLISHED)]))
     assert catalogue.item(line_item) == item
     assert catalogue.tier("gpt-image-2", "1536x1024") == "1K"
     assert catalogue.tier("gpt-image-2", "auto") is None
     assert catalogue.model("gpt-image-1.5-2025-12-16") == "gpt-image-1.5"
-
-
-def _published() -> list[Any]:
-    from billing.core.prices import PUBLISHED, PriceBook
-
-    return [PriceBook.of(1, DAY, PUBLISHED)]

@@ -1,0 +1,83 @@
+"""The provider's reports: imported page by page, and who brought them."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.requests import ClientDisconnect
+
+from billing.api.auth import Overseeing
+from billing.api.models.common import Page, decode_cursor, decode_moment, page
+from billing.api.models.provider import ProviderReportShown
+from billing.api.parameters import Cursor, Limit
+from billing.api.problems import responses
+from billing.books.provider import bring, read
+from billing.core.refusals import Invalid, PayloadTooLarge
+from billing.store.provider import provider_reports
+
+router = APIRouter(prefix="/v1/provider-reports", tags=["finance"])
+PAGE = {
+    "object": "page",
+    "data": [
+        {
+            "object": "bucket",
+            "start_time": 1767225600,
+            "end_time": 1767312000,
+            "results": [
+                {
+                    "object": "organization.usage.images.result",
+                    "images": 10,
+                    "num_model_requests": 8,
+                    "model": "gpt-image-2",
+                    "size": "1024x1024",
+                    "source": "image.generation",
+                }
+            ],
+        }
+    ],
+    "has_more": False,
+    "next_page": None,
+}
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"type": "object"}, "example": PAGE},
+            "application/x-ndjson": {"schema": {"type": "string"}},
+        },
+    }
+}
+
+
+@router.post(
+    "", status_code=201, response_model=ProviderReportShown, responses=responses(PayloadTooLarge), openapi_extra=BODY
+)
+async def bring_provider_report(
+    request: Request, caller: Overseeing, provider: Annotated[str, Query(max_length=64)] = "openai"
+) -> ProviderReportShown:
+    """Imports pages of the provider's usage or costs, one or many (JSON, or JSON lines), all of them or none.
+
+    What was said of the same buckets before is replaced, so that importing a report again changes nothing.
+    """
+    try:
+        content = await request.body()
+    except ClientDisconnect:  # nobody is there to be told, and nothing is wrong with us
+        raise Invalid.of("body", "ended early") from None
+    contents = await asyncio.to_thread(read, provider, [("", content)])  # megabytes of JSON hold nobody up
+    return ProviderReportShown.of(await bring(caller.service.work, contents, caller.key.key_id))
+
+
+@router.get("", response_model=Page[ProviderReportShown], responses=responses())
+async def list_provider_reports(
+    caller: Overseeing,
+    provider: Annotated[str | None, Query(pattern="^[a-z0-9-]*$", max_length=64)] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Any:
+    """Imports, newest first: who brought what when."""
+    after = None
+    if cursor is not None:
+        moment, report_id = decode_cursor(cursor, str, str)
+        after = (decode_moment(moment), report_id)
+    found = await provider_reports(caller.service.engine, provider=provider, after=after, limit=limit + 1)
+    return page(found, limit, lambda one: [one.imported_at.isoformat(), one.report_id], ProviderReportShown.of)

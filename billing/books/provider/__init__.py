@@ -1,0 +1,28 @@
+"""The provider's side: what it says it delivered and took, and the margins that are left.
+
+report = await bring(engine, read("openai", [("usage.json", content)]), "ops")     # raises Invalid
+found = await margins(engine, books, start, end)
+"""
+
+import secrets
+
+from billing.books.provider.margins import MOST_DAYS, Difference, Margin, Margins, Unattributed, margins
+from billing.books.provider.pages import CURRENCY, MOST_BYTES, PROVIDERS, read
+from billing.core.refusals import Invalid
+from billing.store.engine import Engine
+from billing.store.provider import Contents, ProviderReport, replace
+
+__all__ = [
+    "CURRENCY", "MOST_BYTES", "MOST_DAYS", "PROVIDERS", "Difference", "Margin", "Margins", "Unattributed", "bring",
+    "margins", "read",
+]  # fmt: skip
+
+
+async def bring(engine: Engine, contents: Contents, actor: str) -> ProviderReport:
+    """Imports what `read` found, on a work engine: all of it or nothing. Raises Invalid.
+
+    The same pages again change nothing but who brought them last.
+    """
+    if not contents.usage and not contents.costs:
+        raise Invalid.of("data", "has no buckets: there is nothing to import")
+    return await replace(engine, f"pr_{secrets.token_hex(12)}", contents, actor)

@@ -1,0 +1,189 @@
+"""What the provider reports, as it was last said: one line for each bucket and what the report tells apart in it."""
+
+import json
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from billing.core.refusals import Invalid
+from billing.store.engine import Connection, Engine
+from billing.store.snapshot import snapshot, working
+
+
+class UsageLine(NamedTuple):
+    """Images that the provider made in [starts_at, ends_at). Empty text: not told apart."""
+
+    starts_at: datetime
+    model: str
+    size: str
+    source: str
+    project_id: str
+    user_id: str
+    api_key_id: str
+    ends_at: datetime
+    images: int
+    requests: int
+
+
+class CostLine(NamedTuple):
+    """What the provider took in [starts_at, ends_at), in currency micros. Empty text: not told apart."""
+
+    starts_at: datetime
+    line_item: str
+    project_id: str
+    api_key_id: str
+    ends_at: datetime
+    amount_micros: int
+    currency: str
+
+
+class Contents(NamedTuple):
+    """What the files of one import say. `files`: their names, with the SHA-256 of each in hexadecimal."""
+
+    provider: str
+    files: tuple[tuple[str, str], ...]
+    pages: int
+    usage: tuple[UsageLine, ...]
+    costs: tuple[CostLine, ...]
+
+
+class ProviderReport(NamedTuple):
+    """One import: who, when and what. Costs in micros; [starts_at, ends_at) holds all that it says."""
+
+    report_id: str
+    provider: str
+    imported_at: datetime
+    imported_by: str
+    files: tuple[tuple[str, str], ...]
+    pages: int
+    usage_lines: int
+    cost_lines: int
+    replaced: int
+    images: int
+    cost_micros: int
+    starts_at: datetime
+    ends_at: datetime
+
+
+class Reported(NamedTuple):
+    """What the provider says of some days: (day, model, size, images) and (day, line item, currency, micros).
+
+    A day that is known but in which there was nothing has a line of nothing.
+    """
+
+    usage: list[tuple[datetime, str, str, int]]
+    costs: list[tuple[datetime, str, str, int]]
+
+
+_COLUMNS: Final = ", ".join(ProviderReport._fields)
+# A bucket that was known in another width: where the new one holds all of it, it is replaced; otherwise both would count.
+_STICKING_OUT = """
+    SELECT k.starts_at, k.ends_at FROM {table} k
+    WHERE k.provider = $1 AND k.starts_at < $3 AND k.ends_at > $2 AND NOT EXISTS (
+        SELECT FROM unnest($4::timestamptz[], $5::timestamptz[]) b(starts_at, ends_at)
+        WHERE k.starts_at >= b.starts_at AND k.ends_at <= b.ends_at)
+      AND EXISTS (
+        SELECT FROM unnest($4::timestamptz[], $5::timestamptz[]) b(starts_at, ends_at)
+        WHERE k.starts_at < b.ends_at AND k.ends_at > b.starts_at)
+    ORDER BY 1 LIMIT 1"""
+_REPLACED = """
+    DELETE FROM {table} k USING unnest($2::timestamptz[], $3::timestamptz[]) b(starts_at, ends_at)
+    WHERE k.provider = $1 AND k.starts_at >= b.starts_at AND k.ends_at <= b.ends_at"""
+
+
+async def replace(engine: Engine, report_id: str, contents: Contents, actor: str) -> ProviderReport:
+    """Puts what a report says in the place of what was said of the same buckets before; all of it or nothing.
+
+    Raises Invalid where a bucket overlaps one that was imported in another width and reaches out of it.
+    """
+    async with working(engine) as connection:
+        # One import at a time: two of the same bucket would both find nothing to replace.
+        await connection.execute("LOCK TABLE provider_usage, provider_cost IN SHARE ROW EXCLUSIVE MODE")
+        now = await connection.fetchval("SELECT clock_timestamp()")
+        replaced = 0
+        for table, lines in (("provider_usage", contents.usage), ("provider_cost", contents.costs)):
+            if lines:
+                replaced += await _replace(connection, table, contents.provider, lines)
+                await connection.copy_records_to_table(
+                    table,
+                    records=[(contents.provider, *line, report_id) for line in lines],
+                    columns=("provider", *lines[0]._fields, "report_id"),
+                )
+        spans = [(line.starts_at, line.ends_at) for lines in (contents.usage, contents.costs) for line in lines]
+        report = ProviderReport(
+            report_id,
+            contents.provider,
+            now,
+            actor,
+            contents.files,
+            contents.pages,
+            len(contents.usage),
+            len(contents.costs),
+            replaced,
+            sum(line.images for line in contents.usage),
+            sum(line.amount_micros for line in contents.costs),
+            min(start for start, _ in spans),
+            max(end for _, end in spans),
+        )
+        places = ", ".join(f"${place}" for place in range(1, len(report) + 1))
+        await connection.execute(
+            f"INSERT INTO provider_report ({_COLUMNS}) VALUES ({places})",
+            *report._replace(files=json.dumps(report.files)),  # type: ignore[arg-type]
+        )
+        return report
+
+
+async def _replace(
+    connection: Connection, table: str, provider: str, lines: tuple[UsageLine, ...] | tuple[CostLine, ...]
+) -> int:
+    buckets = sorted({(line.starts_at, line.ends_at) for line in lines})
+    starts, ends = [start for start, _ in buckets], [end for _, end in buckets]
+    query = _STICKING_OUT.format(table=table)
+    if known := await connection.fetchrow(query, provider, starts[0], ends[-1], starts, ends):
+        raise Invalid.of(
+            "data",
+            f"overlaps the bucket from {known[0]:%Y-%m-%dT%H:%MZ} to {known[1]:%Y-%m-%dT%H:%MZ} that was imported "
+            "before: import whole buckets of the same width, or of a larger one",
+        )
+    done: str = await connection.execute(_REPLACED.format(table=table), provider, starts, ends)
+    return int(done.rpartition(" ")[2])
+
+
+async def provider_reports(
+    engine: Engine, *, provider: str | None, after: tuple[datetime, str] | None, limit: int
+) -> list[ProviderReport]:
+    """Imports, newest first, beyond `after`."""
+    async with snapshot(engine) as connection:
+        rows = await connection.fetch(
+            f"""SELECT {_COLUMNS} FROM provider_report
+                WHERE ($1::text IS NULL OR provider = $1)
+                  AND ($2::timestamptz IS NULL OR (imported_at, report_id) < ($2, $3))
+                ORDER BY imported_at DESC, report_id DESC LIMIT $4""",
+            provider,
+            *(after or (None, None)),
+            limit,
+        )
+    return [_report(row) for row in rows]
+
+
+async def reported(connection: Connection, provider: str, start: datetime, end: datetime) -> Reported:
+    """What the provider says of the days in UTC that begin in [start, end)."""
+    usage = await connection.fetch(
+        """SELECT date_bin('1 day', starts_at, 'epoch'::timestamptz) AS day, model, size, sum(images)::bigint
+           FROM provider_usage WHERE provider = $1 AND starts_at >= $2 AND starts_at < $3 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
+        provider,
+        start,
+        end,
+    )
+    costs = await connection.fetch(
+        """SELECT date_bin('1 day', starts_at, 'epoch'::timestamptz) AS day, line_item, currency, sum(amount_micros)::bigint
+           FROM provider_cost WHERE provider = $1 AND starts_at >= $2 AND starts_at < $3 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
+        provider,
+        start,
+        end,
+    )
+    return Reported([tuple(row) for row in usage], [tuple(row) for row in costs])
+
+
+def _report(row: Any) -> ProviderReport:
+    report = ProviderReport(*row)
+    return report._replace(files=tuple((name, digest) for name, digest in json.loads(str(report.files))))
