@@ -14,7 +14,7 @@ import asyncpg
 
 from billing.core.announcements import EVERY, SETTLED
 from billing.core.charges import Charge
-from billing.core.commands import Authorize, Command, Correct, IssueGrant, Refund, Settle, Void
+from billing.core.commands import Authorize, Command, Correct, IssueGrant, Recognise, Refund, Settle, Void
 from billing.core.grants import Debt, Draw, EarlyHolds, Grant
 from billing.core.payments import (
     AnnounceExpiry,
@@ -31,6 +31,7 @@ from billing.core.payments import (
 )
 from billing.core.wallet import Wallet
 from billing.store import rows
+from billing.store.recognition import load_unrecognised
 from billing.store.till import load_till
 
 _TICK = timedelta(microseconds=1)
@@ -110,6 +111,7 @@ class Needs:
     topups: set[tuple[str, str]] = field(default_factory=set)
     transactions: set[tuple[str, str]] = field(default_factory=set)
     notices: set[tuple[str, str]] = field(default_factory=set)
+    recognised: set[str] = field(default_factory=set)  # accounts whose revenue is recognised
 
     @classmethod
     def of(cls, commands: Iterable[Command]) -> "Needs":
@@ -136,6 +138,8 @@ class Needs:
                 needs.repaying.add(account_id)
             elif isinstance(command, _OF_FUNDING):
                 needs._add_payment(command)
+            elif isinstance(command, Recognise):
+                needs.recognised.add(account_id)
         return needs
 
     def _add_payment(self, command: Command) -> None:
@@ -213,6 +217,8 @@ async def gather(connection: asyncpg.Connection, needs: Needs, *, lock: bool = T
             wallets[row[0]].debts.append(Debt(*row))
     if needs.undone:
         await _load_bills(connection, batch, needs)
+    if recognised := [wallets[account] for account in needs.recognised if account in wallets]:
+        await load_unrecognised(connection, recognised)
     if due:
         await _lapse(connection, batch, due)
     return batch

@@ -101,6 +101,16 @@ async def load_till(
     }
 
 
+async def load_topups(
+    connection: asyncpg.Connection, wallets: Mapping[str, Wallet], topups: Sequence[tuple[str, str]]
+) -> None:
+    """Top-ups (account, id) alone, without what was returned of them."""
+    if topups:
+        for row in await connection.fetch(_TOPUPS, *rows.arrays(topups)):
+            topup = Topup(*row)
+            wallets[topup.account_id].till.load(topup)
+
+
 async def apply_till(connection: asyncpg.Connection, wallets: Sequence[Wallet]) -> None:
     """Writes what was put into the tills, each row once, and marks the accounts whose recharge is due."""
     written: dict[type[Row], list[Row]] = {}

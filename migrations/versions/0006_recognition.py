@@ -10,7 +10,26 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-STATEMENTS: tuple[str, ...] = ()
+STATEMENTS = (
+    # How far into the wallet book everything was looked at, and when nothing was missing. What changed since: last_at.
+    "ALTER TABLE account ADD COLUMN recognised_seq bigint NOT NULL DEFAULT 0, ADD COLUMN recognised_at timestamptz",
+    """
+    CREATE TABLE recognition (
+        account_id       text    NOT NULL,
+        grant_id         text    NOT NULL,
+        used             bigint  NOT NULL,  -- where the grant's credits were when this was recognised of it
+        expired          bigint  NOT NULL,
+        moved            bigint  NOT NULL,
+        revoked          bigint  NOT NULL,
+        returned_micros  bigint  NOT NULL,  -- what had left deferred revenue for them
+        usage_micros     bigint  NOT NULL,
+        breakage_micros  bigint  NOT NULL,
+        CONSTRAINT recognition_pkey PRIMARY KEY (account_id, grant_id)
+    ) WITH (fillfactor = 70)""",
+    # Debts that were paid since, however old they are.
+    "CREATE INDEX fill_by_payment ON fill (account_id, paid_by_seq)",
+    "GRANT SELECT, INSERT, UPDATE ON recognition TO billing_service",
+)
 
 
 def upgrade() -> None:
@@ -19,4 +38,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    pass
+    op.execute("DROP INDEX fill_by_payment")
+    op.execute("DROP TABLE recognition")
+    op.execute("ALTER TABLE account DROP COLUMN recognised_seq, DROP COLUMN recognised_at")

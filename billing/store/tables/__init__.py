@@ -6,7 +6,7 @@ Rows are never trusted as domain values: SQLModel does not validate tables. The 
 from sqlmodel import SQLModel
 
 from billing.store.tables.announcements import OutboxRow, WebhookDeliveryRow, WebhookEndpointRow
-from billing.store.tables.books import ClosingRow
+from billing.store.tables.books import ClosingRow, RecognitionRow
 from billing.store.tables.column import columns_of
 from billing.store.tables.ledger import (
     AccountChangeRow,
@@ -70,6 +70,7 @@ __all__ = [
     "ProviderCostRow",
     "ProviderReportRow",
     "ProviderUsageRow",
+    "RecognitionRow",
     "ReconciliationLineRow",
     "ReconciliationRow",
     "RefundTable",

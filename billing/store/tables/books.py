@@ -1,7 +1,8 @@
-"""What the books keep beside the journal: which months are closed."""
+"""What the books keep beside the journal: which months are closed, and what was recognised of each grant."""
 
 from datetime import datetime
 
+from sqlalchemy import BigInteger
 from sqlmodel import SQLModel
 
 from billing.store.tables.column import TIME, column, maybe, text
@@ -17,3 +18,16 @@ class ClosingRow(SQLModel, table=True):
     reopened_at: datetime | None = maybe(TIME)
     reopened_by: str | None = maybe()
     reopen_reason: str | None = maybe()
+
+
+class RecognitionRow(SQLModel, table=True):
+    __tablename__ = "recognition"
+    account_id: str = text(key=True)
+    grant_id: str = text(key=True)
+    used: int = column(BigInteger)
+    expired: int = column(BigInteger)
+    moved: int = column(BigInteger)
+    revoked: int = column(BigInteger)
+    returned_micros: int = column(BigInteger)
+    usage_micros: int = column(BigInteger)
+    breakage_micros: int = column(BigInteger)

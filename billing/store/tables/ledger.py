@@ -32,6 +32,8 @@ class AccountRow(SQLModel, table=True):
     due_at: datetime | None = maybe(TIME)
     low_balance: list[int] | None = maybe(ARRAY(BigInteger))
     recharge_below: int | None = maybe(BigInteger)
+    recognised_seq: int = column(BigInteger)
+    recognised_at: datetime | None = maybe(TIME)
 
 
 class AccountChangeRow(SQLModel, table=True):
