@@ -3,13 +3,13 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
 from billing.api.auth import Overseeing
 from billing.api.models.common import Page, decode_cursor, decode_moment, page
 from billing.api.models.provider import ProviderReportShown
-from billing.api.parameters import Cursor, Limit
+from billing.api.parameters import Cursor, Limit, answered
 from billing.api.problems import responses
 from billing.books.provider import bring, read
 from billing.core.refusals import Invalid, PayloadTooLarge
@@ -50,21 +50,30 @@ BODY = {
 
 
 @router.post(
-    "", status_code=201, response_model=ProviderReportShown, responses=responses(PayloadTooLarge), openapi_extra=BODY
+    "",
+    status_code=201,
+    response_model=ProviderReportShown,
+    responses=responses(PayloadTooLarge, again=ProviderReportShown),
+    openapi_extra=BODY,
 )
 async def bring_provider_report(
-    request: Request, caller: Overseeing, provider: Annotated[str, Query(max_length=64)] = "openai"
+    request: Request,
+    response: Response,
+    caller: Overseeing,
+    provider: Annotated[str, Query(max_length=64)] = "openai",
 ) -> ProviderReportShown:
     """Imports pages of the provider's usage or costs, one or many (JSON, or JSON lines), all of them or none.
 
-    What was said of the same buckets before is replaced, so that importing a report again changes nothing.
+    What was said of the same buckets before is replaced. The same bytes again change nothing while they stand.
     """
     try:
         content = await request.body()
     except ClientDisconnect:  # nobody is there to be told, and nothing is wrong with us
         raise Invalid.of("body", "ended early") from None
     contents = await asyncio.to_thread(read, provider, [("", content)])  # megabytes of JSON hold nobody up
-    return ProviderReportShown.of(await bring(caller.service.work, contents, caller.key.key_id))
+    report, new = await bring(caller.service.work, contents, caller.key.key_id)
+    answered(response, not new)
+    return ProviderReportShown.of(report)
 
 
 @router.get("", response_model=Page[ProviderReportShown], responses=responses())

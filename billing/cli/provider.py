@@ -27,14 +27,14 @@ def import_report(
     """Import the provider's usage and costs, all files or none. What was said of the same days before is replaced."""
     contents = read(provider, [(str(file), _content(file)) for file in files])
     with ledger() as dsn:
-        found = run(lambda: on(work_engine(dsn, size=1), lambda engine: bring(engine, contents, "command line")))
+        found, new = run(lambda: on(work_engine(dsn, size=1), lambda engine: bring(engine, contents, "command line")))
     if as_json:
         print(ProviderReportShown.of(found).model_dump_json(indent=2))
         return
     console.print(
         f"{found.usage_lines:,} lines of usage ({found.images:,} images) and {found.cost_lines:,} of costs "
         f"({_money(found.cost_micros)}), {found.starts_at:%Y-%m-%d %H:%M} to {found.ends_at:%Y-%m-%d %H:%M} UTC; "
-        f"{found.replaced:,} lines of earlier reports were replaced.",
+        + (f"{found.replaced:,} lines of earlier reports were replaced." if new else "they were imported before."),
         soft_wrap=True,
     )
 

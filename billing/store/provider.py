@@ -90,14 +90,30 @@ _REPLACED = """
     WHERE k.provider = $1 AND k.starts_at >= b.starts_at AND k.ends_at <= b.ends_at"""
 
 
-async def replace(engine: Engine, report_id: str, contents: Contents, actor: str) -> ProviderReport:
+# The same files, of which every line still stands: to import them again would change nothing.
+_STANDING = f"""
+    SELECT {_COLUMNS} FROM provider_report r
+    WHERE r.provider = $1 AND r.files = $2 AND r.usage_lines = (
+        SELECT count(*) FROM provider_usage k
+        WHERE k.provider = $1 AND k.starts_at >= r.starts_at AND k.starts_at < r.ends_at AND k.report_id = r.report_id)
+      AND r.cost_lines = (
+        SELECT count(*) FROM provider_cost k
+        WHERE k.provider = $1 AND k.starts_at >= r.starts_at AND k.starts_at < r.ends_at AND k.report_id = r.report_id)
+    ORDER BY imported_at DESC LIMIT 1"""
+
+
+async def replace(engine: Engine, report_id: str, contents: Contents, actor: str) -> tuple[ProviderReport, bool]:
     """Puts what a report says in the place of what was said of the same buckets before; all of it or nothing.
 
-    Raises Invalid where a bucket overlaps one that was imported in another width and reaches out of it.
+    Whether it is new: the same files, while they stand, are the report that they were. Raises Invalid where a bucket
+    overlaps one that was imported in another width and reaches out of it.
     """
     async with working(engine) as connection:
         # One import at a time: two of the same bucket would both find nothing to replace.
         await connection.execute("LOCK TABLE provider_usage, provider_cost IN SHARE ROW EXCLUSIVE MODE")
+        files = json.dumps(contents.files)
+        if known := await connection.fetchrow(_STANDING, contents.provider, files):
+            return _report(known), False
         now = await connection.fetchval("SELECT clock_timestamp()")
         replaced = 0
         for table, lines in (("provider_usage", contents.usage), ("provider_cost", contents.costs)):
@@ -127,9 +143,9 @@ async def replace(engine: Engine, report_id: str, contents: Contents, actor: str
         places = ", ".join(f"${place}" for place in range(1, len(report) + 1))
         await connection.execute(
             f"INSERT INTO provider_report ({_COLUMNS}) VALUES ({places})",
-            *report._replace(files=json.dumps(report.files)),  # type: ignore[arg-type]
+            *report._replace(files=files),  # type: ignore[arg-type]
         )
-        return report
+        return report, True
 
 
 async def _replace(

@@ -1,6 +1,6 @@
 """The provider's side: what it says it delivered and took, and the margins that are left.
 
-report = await bring(engine, read("openai", [("usage.json", content)]), "ops")     # raises Invalid
+report, new = await bring(engine, read("openai", [("usage.json", content)]), "ops")     # raises Invalid
 found = await margins(engine, books, start, end)
 """
 
@@ -18,10 +18,10 @@ __all__ = [
 ]  # fmt: skip
 
 
-async def bring(engine: Engine, contents: Contents, actor: str) -> ProviderReport:
-    """Imports what `read` found, on a work engine: all of it or nothing. Raises Invalid.
+async def bring(engine: Engine, contents: Contents, actor: str) -> tuple[ProviderReport, bool]:
+    """Imports what `read` found, on a work engine: all of it or nothing; whether it is new. Raises Invalid.
 
-    The same pages again change nothing but who brought them last.
+    The same files again, while all that they say still stands, change nothing and record nothing.
     """
     if not contents.usage and not contents.costs:
         raise Invalid.of("data", "has no buckets: there is nothing to import")
