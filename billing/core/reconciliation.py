@@ -34,7 +34,10 @@ KINDS: Final[dict[Kind, str]] = {
 
 # What is done about a line: correct the charge, settle the one that was voided or expired, ask a person, or nothing.
 Action = Literal["correct", "settle", "person", "none"]
-CORRECT, SETTLE, PERSON, NONE = "correct", "settle", "person", "none"
+CORRECT: Final = "correct"
+SETTLE: Final = "settle"
+PERSON: Final = "person"
+NONE: Final = "none"
 ACTIONS: Final = (CORRECT, SETTLE, PERSON, NONE)
 
 # What came of a line that was applied: posted, refused by the ledger, or the ledger had nothing left to do.

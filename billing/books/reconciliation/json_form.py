@@ -1,0 +1,33 @@
+"""Manifests as JSON lines: one object to a line, its fields named as columns are; null is as good as none."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from billing.books.reconciliation.lines import text_lines
+from billing.books.reconciliation.manifest import COLUMNS, Wanted, checker, places_of
+from billing.core.reconciliation import ManifestRow
+from billing.core.refusals import ManifestUnreadable
+
+
+def json_rows(file: BinaryIO, wanted: Wanted) -> Iterator[ManifestRow]:
+    """The rows of `file`, each checked. Raises ManifestUnreadable."""
+    check = checker(wanted)
+    known = frozenset(COLUMNS)
+    for number, text, ended in text_lines(file):
+        if text.isspace():
+            continue
+        try:
+            row: Any = json.loads(text)
+        except (ValueError, RecursionError):
+            if not ended:
+                raise ManifestUnreadable(
+                    number, "the manifest is cut off: its last line is not whole. Send the whole file."
+                ) from None
+            raise ManifestUnreadable(number, "it is not JSON: every line must be one object.") from None
+        if type(row) is not dict:
+            raise ManifestUnreadable(number, "it is no object: every line must be one object.")
+        if not row.keys() <= known:
+            places_of(list(row), wanted, number)
+        value = row.get
+        yield check(number, *[value(name) for name in COLUMNS])

@@ -1,0 +1,83 @@
+"""Manifests while they are compared: rows by COPY under a staging id, and gone when the comparison is made or given up.
+
+A load is many short transactions, so that hours of it keep nothing from being vacuumed. Its heart beats with each; the
+rows of one that has been silent for long, because its process died, are deleted by whoever comes next.
+"""
+
+import secrets
+from collections.abc import Sequence
+
+import asyncpg
+
+from billing.core.reconciliation import ManifestRow
+from billing.core.refusals import Unavailable
+from billing.store import engine
+
+# Whole tables are joined here, so the planner may do as it likes; there are no hot rows to look up.
+SESSION = {"jit": "off", "timezone": "UTC", "work_mem": "64MB", "application_name": "billing reconciliation"}
+_GIVEN_UP = "15 minutes"
+_SWEEP = f"""
+    WITH dead AS (
+        SELECT staging_id FROM manifest WHERE heartbeat_at < clock_timestamp() - interval '{_GIVEN_UP}'
+        FOR UPDATE SKIP LOCKED),
+    rows AS (DELETE FROM manifest_row r USING dead WHERE r.staging_id = dead.staging_id)
+    DELETE FROM manifest m USING dead WHERE m.staging_id = dead.staging_id"""
+_FIRST = """
+    SELECT r.account_id, r.request_id, r.index, r.line
+    FROM unnest($2::text[], $3::text[], $4::integer[]) AS wanted(account_id, request_id, index)
+    JOIN manifest_row r ON r.account_id = wanted.account_id AND r.staging_id = $1
+        AND r.request_id = wanted.request_id AND r.index = wanted.index"""
+
+
+async def connect(dsn: str) -> asyncpg.Connection:
+    """A session for one reconciliation, for the caller to close."""
+    return await engine.connect(dsn, SESSION)
+
+
+class Twice(Exception):
+    """An output that `row` names is in the manifest's line `first` already."""
+
+    def __init__(self, row: ManifestRow, first: int) -> None:
+        super().__init__(row, first)
+        self.row, self.first = row, first
+
+
+class Staging:
+    """One manifest's rows. `begin`, `add` in pieces, and `end` in the transaction of whoever has used them."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+        self.staging_id = secrets.token_hex(8)
+
+    async def begin(self) -> None:
+        """Also deletes what loads that were given up have left."""
+        await self._connection.execute(_SWEEP)
+        await self._connection.execute("INSERT INTO manifest VALUES ($1, clock_timestamp())", self.staging_id)
+
+    async def add(self, rows: Sequence[ManifestRow]) -> None:
+        """Raises Twice for an output that an earlier piece has; within `rows` each is there once."""
+        try:
+            async with self._connection.transaction():
+                await self.hold()
+                await self._connection.copy_records_to_table("manifest_row", records=rows)
+        except asyncpg.UniqueViolationError:
+            raise await self._twice(rows) from None
+
+    async def hold(self) -> None:
+        """Keeps the rows from being given up until the transaction ends, and for as long again as that takes."""
+        status = await self._connection.execute(
+            "UPDATE manifest SET heartbeat_at = clock_timestamp() WHERE staging_id = $1", self.staging_id
+        )
+        if status != "UPDATE 1":  # the database crashed, or this process stood still for longer than anybody waits
+            raise Unavailable()
+
+    async def end(self) -> None:
+        await self._connection.execute("DELETE FROM manifest_row WHERE staging_id = $1", self.staging_id)
+        await self._connection.execute("DELETE FROM manifest WHERE staging_id = $1", self.staging_id)
+
+    async def _twice(self, rows: Sequence[ManifestRow]) -> Twice:
+        by_key = {(row.account_id, row.request_id, row.index): row for row in rows}
+        keys = [list(part) for part in zip(*by_key, strict=True)]
+        found = await self._connection.fetch(_FIRST, self.staging_id, *keys)
+        pairs = [(by_key[account_id, request_id, index], line) for account_id, request_id, index, line in found]
+        return Twice(*min(pairs, key=lambda pair: pair[0].line))
