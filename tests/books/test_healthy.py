@@ -20,7 +20,7 @@ def test_a_healthy_database_passes(healthy: str) -> None:
     assert [checked.finding for checked in report.invariants if checked.finding] == []
     assert [checked.name for checked in report.invariants] == NAMES
     assert report.ok
-    assert (report.accounts, report.charges, report.transfers) == (6, 20, 95)
+    assert (report.accounts, report.charges, report.transfers) == (7, 22, 112)
     assert all(checked.checked_rows > 0 for checked in report.invariants)
 
 
@@ -44,7 +44,12 @@ async def test_it_is_healthy_because_of_what_happened_and_not_because_nothing_di
     assert {row[0] for row in states} == {"authorized", "settled", "voided", "expired"}
     assert {row[0] for row in kinds} == set(ROUTES)
     assert {row[0] for row in flags} >= {"late", "forced", "overdrawn", "capped", "unrequested"}
-    assert [row[0] for row in successors] == ["pack:lapsed:2", "pack:own:3", "refund:r-succeeding:1"]
+    assert [row[0] for row in successors] == [
+        "pack:lapsed:2",
+        "pack:own:3",
+        "refund:r-expired:1",
+        "refund:r-succeeding:1",
+    ]
     assert [row[0] for row in fills] == ["paid", "plan", "promo"]
     assert [row[0] for row in debts] == ["first", None]
     assert {row[0] for row in topups} == {"paid", "expired", "refunded", "disputed"}
@@ -61,7 +66,15 @@ def test_an_empty_database_passes(fresh_database: str) -> None:
 
 @pytest.mark.parametrize(
     ("account", "charges", "transfers"),
-    [("acme", 14, 23), ("beta", 2, 1), ("idle", 0, 0), ("payer", 3, 59), ("owing", 1, 7), ("_house", 0, 5)],
+    [
+        ("acme", 14, 23),
+        ("beta", 2, 1),
+        ("idle", 0, 0),
+        ("payer", 3, 59),
+        ("owing", 1, 7),
+        ("earning", 2, 17),
+        ("_house", 0, 5),
+    ],
 )
 def test_one_account_is_looked_at_alone(healthy: str, account: str, charges: int, transfers: int) -> None:
     report = asyncio.run(verify(healthy, account))
@@ -91,7 +104,7 @@ def test_verifying_writes_nothing_and_sees_one_instant(healthy: str) -> None:
         tasks: list[asyncio.Future[str]] = []
         try:
             report = await verify(healthy, progress=progress)
-            assert [await task for task in tasks] == ["UPDATE 6"]
+            assert [await task for task in tasks] == ["UPDATE 7"]
         finally:
             await writer.close()
         return report.ok
@@ -116,7 +129,7 @@ def test_a_report_is_shown_on_a_terminal(healthy: str) -> None:
     show(report, console)
     shown = console.export_text()
     assert "I10  The journal's chains verify and nobody may rewrite them" in shown
-    assert "All 12 invariants hold for 6 accounts, 20 charges and 95 transfers." in shown
+    assert "All 12 invariants hold for 7 accounts, 22 charges and 112 transfers." in shown
     assert "BROKEN" not in shown
 
 

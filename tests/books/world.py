@@ -1,7 +1,8 @@
 """A small world of books in which everything that the ledger knows has happened, and ways to spoil it.
 
 `acme` has seen every event of a wallet, `beta` two ordinary charges, `idle` nothing at all. `payer` has bought credits
-and got money back in every way, `owing` has spent what it took back; `_house` has fees and payouts.
+and got money back in every way, `owing` has spent what it took back; `earning` is what revenue comes from, and goes back
+to; `_house` has fees and payouts.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from billing.core.commands import (
     IssueGrant,
     Lapse,
     OpenAccount,
+    Recognise,
     Refund,
     Settle,
     Void,
@@ -68,6 +70,7 @@ async def fill(dsn: str, books: PriceBooks) -> None:
             await _beta(posting)
             await _payer(posting, owner)
             await _owing(posting)
+            await _earning(posting, owner)
             await _clearing(posting, owner)
             await posting.post(OpenAccount("idle"))
         await _close_last_month(dsn)
@@ -204,6 +207,24 @@ async def _owing(posting: Posting) -> None:
     await posting.post(ReportCardRefund("owing", "spent", "re-spent", 140_000, "USD", "succeeded"))
     await posting.post(Refund("owing", "spends-all", "r-pays", "blurred", credits=4))
     await posting.post(IssueGrant("owing", "sorry", "promotion", 5))
+
+
+async def _earning(posting: Posting, owner: asyncpg.Connection) -> None:
+    """Uses and lets expire what it bought, and takes some of that back, with a look at the revenue after each."""
+    await posting.post(OpenAccount("earning"))
+    await buy(posting, "earning", "dear", THIN)
+    await posting.post(asked("earning", "earns", outputs=delivered(SMALL)))
+    # A single micro goes back, for which a whole credit is taken: the rest of its price nobody can claim ...
+    await posting.post(ReportCardRefund("earning", "dear", "re-micro", 1, "EUR", "succeeded"))
+    await posting.post(Recognise("earning"))
+    # ... until another micro goes back.
+    await posting.post(ReportCardRefund("earning", "dear", "re-next", 1, "EUR", "succeeded"))
+    await posting.post(Refund("earning", "earns", "r-earned", "blurred", credits=4))
+    await posting.post(Recognise("earning"))
+    await end_grant(owner, "earning", "pack:dear:1", after="earns")
+    await posting.post(Refund("earning", "earns", "r-expired", "blurred", credits=5))  # to a successor, with its price
+    await posting.post(asked("earning", "earns-again", quality="medium", outputs=delivered(SMALL)))
+    await posting.post(Recognise("earning"))
 
 
 async def _clearing(posting: Posting, owner: asyncpg.Connection) -> None:

@@ -14,9 +14,9 @@ from billing.store.engine import Connection
 ROWS_AT_ONCE = 2_000  # of a cursor: what is in memory at any time, however long the journal is
 
 TABLES: Final = (
-    "account", "account_change", "grant", "charge", "hold", "output", "transfer", "debt", "fill", "refund",
+    "account", "account_change", "grant", "charge", "hold", "output", "transfer", "debt", "fill", "refund", "correction",
     "topup", "card_refund", "dispute", "stripe_transaction", "payout_item", "usage_bucket",
-    "usage_day",
+    "usage_day", "recognition",
 )  # fmt: skip
 # Rows of an account. A payout's item is of the account in which its transaction is booked, if it is.
 _OWN: Final = """(SELECT * FROM "{table}" WHERE account_id = $1)"""

@@ -4,16 +4,16 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
 TITLES: Final = {
-    "I1": "Ledger accounts equal grants, settlements, refunds and clawbacks",
+    "I1": "Ledger accounts equal grants, settlements, refunds, corrections and clawbacks",
     "I2": "Posted is the sum of its transfers, numbered without gaps",
     "I3": "Held is the sum of the holds of authorized charges",
     "I4": "No authorization above what was available",
     "I5": "Settled or voided at most once, refunds within the bill",
     "I6": "What is left of grants, less debt, is what is posted",
-    "I9": "Failed outputs cost nothing, a bill is the sum of its outputs",
+    "I9": "Failed outputs cost nothing, a bill is the sum of its outputs and corrections",
     "I10": "The journal's chains verify and nobody may rewrite them",
-    "I11": "Usage is what was billed, less what was refunded",
-    "I12": "Deferred revenue is what was paid and not returned",
+    "I11": "Usage is what was billed and corrected, less what was refunded",
+    "I12": "Deferred revenue is what was paid, not recognised and not returned",
     "I13": "Transfers carry what Stripe booked, and payouts add up",
     "I15": "A closed month is what it was known to be when it was closed",
 }

@@ -8,15 +8,17 @@ from collections.abc import Callable
 from typing import Final
 
 from billing.books.verification.chain import check_chains
-from billing.books.verification.charges import CHARGES, REFUNDED_OUTPUTS
+from billing.books.verification.charges import CHARGES, CORRECTED_OUTPUTS, REFUNDED_OUTPUTS
 from billing.books.verification.clawbacks import CLAWBACKS, check_clawbacks
 from billing.books.verification.clearing import CLEARING
 from billing.books.verification.closings import check_closings
+from billing.books.verification.corrections import check_corrections, check_prices_of_corrections
 from billing.books.verification.funds import FUNDS, OUTSTANDING, RECOMPUTED
 from billing.books.verification.holds import HOLDS
 from billing.books.verification.journal import JOURNAL
 from billing.books.verification.privileges import check_privileges
 from billing.books.verification.reading import TABLES, Check, Reading
+from billing.books.verification.recognition import RECOGNITION
 from billing.books.verification.refunds import check_refunds
 from billing.books.verification.report import TITLES, Checked, Finding, Findings, Report
 from billing.books.verification.settlements import check_settlements
@@ -28,17 +30,18 @@ from billing.store.snapshot import snapshot
 
 Progress = Callable[[str, int, int], None]
 
-_CHECKS: Final = (*JOURNAL, *HOLDS, *CHARGES, *FUNDS, *TOPUPS, *CLEARING)
-_UNFOLDING: Final = (REFUNDED_OUTPUTS, *USAGE, RECOMPUTED, OUTSTANDING)  # of refunds whose papers are in order
+_CHECKS: Final = (*JOURNAL, *HOLDS, *CHARGES, *FUNDS, *TOPUPS, *RECOGNITION, *CLEARING)
+# Of refunds and corrections whose papers are in order.
+_UNFOLDING: Final = (REFUNDED_OUTPUTS, CORRECTED_OUTPUTS, *USAGE, RECOMPUTED, OUTSTANDING)
 _LOOKED_AT: Final = {
-    "I1": ("account", "grant", "charge", "refund", "card_refund", "dispute", "transfer"),
+    "I1": ("account", "grant", "charge", "refund", "correction", "card_refund", "dispute", "transfer"),
     "I2": ("account", "transfer"),
     "I3": ("account", "hold", "charge"),
     "I4": ("charge", "account_change"),
     "I5": ("charge", "refund"),
-    "I6": ("account", "grant", "debt", "fill", "refund", "card_refund", "dispute"),
-    "I11": ("usage_bucket", "usage_day", "output", "refund"),
-    "I12": ("account", "grant", "topup", "card_refund", "dispute", "transfer"),
+    "I6": ("account", "grant", "debt", "fill", "refund", "correction", "card_refund", "dispute"),
+    "I11": ("usage_bucket", "usage_day", "output", "refund", "correction"),
+    "I12": ("account", "grant", "topup", "card_refund", "dispute", "recognition", "transfer"),
     "I13": ("stripe_transaction", "payout_item", "transfer"),
 }
 
@@ -63,10 +66,11 @@ async def verify(dsn: str, account_id: str | None = None, progress: Progress | N
             counts = {table: await reading.count(table) for table in TABLES}
             if account_id is not None and not counts["account"]:
                 raise AccountNotFound(account_id)
-            await _check_sums(reading, findings, tell)
+            sound = await _check_sums(reading, findings, tell)
             closings = await check_closings(reading, findings)
             await check_privileges(connection, findings)
             charges = await check_settlements(reading, findings, lambda done: tell("I9", done, counts["charge"]))
+            charges += await check_prices_of_corrections(reading, findings) if sound else 0
             transfers = await check_chains(reading, findings, lambda done: tell("I10", done, counts["transfer"]))
     finally:
         await engine.dispose()
@@ -80,9 +84,11 @@ async def verify(dsn: str, account_id: str | None = None, progress: Progress | N
     )
 
 
-async def _check_sums(reading: Reading, findings: Findings, tell: Progress) -> None:
+async def _check_sums(reading: Reading, findings: Findings, tell: Progress) -> bool:
+    """Whether the papers of refunds and corrections are in order; else what they say is not looked at."""
     checks = list(_CHECKS)
-    if await check_refunds(reading, findings):
+    sound = await check_refunds(reading, findings) & await check_corrections(reading, findings)
+    if sound:
         checks += _UNFOLDING
     if await check_clawbacks(reading, findings):
         checks += CLAWBACKS
@@ -94,6 +100,7 @@ async def _check_sums(reading: Reading, findings: Findings, tell: Progress) -> N
             tell(name, done, len(mine))
             await _look(reading, check, findings)
         tell(name, len(mine), len(mine))
+    return sound
 
 
 async def _look(reading: Reading, check: Check, findings: Findings) -> None:

@@ -1,6 +1,6 @@
 """Money that was paid for credits, and went back: grants, top-ups, card refunds and disputes: I12.
 
-Nothing has been recognised yet: whatever was paid and not returned is deferred revenue.
+Whatever was paid, and neither recognised as revenue nor returned before it was, is deferred revenue.
 """
 
 from typing import Final
@@ -175,6 +175,9 @@ _DEFERRED = """
         FROM {transfer} t WHERE book = 'money' AND 'deferred_revenue' IN (debit, credit) GROUP BY account_id, asset
         UNION ALL SELECT account_id, currency, 0, sum(paid_micros)
         FROM {grant} g WHERE origin_grant_id IS NULL AND paid_micros > 0 GROUP BY account_id, currency
+        UNION ALL SELECT r.account_id, g.currency, 0, -sum(r.usage_micros + r.breakage_micros)
+        FROM {recognition} r LEFT JOIN {grant} g ON g.account_id = r.account_id AND g.grant_id = r.grant_id
+        GROUP BY r.account_id, g.currency
         UNION ALL SELECT x.account_id, u.currency, 0, -sum(x.deferred_micros)
         FROM (SELECT account_id, topup_id, deferred_micros FROM {card_refund} r WHERE status = 'succeeded'
               UNION ALL SELECT account_id, topup_id, deferred_micros FROM {dispute} d WHERE status = 'lost') x
