@@ -33,6 +33,7 @@ STATUS: dict[type[r.Refusal], int] = {
     r.TopupNotFound: 404,
     r.AutoRechargeNotFound: 404,
     r.StripeEventNotFound: 404,
+    r.PayoutNotFound: 404,
     r.WebhookEndpointNotFound: 404,
     r.WebhookEventNotFound: 404,
     r.StatementNotFound: 404,

@@ -13,6 +13,7 @@ import uvloop
 from billing.cli import keys, packs, prices, provider, stripe_events
 from billing.cli.demo import service
 from billing.cli.explain import explain
+from billing.cli.payouts import show_payouts
 from billing.cli.periods import close_period, reopen_period, show_periods
 from billing.cli.session import AsJson, console, errors, fail, run, settings_of
 from billing.cli.statements import verify_statement
@@ -41,6 +42,7 @@ app.command()(verify_statement)
 app.command("close")(close_period)
 app.command("reopen")(reopen_period)
 app.command("periods")(show_periods)
+app.command("payouts")(show_payouts)
 app.command("margins")(provider.show_margins)
 app.command("trial-balance")(show_trial_balance)
 

@@ -6,7 +6,7 @@ Refusal
 ├── CrossSite                      signed in by cookie, but the call is not from a page of the dashboard
 ├── NotFound
 │   ├── AccountNotFound · ChargeNotFound · GrantNotFound · PriceBookNotFound · KeyNotFound · RouteNotFound
-│   ├── PackNotFound · TopupNotFound · AutoRechargeNotFound · StripeEventNotFound
+│   ├── PackNotFound · TopupNotFound · AutoRechargeNotFound · StripeEventNotFound · PayoutNotFound
 │   ├── WebhookEndpointNotFound · WebhookEventNotFound · StatementNotFound · ReconciliationNotFound
 ├── Invalid                        the body or a parameter is not what the contract says
 ├── PayloadTooLarge · MethodNotAllowed · ManifestUnreadable
@@ -154,6 +154,13 @@ class StripeEventNotFound(NotFound):
     event_id: str
     code = "stripe_event_not_found"
     title = "No such event in the inbox"
+
+
+@dataclass(eq=False)
+class PayoutNotFound(NotFound):
+    payout_id: str
+    code = "payout_not_found"
+    title = "No such payout is booked"
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""Months that were closed, and reopened.
+"""Months that were closed, and reopened; ways to find what came late, and what payouts consist of.
 
 Revision ID: 0007
 """
@@ -31,6 +31,9 @@ STATEMENTS = (
     CREATE INDEX transfer_late ON transfer (effective_at, account_id, book, seq)
         WHERE effective_at <> posted_at
           AND date_trunc('month', effective_at AT TIME ZONE 'UTC') < date_trunc('month', posted_at AT TIME ZONE 'UTC')""",
+    # Payouts beside what is booked of them: from a transaction of Stripe's to the transfers that carry it.
+    "CREATE INDEX stripe_transaction_by_id ON stripe_transaction (transaction_id)",
+    "CREATE INDEX transfer_external ON transfer (account_id, external_id) WHERE external_id IS NOT NULL",
     "GRANT SELECT, INSERT ON closing TO billing_service",
     "GRANT UPDATE (reopened_at, reopened_by, reopen_reason) ON closing TO billing_service",
 )
@@ -42,5 +45,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP INDEX transfer_late")
+    op.execute("DROP INDEX transfer_late, transfer_external, stripe_transaction_by_id")
     op.execute("DROP TABLE closing")

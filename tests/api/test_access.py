@@ -25,7 +25,15 @@ class Route(NamedTuple):
 
 PACK = {"credits": 1, "price": {"micros": 10_000, "currency": "USD"}}
 TOPUP = {"pack_id": "p", "success_url": "https://a.example", "cancel_url": "https://a.example"}
-NAMES = {"pack_id": "p", "topup_id": "t", "event_id": "evt_1", "endpoint_id": "we_1", "month": "9000-01", "period": "9000-01"}
+NAMES = {
+    "pack_id": "p",
+    "topup_id": "t",
+    "event_id": "evt_1",
+    "endpoint_id": "we_1",
+    "month": "9000-01",
+    "period": "9000-01",
+    "payout_id": "po_1",
+}
 RECHARGE = {"threshold": 1, "pack_id": "p", "monthly_limit": 1}
 A = "/v1/accounts/{account_id}"
 C = f"{A}/charges/{{request_id}}"
@@ -85,6 +93,9 @@ ROUTES = [
     Route("GET", "/v1/webhook-events", OVERSEEING),
     Route("POST", "/v1/webhook-events/{event_id}/replay", ADMIN, {}, 404),
     Route("GET", "/v1/finance/trial-balance", OVERSEEING),
+    Route("GET", "/v1/finance/payouts", OVERSEEING),
+    Route("GET", "/v1/finance/payouts/{payout_id}", OVERSEEING, status=404),
+    Route("GET", "/v1/finance/clearing", OVERSEEING),
     Route("GET", "/v1/finance/periods", OVERSEEING),
     Route("POST", "/v1/finance/periods/{period}/close", OVERSEEING, {}, 422),
     Route("POST", "/v1/finance/periods/{period}/reopen", OVERSEEING, {"reason": "r"}, 422),

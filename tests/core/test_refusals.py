@@ -51,6 +51,7 @@ TABLE = [
     ),
     (refusals.TopupNotFound("t"), "topup_not_found", {"topup_id": "t"}, "No such top-up"),
     (refusals.AutoRechargeNotFound(), "auto_recharge_not_found", {}, "The account has no auto-recharge"),
+    (refusals.PayoutNotFound("p"), "payout_not_found", {"payout_id": "p"}, "No such payout is booked"),
     (refusals.StripeEventNotFound("e"), "stripe_event_not_found", {"event_id": "e"}, "No such event in the inbox"),
     (
         refusals.WebhookEndpointNotFound("w"),

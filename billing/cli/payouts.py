@@ -1,0 +1,90 @@
+"""`billing payouts`: what reached the bank, what it consisted of, and what Stripe still keeps."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from billing.api.models.payouts import ClearingReportShown, ClearingShown, PayoutItemShown, PayoutShown
+from billing.books.payouts import ClearingReport, clearing_report
+from billing.cli.session import AsJson, console, ledger, on, run
+from billing.core.months import Month
+from billing.store.engine import Engine, read_engine
+from billing.store.payouts import Payout, PayoutItem, payout_items, payouts
+
+Told = tuple[list[tuple[Payout, list[PayoutItem]]], ClearingReport]
+
+
+def show_payouts(
+    period: Annotated[str | None, typer.Option(help="YYYY-MM: those of this month, and clearing at its end")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="payouts, and lines of each list")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List payouts, newest first, with what is missing of them by name, and what clearing consists of."""
+    month = None if period is None else Month.of(period)
+    with ledger() as dsn:
+        found, report = run(lambda: on(read_engine(dsn, size=1), lambda engine: _told(engine, month, limit)))
+    if as_json:
+        listed: list[dict[str, Any]] = [
+            PayoutShown.of(payout).model_dump(mode="json")
+            | {"wrong": [PayoutItemShown.of(item).model_dump(mode="json") for item in wrong]}
+            for payout, wrong in found
+        ]
+        shown = ClearingReportShown.of(report).model_dump(mode="json")
+        print(json.dumps({"payouts": listed, "clearing": shown}, indent=2))
+        return
+    _show(found)
+    for currency in ClearingReportShown.of(report).currencies:
+        _show_clearing(currency)
+    console.print(
+        "All that was paid out nets to zero."
+        if report.ok
+        else "[red]Not all that was paid out nets to zero: what is missing stands above.[/red]"
+    )
+
+
+async def _told(engine: Engine, month: Month | None, limit: int) -> Told:
+    report = await clearing_report(engine, period=month and month.name, limit=limit)
+    listed = await payouts(engine, start=month and month.starts_at, end=month and month.ends_at, limit=limit)
+    found = []
+    for payout, _ in listed:
+        wrong = payout.wrong_items and await payout_items(engine, payout.payout_id, after="", wrong=True, limit=limit)
+        found.append((payout, wrong or []))
+    return found, report
+
+
+def _show(found: list[tuple[Payout, list[PayoutItem]]]) -> None:
+    table = Table("booked", "payout", "currency", title="Payouts")
+    table.add_column("micros to the bank", justify="right")
+    table.add_column("items", justify="right")
+    table.add_column("status")
+    for payout, wrong in found:
+        shown = PayoutShown.of(payout)
+        at = f"{shown.booked_at:%Y-%m-%d %H:%M}" if shown.booked_at else "not booked"
+        status = shown.status.replace("_", " ") + (", came back" if shown.returned else "")
+        table.add_row(at, escape(shown.payout_id), shown.currency, f"{shown.arrived_micros:,}", str(shown.items), status)
+        for item in wrong:
+            what = f"{item.type} {item.transaction_id}"
+            table.add_row("", f"  {escape(what)}", item.currency, "", "", f"[red]{item.status.replace('_', ' ')}[/red]")
+    console.print(table)
+
+
+def _show_clearing(shown: ClearingShown) -> None:
+    table = Table(title=f"Clearing in {shown.currency}", show_header=False)
+    table.add_column("what")
+    table.add_column("micros", justify="right")
+    table.add_row("booked, not paid out yet", f"{shown.not_paid_out_micros:,}")
+    for one in shown.not_paid_out:
+        table.add_row(f"  {escape(one.transaction_id)} {one.event} {escape(one.account_id)}", f"{one.net_micros:,}")
+    table.add_row("reported, not settled by Stripe yet", f"{shown.not_settled_micros:,}")
+    for late in shown.not_settled:
+        table.add_row(f"  {escape(late.external_id or '')} {late.kind} {escape(late.account_id)}", f"{late.micros:,}")
+    for payout in shown.incomplete_payouts:
+        missing = ", ".join(payout.missing)
+        table.add_row(f"[red]{escape(payout.payout_id)} without {escape(missing)}[/red]", f"{payout.off_by_micros:,}")
+    if shown.unexplained_micros:
+        table.add_row("[red]unexplained: see billing verify[/red]", f"{shown.unexplained_micros:,}")
+    table.add_row("clearing", f"{shown.balance_micros:,}", style="bold")
+    console.print(table)
