@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 QUEUE_MIN = 1_000
+MOST = 1_000_000
+MOST_OF = {"manifest_bytes": 2**40, "correction_approval": 2**62}  # what may be more than that
 
 
 class SettingsError(Exception):
@@ -31,6 +33,8 @@ class Settings:
     log_format: str = "console"
     webhook_allow_private: bool = False
     grant_expiring_days: int = 7
+    manifest_bytes: int = 256 << 20
+    correction_approval: int = 10_000
     signing_key: str | None = field(default=None, repr=False)
     stripe_api_key: str | None = field(default=None, repr=False)
     stripe_webhook_secret: str | None = field(default=None, repr=False)
@@ -50,8 +54,9 @@ class Settings:
             if one.name == "database_url" or not (text := environment.get(name)):
                 continue
             if one.type is int or one.type == "int":
-                if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1_000_000:
-                    raise SettingsError(f"{name} must be a whole number from 1 to 1000000, not {text!r}")
+                most = MOST_OF.get(one.name, MOST)
+                if not text.isascii() or not text.isdigit() or len(text) > 20 or not 1 <= int(text) <= most:
+                    raise SettingsError(f"{name} must be a whole number from 1 to {most}, not {text!r}")
                 values[one.name] = int(text)
             elif one.type is bool or one.type == "bool":
                 if text not in ("true", "false"):

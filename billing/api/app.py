@@ -23,6 +23,7 @@ from billing.api import (
     prices,
     problems,
     provider_reports,
+    reconciliations,
     standings,
     statements,
     stripe_events,
@@ -116,6 +117,7 @@ def create_app(settings: Settings | None = None, dsn: str | None = None) -> Fast
         payouts,
         provider_reports,
         margins,
+        reconciliations,
         keys,
         health,
         metrics,
@@ -127,7 +129,7 @@ def create_app(settings: Settings | None = None, dsn: str | None = None) -> Fast
     app.add_exception_handler(RequestValidationError, _on_unread)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, problems.on_error)
-    app.add_middleware(Front, requests=app.state.requests)
+    app.add_middleware(Front, requests=app.state.requests, manifest_bytes=chosen.manifest_bytes)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

@@ -16,6 +16,7 @@ from billing.core.refusals import PayloadTooLarge
 BODY_BYTES = 1 << 20
 BATCH_BYTES = 8 << 20
 LARGE_PATHS = ("/v1/charges/batch", "/v1/provider-reports")
+MANIFEST_PATH = "/v1/reconciliations"  # as large as a setting says: it is never in memory as a whole
 BUCKETS_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
@@ -58,9 +59,10 @@ class Front:
     It is the application that answers, so that key, role and account are refused first.
     """
 
-    def __init__(self, app: ASGIApp, requests: Requests) -> None:
+    def __init__(self, app: ASGIApp, requests: Requests, manifest_bytes: int) -> None:
         self._app = app
         self._requests = requests
+        self._limits = dict.fromkeys(LARGE_PATHS, BATCH_BYTES) | {MANIFEST_PATH: manifest_bytes}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -76,7 +78,7 @@ class Front:
             await send(message)
 
         try:
-            await self._app(scope, _limited(scope, receive), counted)
+            await self._app(scope, _limited(scope, receive, self._limits.get(scope["path"], BODY_BYTES)), counted)
         finally:
             route = getattr(scope.get("route"), "path", "unknown")
             # A method that no route answers is any word that a stranger chose.
@@ -84,9 +86,8 @@ class Front:
             self._requests.count(method, route, status, time.perf_counter() - started)
 
 
-def _limited(scope: Scope, receive: Receive) -> Receive:
+def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:
     """`receive`, but no further than the limit, whatever the headers say."""
-    limit = BATCH_BYTES if scope["path"] in LARGE_PATHS else BODY_BYTES
     for name, value in scope["headers"]:
         if name == b"content-length":
             if not _exceeds(value, limit):
