@@ -35,7 +35,7 @@ def correct(wallet: Wallet, command: Correct, books: PriceBooks, now: datetime) 
         raise ChargeNotOpen(charge.status)
     standing = wallet.standing(command.request_id)
     prices = books.version(charge.price_version).model(charge.model)
-    delivered = _delivered(charge, prices, standing, command.outputs)
+    delivered = as_found(charge, prices, standing, command.outputs)
     if all(one.credits_before == one.credits_after for one in delivered):
         raise NothingToCorrect()
     credits = sum(one.credits_after - one.credits_before for one in delivered)
@@ -73,7 +73,7 @@ def correct(wallet: Wallet, command: Correct, books: PriceBooks, now: datetime) 
     return CorrectionAnswer(False, row, charge, outputs, wallet.balance)
 
 
-def _delivered(
+def as_found(
     charge: Charge, prices: ModelPrices, standing: list[Output], reported: tuple[Reported, ...]
 ) -> list[Delivered]:
     """The outputs that stand or cost otherwise, now that `reported` is known. Raises Invalid.

@@ -19,6 +19,7 @@ from billing.core.commands import (
     HOUSE,
     Authorize,
     Command,
+    Correct,
     IssueGrant,
     Lapse,
     OpenAccount,
@@ -103,6 +104,11 @@ class Walk:
         request, credits = self._dice.choice(self._charges or ["none"]), self._dice.choice([None, None, 1, 2, 5])
         return [Refund("acme", request, f"r{self._number}", "wrong picture", credits=credits)]
 
+    def _correct(self) -> list[Command]:
+        request = self._dice.choice(self._charges[-12:] or ["none"])
+        found = [one._replace(status=self._dice.choice(["succeeded", "succeeded", "failed"])) for one in self._delivered()]
+        return [Correct("acme", f"k{self._number}", request, tuple(found), "reconciled", "finance")]
+
     def _give(self) -> list[Command]:
         kind, credits = self._dice.choice(["promotion", "purchase"]), self._dice.choice([1, 5, 30])
         paid: dict[str, Any] = {"paid_micros": 777, "currency": "USD"} if kind == "purchase" else {}
@@ -155,9 +161,9 @@ class Walk:
         return tuple(Reported(index, "succeeded", *size, None) for index, size in enumerate(sizes))
 
     _HAPPENINGS: tuple[Callable[["Walk"], list[Command]], ...] = (
-        _buy, _charge, _end_charge, _refund, _give, _card_refund, _card_refund_fails, _dispute, _close_dispute, _lapse,
+        _buy, _charge, _end_charge, _refund, _correct, _give, _card_refund, _card_refund_fails, _dispute, _close_dispute, _lapse,
     )  # fmt: skip
-    _WEIGHTS = (5, 10, 4, 5, 2, 8, 4, 4, 4, 1)
+    _WEIGHTS = (5, 10, 4, 5, 6, 2, 8, 4, 4, 4, 1)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -20,7 +20,7 @@ def test_a_healthy_database_passes(healthy: str) -> None:
     assert [checked.finding for checked in report.invariants if checked.finding] == []
     assert [checked.name for checked in report.invariants] == NAMES
     assert report.ok
-    assert (report.accounts, report.charges, report.transfers) == (7, 22, 112)
+    assert (report.accounts, report.charges, report.transfers) == (8, 25, 129)
     assert all(checked.checked_rows > 0 for checked in report.invariants)
 
 
@@ -45,6 +45,7 @@ async def test_it_is_healthy_because_of_what_happened_and_not_because_nothing_di
     assert {row[0] for row in kinds} == set(ROUTES)
     assert {row[0] for row in flags} >= {"late", "forced", "overdrawn", "capped", "unrequested"}
     assert [row[0] for row in successors] == [
+        "correction:k-down:1",
         "pack:lapsed:2",
         "pack:own:3",
         "refund:r-expired:1",
@@ -73,6 +74,7 @@ def test_an_empty_database_passes(fresh_database: str) -> None:
         ("payer", 3, 59),
         ("owing", 1, 7),
         ("earning", 2, 17),
+        ("mended", 3, 17),
         ("_house", 0, 5),
     ],
 )
@@ -104,7 +106,7 @@ def test_verifying_writes_nothing_and_sees_one_instant(healthy: str) -> None:
         tasks: list[asyncio.Future[str]] = []
         try:
             report = await verify(healthy, progress=progress)
-            assert [await task for task in tasks] == ["UPDATE 7"]
+            assert [await task for task in tasks] == ["UPDATE 8"]
         finally:
             await writer.close()
         return report.ok
@@ -129,7 +131,7 @@ def test_a_report_is_shown_on_a_terminal(healthy: str) -> None:
     show(report, console)
     shown = console.export_text()
     assert "I10  The journal's chains verify and nobody may rewrite them" in shown
-    assert "All 12 invariants hold for 7 accounts, 22 charges and 112 transfers." in shown
+    assert "All 12 invariants hold for 8 accounts, 25 charges and 129 transfers." in shown
     assert "BROKEN" not in shown
 
 

@@ -2,7 +2,7 @@
 
 `acme` has seen every event of a wallet, `beta` two ordinary charges, `idle` nothing at all. `payer` has bought credits
 and got money back in every way, `owing` has spent what it took back; `earning` is what revenue comes from, and goes back
-to; `_house` has fees and payouts.
+to; `mended` was billed for other images than it got; `_house` has fees and payouts.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from billing.core.commands import (
     AmendAccount,
     Authorize,
     Command,
+    Correct,
     IssueGrant,
     Lapse,
     OpenAccount,
@@ -72,6 +73,7 @@ async def fill(dsn: str, books: PriceBooks) -> None:
             await _owing(posting)
             await _earning(posting, owner)
             await _clearing(posting, owner)
+            await _mended(posting, owner)
             await posting.post(OpenAccount("idle"))
         await _close_last_month(dsn)
     finally:
@@ -225,6 +227,27 @@ async def _earning(posting: Posting, owner: asyncpg.Connection) -> None:
     await posting.post(Refund("earning", "earns", "r-expired", "blurred", credits=5))  # to a successor, with its price
     await posting.post(asked("earning", "earns-again", quality="medium", outputs=delivered(SMALL)))
     await posting.post(Recognise("earning"))
+
+
+async def _mended(posting: Posting, owner: asyncpg.Connection) -> None:
+    """Was billed for other images than it got, and is billed for those: more, less, and both at once."""
+
+    async def correct(name: str, request: str, *outputs: Reported) -> None:
+        await posting.post(Correct("mended", name, request, outputs, "reconciled", "finance"))
+
+    await posting.post(OpenAccount("mended"))
+    await posting.post(IssueGrant("mended", "short", "promotion", 14))
+    await posting.post(asked("mended", "grew", outputs=delivered(SMALL)))
+    await posting.post(IssueGrant("mended", "long", "purchase", 40, paid_micros=4_000_000, currency="USD"))
+    await posting.post(asked("mended", "slow", quality="low"))
+    await correct("k-up", "grew", *delivered(LARGE))  # 40 of 53 more credits are there, and 13 owed
+    await end_grant(owner, "mended", "short", after="grew")
+    await posting.post(Settle("mended", "slow", delivered(SMALL)))
+    await correct("k-down", "grew", *delivered(None))  # forgiven, paid for what else is owed, given back, succeeded
+    await posting.post(asked("mended", "mixed", n=3, quality="medium", outputs=delivered(SMALL, LARGE, None)))
+    await posting.post(Refund("mended", "mixed", "r-mixed", "blurred", outputs=(1,)))
+    await correct("k-even", "mixed", *delivered(None, None, SMALL))
+    await posting.post(Refund("mended", "mixed", "r-corrected", "blurred", outputs=(2,)))
 
 
 async def _clearing(posting: Posting, owner: asyncpg.Connection) -> None:

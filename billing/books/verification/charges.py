@@ -1,4 +1,4 @@
-"""Charges against their outputs, refunds and transfers: I5 and I9; and what ties the journal to them: I10."""
+"""Charges against their outputs, refunds, corrections and transfers: I5 and I9; and what ties the journal to them: I10."""
 
 from typing import Final
 
@@ -25,14 +25,14 @@ _SETTLED_ONCE = """
 _REFUNDS = """
     SELECT account_id, concat_ws('/', account_id, request_id) AS key, 0 AS place,
         CASE WHEN c.status IS NULL THEN format('there is no such charge, but refunds of it return %s credits', r.credits)
-             ELSE format('it is %s with a bill of %s, refunded is %s, its refunds return %s and its outputs %s', c.status,
-                    c.settled_credits, c.refunded_credits, coalesce(r.credits, 0), coalesce(o.credits, 0)) END AS problem
+             ELSE format('it is %s with a bill of %s, corrected by %s, refunded is %s, its refunds return %s and its outputs %s', c.status,
+                    c.settled_credits, c.corrected_credits, c.refunded_credits, coalesce(r.credits, 0), coalesce(o.credits, 0)) END AS problem
     FROM {charge} c
     FULL JOIN (SELECT account_id, request_id, sum(credits) AS credits FROM {refund} x GROUP BY account_id, request_id) r
         USING (account_id, request_id)
     LEFT JOIN (SELECT account_id, request_id, sum(refunded_credits) AS credits FROM {output} x WHERE refunded_credits <> 0
                GROUP BY account_id, request_id) o USING (account_id, request_id)
-    WHERE c.refunded_credits > c.settled_credits OR
+    WHERE c.refunded_credits > c.settled_credits::numeric + c.corrected_credits OR
         ROW(c.refunded_credits, c.refunded_credits) IS DISTINCT FROM ROW(coalesce(r.credits, 0), coalesce(o.credits, 0))"""
 
 # Needs refunds whose papers are in order: see `refunds.papers_problem`.
@@ -41,14 +41,44 @@ REFUNDED_OUTPUTS: Final = Check(
     "output",
     """
     SELECT account_id, concat_ws('/', account_id, request_id, index) AS key, index AS place,
-        format('it costs %s credits and %s were refunded, but refunds return %s of it', coalesce(o.credits::text, 'no'),
+        format('it costs %s credits and %s were refunded, but refunds return %s of it',
+            coalesce((o.credits::numeric + o.corrected_credits)::text, 'no'),
             coalesce(o.refunded_credits, 0), coalesce(r.credits, 0)) AS problem
     FROM {output} o
     FULL JOIN (SELECT x.account_id, x.request_id, (part ->> 0)::integer AS index, sum((part ->> 1)::bigint) AS credits
                FROM {refund} x, jsonb_array_elements(x.outputs::jsonb) part GROUP BY 1, 2, 3) r
         USING (account_id, request_id, index)
-    WHERE coalesce(o.refunded_credits, 0) <> coalesce(r.credits, 0) OR o.refunded_credits > o.credits""",
+    WHERE coalesce(o.refunded_credits, 0) <> coalesce(r.credits, 0) OR o.refunded_credits > o.credits::numeric + o.corrected_credits""",
 )
+
+# Needs corrections whose papers are in order: see `corrections.papers_problem`.
+CORRECTED_OUTPUTS: Final = Check(
+    "I9",
+    "output",
+    """
+    SELECT account_id, concat_ws('/', account_id, request_id, index) AS key, index AS place,
+        format('it was corrected by %s credits, but corrections change it by %s', coalesce(o.corrected_credits::text, 'no'),
+            coalesce(k.credits, 0)) AS problem
+    FROM {output} o
+    FULL JOIN (SELECT x.account_id, x.request_id, (part ->> 0)::integer AS index,
+                    sum((part ->> 6)::bigint - (part ->> 5)::bigint) AS credits
+               FROM {correction} x, jsonb_array_elements(x.outputs::jsonb) part GROUP BY 1, 2, 3) k
+        USING (account_id, request_id, index)
+    WHERE o.corrected_credits IS DISTINCT FROM coalesce(k.credits, 0)""",
+)
+
+_CORRECTIONS = """
+    SELECT account_id, concat_ws('/', account_id, request_id) AS key, coalesce(c.first_seq, 0) AS place,
+        CASE WHEN c.status IS NULL THEN format('there is no such charge, but corrections of it come to %s credits', k.credits)
+             ELSE format('it is %s and corrected by %s credits, but its corrections come to %s and those of its outputs to %s',
+                    c.status, c.corrected_credits, coalesce(k.credits, 0), coalesce(o.credits, 0)) END AS problem
+    FROM {charge} c
+    FULL JOIN (SELECT account_id, request_id, sum(credits) AS credits FROM {correction} x GROUP BY account_id, request_id) k
+        USING (account_id, request_id)
+    LEFT JOIN (SELECT account_id, request_id, sum(corrected_credits) AS credits FROM {output} x WHERE corrected_credits <> 0
+               GROUP BY account_id, request_id) o USING (account_id, request_id)
+    WHERE ROW(c.corrected_credits, c.corrected_credits) IS DISTINCT FROM ROW(coalesce(k.credits, 0), coalesce(o.credits, 0))
+        OR (k.credits IS NOT NULL AND c.status <> 'settled')"""
 
 _FAILED = """
     SELECT account_id, concat_ws('/', account_id, request_id, index) AS key, index AS place,
@@ -108,6 +138,7 @@ CHARGES: Final = (
     Check("I9", "output", _FAILED),
     Check("I9", "output", _STRAY_OUTPUTS),
     Check("I9", "charge", _BILLS),
+    Check("I9", "charge", _CORRECTIONS),
     Check("I10", "account", _HEADS),
     Check("I10", "transfer", _STRAY_SETTLEMENTS),
     Check("I10", "transfer", _DIGESTS),

@@ -1,4 +1,4 @@
-"""Grants and debts, recomputed from the journal, fills and refunds: I6."""
+"""Grants and debts, recomputed from the journal, fills, refunds and corrections: I6."""
 
 from typing import Final
 
@@ -13,37 +13,44 @@ _PARTS = """
     WHERE remaining::numeric + used + expired + revoked + moved <> granted
         OR least(remaining, used, expired, revoked, moved) < 0 OR open <> (remaining > 0) OR clawed NOT BETWEEN revoked AND granted"""
 
-# What became of each grant. Its credits are used by settlements and by the debts it fills. A refund undoes a use:
-# the credits go back to it, or move to a successor, or (nowhere) fill another debt, which makes them used again.
-# A grant with an origin was born by a refund or, where a card refund failed, by a `restore`; else that undoes a `revoke`.
-# Needs refunds whose papers are in order: see `refunds.papers_problem`.
+# What refunds and corrections returned: from where, how much, and where to.
+_RETURNS: Final = """(
+        SELECT x.account_id, x.request_id, back FROM {refund} x, jsonb_array_elements(x.returns::jsonb) back
+        UNION ALL SELECT x.account_id, x.request_id, back FROM {correction} x, jsonb_array_elements(x.returns::jsonb) back)"""
+
+# What became of each grant. Its credits are used by settlements, supplements and the debts it fills. A refund or reduction
+# undoes a use: the credits go back to it, or move to a successor, or (nowhere) fill another debt: then they are used again.
+# A grant with an origin was born by one of these or, where a card refund failed, by a `restore`; else that undoes a `revoke`.
+# Needs refunds and corrections whose papers are in order: see `refunds.papers_problem`.
 RECOMPUTED: Final = Check(
     "I6",
     "grant",
-    """
+    f"""
     SELECT account_id, concat_ws('/', account_id, grant_id) AS key, g.seq AS place,
         format('%s remaining, %s used, %s expired, %s revoked and %s moved, but by transfers, fills and refunds '
             '%s, %s, %s, %s and %s', g.remaining, g.used, g.expired, g.revoked, g.moved,
             m.remaining, m.used, m.expired, m.revoked, m.moved) AS problem
-    FROM {grant} g
+    FROM {{grant}} g
     LEFT JOIN (SELECT account_id, grant_id,
-                    sum(amount) FILTER (WHERE kind = 'settle') AS settled, sum(amount) FILTER (WHERE kind = 'expire') AS expired,
-                    sum(amount) FILTER (WHERE kind = 'revoke') AS revoked, sum(amount) FILTER (WHERE kind = 'refund') AS refunded,
+                    sum(amount) FILTER (WHERE kind IN ('settle', 'supplement')) AS settled, sum(amount) FILTER (WHERE kind = 'expire') AS expired,
+                    sum(amount) FILTER (WHERE kind = 'revoke') AS revoked,
+                    sum(amount) FILTER (WHERE kind IN ('refund', 'reduction')) AS refunded,
                     sum(amount) FILTER (WHERE kind = 'restore') AS restored
-               FROM {transfer} x WHERE book = 'wallet' AND grant_id IS NOT NULL GROUP BY account_id, grant_id) t
+               FROM {{transfer}} x WHERE book = 'wallet' AND grant_id IS NOT NULL GROUP BY account_id, grant_id) t
         USING (account_id, grant_id)
-    LEFT JOIN (SELECT account_id, grant_id, sum(credits) AS credits FROM {fill} x GROUP BY account_id, grant_id) f
+    LEFT JOIN (SELECT account_id, grant_id, sum(credits) AS credits FROM {{fill}} x GROUP BY account_id, grant_id) f
         USING (account_id, grant_id)
     LEFT JOIN (SELECT x.account_id, back ->> 0 AS grant_id, sum((back ->> 1)::bigint) AS credits,
                     sum((back ->> 1)::bigint) FILTER (WHERE back ->> 2 IS NULL) AS to_debts,
                     sum((back ->> 1)::bigint) FILTER (WHERE back ->> 2 <> back ->> 0) AS moved
-               FROM {refund} x, jsonb_array_elements(x.returns::jsonb) back WHERE back ->> 0 IS NOT NULL GROUP BY 1, 2) r
+               FROM {_RETURNS} x WHERE back ->> 0 IS NOT NULL GROUP BY 1, 2) r
         USING (account_id, grant_id)
     CROSS JOIN LATERAL (
         SELECT coalesce(t.settled, 0) + coalesce(f.credits, 0) - coalesce(r.credits, 0) AS used,
             coalesce(t.expired, 0) AS expired, coalesce(r.moved, 0) AS moved,
             coalesce(t.revoked, 0) - coalesce(t.restored, 0)
-                + CASE WHEN g.origin_grant_id IS NULL OR g.grant_id LIKE 'refund:%' THEN 0 ELSE g.granted END AS revoked,
+                + CASE WHEN g.origin_grant_id IS NULL OR g.grant_id LIKE 'refund:%' OR g.grant_id LIKE 'correction:%'
+                    THEN 0 ELSE g.granted END AS revoked,
             g.granted - coalesce(t.settled, 0) - coalesce(f.credits, 0) + coalesce(r.to_debts, 0) - coalesce(t.expired, 0)
                 - coalesce(t.revoked, 0) + coalesce(t.refunded, 0) + coalesce(t.restored, 0)
                 - CASE WHEN g.origin_grant_id IS NULL THEN 0 ELSE g.granted END AS remaining) m
@@ -51,20 +58,25 @@ RECOMPUTED: Final = Check(
         IS DISTINCT FROM ROW(m.remaining, m.used, m.expired, m.revoked, m.moved)""",
 )
 
+# A bill may have several debts, one by its settlement and others by supplements: what was forgiven of them is known together.
 OUTSTANDING: Final = Check(
     "I6",
     "debt",
-    """
+    f"""
     SELECT account_id, concat_ws('/', account_id, seq) AS key, seq AS place,
         format('of %s credits %s are outstanding, but grants filled %s and refunds forgave %s', d.credits, d.outstanding,
-            coalesce(f.credits, 0), coalesce(r.credits, 0)) AS problem
-    FROM {debt} d
-    LEFT JOIN (SELECT account_id, seq, sum(credits) AS credits FROM {fill} x GROUP BY account_id, seq) f
-        USING (account_id, seq)
+            d.filled, coalesce(r.credits, 0)) AS problem
+    FROM (
+        SELECT *, sum(d.credits::numeric - d.outstanding - d.filled) OVER (
+            PARTITION BY account_id, request_id, CASE WHEN request_id IS NULL THEN seq END) AS forgiven
+        FROM (SELECT x.*, coalesce(f.credits, 0) AS filled
+              FROM {{debt}} x
+              LEFT JOIN (SELECT account_id, seq, sum(credits) AS credits FROM {{fill}} x GROUP BY account_id, seq) f
+                  USING (account_id, seq)) d) d
     LEFT JOIN (SELECT x.account_id, x.request_id, sum((back ->> 1)::bigint) AS credits
-               FROM {refund} x, jsonb_array_elements(x.returns::jsonb) back WHERE back ->> 0 IS NULL GROUP BY 1, 2) r
+               FROM {_RETURNS} x WHERE back ->> 0 IS NULL GROUP BY 1, 2) r
         USING (account_id, request_id)
-    WHERE d.outstanding <> d.credits - coalesce(f.credits, 0) - coalesce(r.credits, 0)""",
+    WHERE d.forgiven <> coalesce(r.credits, 0) OR d.outstanding > d.credits - d.filled""",
 )
 
 _STRAY_TRANSFERS = """
@@ -83,8 +95,8 @@ _STRAY_FILLS = """
     WHERE d.seq IS NULL OR g.grant_id IS NULL"""
 
 # The transfer that brought a grant stands for it as long as it lives: what is owed later is paid by it too, when a
-# clawback takes what was used or a dispute ends. What a restoration brings back pays no more than that; a refund into
-# debts pays exactly what it returned.
+# clawback takes what was used or a dispute ends. What a restoration brings back pays no more than that; a refund or reduction
+# into debts pays exactly what it returned.
 _PAYMENTS = """
     SELECT f.account_id, concat_ws('/', f.account_id, f.seq, f.paid_by_seq) AS key, f.seq AS place,
         format('transfer %s pays %s credits of debts by grant %s in all, but it is %s', f.paid_by_seq, f.paid, f.grant_id,
@@ -96,7 +108,7 @@ _PAYMENTS = """
     LEFT JOIN {grant} g ON g.account_id = f.account_id AND g.grant_id = f.grant_id
     WHERE CASE WHEN t.seq = g.seq THEN t.grant_id IS DISTINCT FROM f.grant_id OR f.credits > t.amount
                WHEN t.kind = 'restore' THEN t.grant_id IS DISTINCT FROM f.grant_id OR f.paid > t.amount
-               WHEN t.kind = 'refund' THEN t.grant_id IS NOT NULL OR f.paid <> t.amount
+               WHEN t.kind IN ('refund', 'reduction') THEN t.grant_id IS NOT NULL OR f.paid <> t.amount
                ELSE true END"""
 
 _DEBTS = """
@@ -111,7 +123,7 @@ _DEBTS = """
                     coalesce(d.request_id, 'a clawback'), t.amount, coalesce(t.request_id, 'a clawback')) END AS problem
     FROM {debt} d
     FULL JOIN (SELECT * FROM {transfer} x
-               WHERE book = 'wallet' AND kind IN ('settle', 'revoke') AND grant_id IS NULL AND amount > 0) t
+               WHERE book = 'wallet' AND kind IN ('settle', 'supplement', 'revoke') AND grant_id IS NULL AND amount > 0) t
         USING (account_id, seq)
     WHERE ROW(d.credits, d.request_id) IS DISTINCT FROM ROW(t.amount, t.request_id)"""
 

@@ -24,7 +24,8 @@ _ISSUE = """
     FROM {grant} g LEFT JOIN {transfer} t ON t.account_id = g.account_id AND t.book = 'wallet' AND t.seq = g.seq
     WHERE ROW(t.grant_id, t.amount, t.kind) IS DISTINCT FROM
         ROW(g.grant_id, g.granted, CASE WHEN g.origin_grant_id IS NULL THEN 'grant'
-                                        WHEN g.grant_id LIKE 'refund:%' THEN 'refund' ELSE 'restore' END)"""
+                                        WHEN g.grant_id LIKE 'refund:%' THEN 'refund'
+                                        WHEN g.grant_id LIKE 'correction:%' THEN 'reduction' ELSE 'restore' END)"""
 
 _ISSUED = """
     SELECT t.account_id, concat_ws('/', t.account_id, t.book, t.seq) AS key, t.seq AS place,
@@ -51,13 +52,37 @@ _REFUNDED = """
     WHERE ROW(r.credits, r.first_seq, r.last_seq, r.request_id)
         IS DISTINCT FROM ROW(t.credits, t.first_seq, t.last_seq, t.request_id)"""
 
+_CORRECTED = """
+    SELECT account_id, concat_ws('/', account_id, correction_id) AS key, k.first_seq AS place,
+        format('it changes the bill of %s by %s credits with transfers %s to %s, but its transfers are %s', k.request_id, k.credits,
+            k.first_seq, k.last_seq, CASE WHEN t.credits IS NULL THEN 'not there'
+                ELSE format('%s %ss, of %s credits', t.transfers, t.kind, t.credits) END) AS problem
+    FROM {correction} k
+    LEFT JOIN (SELECT x.account_id, x.correction_id, sum(t.amount) AS credits, count(*) AS transfers,
+                    string_agg(DISTINCT t.kind, ' and ') AS kind, min(t.posted_at) AS posted_at
+               FROM {correction} x JOIN {transfer} t ON t.account_id = x.account_id AND t.request_id = x.request_id
+               WHERE t.book = 'wallet' AND t.kind IN ('supplement', 'reduction') AND t.seq BETWEEN x.first_seq AND x.last_seq
+               GROUP BY x.account_id, x.correction_id) t
+        USING (account_id, correction_id)
+    WHERE ROW(abs(k.credits::numeric), k.last_seq::numeric - k.first_seq + 1, k.created_at,
+            CASE WHEN k.credits < 0 THEN 'reduction' ELSE 'supplement' END)
+        IS DISTINCT FROM ROW(t.credits, t.transfers::numeric, t.posted_at, t.kind)"""
+
+_STRAY_CORRECTIONS = """
+    SELECT t.account_id, concat_ws('/', t.account_id, t.book, t.seq) AS key, t.seq AS place,
+        format('it corrects charge %s, but belongs to no correction', coalesce(t.request_id, 'without a name')) AS problem
+    FROM {transfer} t
+    WHERE t.kind IN ('supplement', 'reduction') AND NOT EXISTS (
+        SELECT FROM {correction} k
+        WHERE k.account_id = t.account_id AND k.request_id = t.request_id AND t.seq BETWEEN k.first_seq AND k.last_seq)"""
+
 # As flows out of the wallet: `issued` is their only source, so it is shown with its sign turned.
 _TOTALS = """
     SELECT account_id, account_id AS key, 0 AS place,
         format('%s is %s by its transfers, but %s by its %s', name,
             CASE name WHEN 'issued' THEN -sum(journal) ELSE sum(journal) END,
             CASE name WHEN 'issued' THEN -sum(others) ELSE sum(others) END,
-            CASE name WHEN 'consumed' THEN 'charges and refunds' ELSE 'grants' END) AS problem
+            CASE name WHEN 'consumed' THEN 'charges, refunds and corrections' ELSE 'grants' END) AS problem
     FROM (
         SELECT account_id, debit AS name, -sum(amount) AS journal, 0 AS others
         FROM {transfer} t WHERE book = 'wallet' AND debit <> 'wallet' GROUP BY account_id, debit
@@ -68,6 +93,7 @@ _TOTALS = """
         UNION ALL SELECT account_id, 'revoked', 0, sum(clawed) FROM {grant} g GROUP BY account_id
         UNION ALL SELECT account_id, 'consumed', 0, sum(settled_credits) FROM {charge} c GROUP BY account_id
         UNION ALL SELECT account_id, 'consumed', 0, -sum(credits) FROM {refund} r GROUP BY account_id
+        UNION ALL SELECT account_id, 'consumed', 0, sum(credits) FROM {correction} k GROUP BY account_id
     ) sums GROUP BY account_id, name HAVING sum(journal) <> sum(others)"""
 
 _GAPS = """
@@ -109,6 +135,8 @@ JOURNAL: Final = (
     Check("I1", "grant", _ISSUE),
     Check("I1", "transfer", _ISSUED),
     Check("I1", "refund", _REFUNDED),
+    Check("I1", "correction", _CORRECTED),
+    Check("I1", "transfer", _STRAY_CORRECTIONS),
     Check("I1", "account", _TOTALS),
     Check("I2", "transfer", _GAPS),
     Check("I2", "transfer", _RUNNING),

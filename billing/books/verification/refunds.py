@@ -36,6 +36,11 @@ def papers_problem(credits: int, outputs: str, returns: str) -> str | None:
         return f"outputs should be a list of an index and credits each, but is {outputs[:200]}"
     if sum(parts) != credits:
         return f"it returns {credits} credits, but of its outputs {sum(parts)}"
+    return returns_problem(credits, returns)
+
+
+def returns_problem(credits: int, returns: str) -> str | None:
+    """What is wrong with the returns of `credits`, in a sentence; None where nothing is."""
     try:
         parts = [amount(part, "returns", minimum=1) for part in _returns(returns)]
     except (ValueError, TypeError, Invalid):

@@ -1,12 +1,13 @@
-"""Usage against what was billed and refunded: I11.
+"""Usage against what was billed, refunded and corrected: I11.
 
-The buckets are compared line by line with the charges and refunds they count, and the days that were summed up with
+The buckets are compared line by line with the charges, refunds and corrections they count, and the days that were summed up with
 the buckets; whatever a zone makes of them is then a sum of lines that are right.
 """
 
 from typing import Final
 
 from billing.books.verification.reading import Check
+from billing.store.corrections import LINES, tier_when_refunded
 
 _LINE: Final = "account_id, quarter_hour, model, operation, size_tier, quality, api_key_id"
 _COUNTS: Final = ("requests", "images", "failed_images", "credits")
@@ -44,12 +45,17 @@ _BUCKETS: Final = Check(
                 (o.status = 'failed')::integer AS failed_images, o.credits
             FROM {{charge}} c JOIN {{output}} o USING (account_id, request_id) WHERE c.status = 'settled'
             UNION ALL
-            SELECT c.account_id, {_QUARTER.format(at="r.created_at")}, c.model, c.operation, coalesce(o.size_tier, ''),
-                c.billed_quality, coalesce(c.api_key_id, ''), 0, 0, 0, -(part ->> 1)::bigint
+            SELECT c.account_id, {_QUARTER.format(at="r.created_at")}, c.model, c.operation,
+                coalesce({tier_when_refunded("{correction}")}, ''), c.billed_quality, coalesce(c.api_key_id, ''), 0, 0, 0, -(part ->> 1)::bigint
             FROM {{refund}} r CROSS JOIN LATERAL jsonb_array_elements(r.outputs::jsonb) part
             JOIN {{charge}} c ON c.account_id = r.account_id AND c.request_id = r.request_id
             JOIN {{output}} o ON o.account_id = r.account_id AND o.request_id = r.request_id
                 AND o.index = (part ->> 0)::integer
+            UNION ALL
+            SELECT c.account_id, {_QUARTER.format(at="k.created_at")}, c.model, c.operation, coalesce(line.size_tier, ''),
+                c.billed_quality, coalesce(c.api_key_id, ''), 0, line.sign * (line.status = 'succeeded')::integer,
+                line.sign * (line.status = 'failed')::integer, line.sign * line.credits
+            FROM {{correction}} k JOIN {{charge}} c ON c.account_id = k.account_id AND c.request_id = k.request_id {LINES}
         ) counted GROUP BY {_LINE}
     ) s USING ({_LINE})
     WHERE {_differ("b", "s")}""",
