@@ -66,6 +66,7 @@ TAGS = [
     },
     {"name": "usage", "description": "What was used, when and of which kind; exact at the moment of the call."},
     {"name": "finance", "description": "The books: trial balances, closed months, revenue, exports, reconciliation."},
+    {"name": "reconciliation", "description": "What was delivered beside what was charged, and its corrections."},
     {"name": "ledger", "description": "The double-entry journal, hash-chained for each account."},
     {
         "name": "webhooks",

@@ -1,0 +1,88 @@
+"""Folders of images as manifests: one file for each output, measured by whoever is given.
+
+    ACCOUNT/REQUEST/INDEX.png      or, where the account is given:      REQUEST/INDEX.png      REQUEST_INDEX.png
+
+The name's ending does not matter; what cannot be measured counts as delivered without a size. Hidden files are left out.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from billing.core.refusals import Invalid, ManifestUnreadable
+from billing.core.text import identifier
+
+FOLDER_FORMAT: Final = "jsonl"
+_TELL_EACH = 500
+
+Measure = Callable[[Path], tuple[int, int] | None]
+
+
+def written_manifest(
+    folder: Path, account_id: str | None, measure: Measure, file: BinaryIO, tell: Callable[[int], None]
+) -> None:
+    """Writes the manifest of a folder as JSON lines, in the order of names. Raises ManifestUnreadable."""
+    number = 0
+    for path in _files(folder):
+        number += 1
+        row: dict[str, str | int] = _named(path.relative_to(folder), account_id)
+        try:
+            size = measure(path)
+        except OSError as problem:
+            raise ManifestUnreadable(None, f"{_shown(path)}: {problem.strerror}.") from None
+        if size is not None:
+            row["width"], row["height"] = size
+        file.write(json.dumps(row).encode() + b"\n")
+        if number % _TELL_EACH == 0:
+            tell(number)
+    if not number:
+        raise ManifestUnreadable(None, "The folder holds no images.")
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield Path(place) / name
+
+
+def _named(path: Path, account_id: str | None) -> dict[str, str | int]:
+    *folders, stem = path.with_suffix("").parts
+    if account_id is None and len(folders) == 2:
+        account, request, index = folders[0], folders[1], stem
+    elif account_id is not None and len(folders) == 2 and folders[0] == account_id:
+        account, request, index = account_id, folders[1], stem
+    elif account_id is not None and len(folders) == 1:
+        account, request, index = account_id, folders[0], stem
+    elif account_id is not None and not folders and "_" in stem:
+        account = account_id
+        request, _, index = stem.rpartition("_")
+    else:
+        raise _misnamed(path, account_id)
+    if not (index.isascii() and index.isdigit() and len(index) <= 3):
+        raise _misnamed(path, account_id)
+    try:
+        return {
+            "account_id": identifier(account, "account"),
+            "request_id": identifier(request, "request"),
+            "index": int(index),
+        }
+    except Invalid as problem:
+        raise ManifestUnreadable(None, f"{_shown(path)}: {problem.detail.replace(': ', ' ', 1)}.") from None
+
+
+def _misnamed(path: Path, account_id: str | None) -> ManifestUnreadable:
+    wanted = (
+        "ACCOUNT/REQUEST/INDEX.png, or with --account also REQUEST/INDEX.png or REQUEST_INDEX.png"
+        if account_id is None
+        else "REQUEST/INDEX.png or REQUEST_INDEX.png"
+    )
+    return ManifestUnreadable(None, f"{_shown(path)} is not named {wanted}: rename it, or take it out of the folder.")
+
+
+def _shown(path: Path) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in str(path).encode(errors="replace").decode())
