@@ -81,7 +81,11 @@ TAMPERINGS = {
     "a charge's bill changed": (
         ["UPDATE charge SET settled_credits = 2 WHERE request_id = 'late'"],
         {
-            "I1": ("account", "acme", "consumed is 148 by its transfers, but 149 by its charges and refunds"),
+            "I1": (
+                "account",
+                "acme",
+                "consumed is 148 by its transfers, but 149 by its charges, refunds and corrections",
+            ),
             "I9": (
                 "charge",
                 "acme/late",
@@ -290,8 +294,84 @@ TAMPERINGS = {
             "I5": (
                 "charge",
                 "acme/late",
-                "it is settled with a bill of 1, refunded is 500, its refunds return 0 and its outputs 500",
+                "it is settled with a bill of 1, corrected by 0, refunded is 500, its refunds return 0 and its outputs 500",
             )
+        },
+    ),
+    "a correction forgotten": (
+        ["DELETE FROM correction WHERE correction_id = 'k-down'"],
+        {
+            "I1": ("transfer", "mended/wallet/7", "it corrects charge grew, but belongs to no correction"),
+            "I6": ("grant", "mended/short", "and 14 moved, but by transfers, fills and refunds 0, 14, 0, 0 and 0"),
+            "I9": ("charge", "mended/grew", "corrected by -14 credits, but its corrections come to 53"),
+        },
+    ),
+    "a correction that says more than it moved": (
+        [
+            """UPDATE correction SET credits = 54, outputs = replace(outputs, '14, 67', '14, 68')
+               WHERE correction_id = 'k-up'""",
+        ],
+        {
+            "I1": (
+                "correction",
+                "mended/k-up",
+                "by 54 credits with transfers 4 to 5, but its transfers are 2 supplements, of 53",
+            ),
+            "I9": ("charge", "mended/grew", "corrected by -14 credits, but its corrections come to -13"),
+        },
+    ),
+    "a correction that moved too much, and another that gave it back": (
+        [
+            "UPDATE correction SET credits = 54, outputs = replace(outputs, '14, 67', '14, 68') WHERE correction_id = 'k-up'",
+            """UPDATE correction SET credits = -68, outputs = replace(outputs, '67, 0', '68, 0'),
+               returns = replace(returns, '13', '14') WHERE correction_id = 'k-down'""",
+        ],
+        {
+            "I6": ("debt", "mended/5", "of 13 credits 0 are outstanding, but grants filled 0 and refunds forgave 14"),
+            "I9": ("correction", "mended/k-up", "14 → 68 credits; price book 1 makes output 0 succeeded of 2048x2048"),
+        },
+    ),
+    "a correction whose papers nobody can read": (
+        ["UPDATE correction SET outputs = '[[0' WHERE correction_id = 'k-up'"],
+        dict.fromkeys(("I6", "I9", "I11"), ("correction", "mended/k-up", "outputs should be")),
+    ),
+    "a correction of what was never reported": (
+        ["UPDATE correction SET asked = '[[0, \"late\", 1, 1, null]]' WHERE correction_id = 'k-up'"],
+        {"I9": ("correction", "mended/k-up", "asked should be")},
+    ),
+    "a correction whose outputs change otherwise": (
+        ["UPDATE correction SET outputs = replace(outputs, '67, 0', '68, 0') WHERE correction_id = 'k-down'"],
+        {"I9": ("correction", "mended/k-down", "it changes the bill by -67 credits, but its outputs by -68")},
+    ),
+    "a correction of something else than was reported": (
+        ["UPDATE correction SET asked = replace(asked, '2048', '1024') WHERE correction_id = 'k-up'"],
+        {"I9": ("correction", "mended/k-up", "14 → 67 credits; price book 1 makes nothing more of it")},
+    ),
+    "a correction of a tier that never was": (
+        ["""UPDATE correction SET outputs = replace(outputs, '"2K"', '"9K"') WHERE correction_id = 'k-up'"""],
+        {"I9": ("correction", "mended/k-up", "in tier 9K")},
+    ),
+    "an output corrected without a correction": (
+        ["UPDATE output SET corrected_credits = 3 WHERE request_id = 'late'"],
+        {
+            "I9": (
+                "charge",
+                "acme/late",
+                "corrected by 0 credits, but its corrections come to 0 and those of its outputs to 3",
+            )
+        },
+    ),
+    "a correction moved between outputs": (
+        [
+            "UPDATE output SET corrected_credits = corrected_credits + 4 - 8 * index WHERE request_id = 'mixed' AND index < 2"
+        ],
+        {"I9": ("output", "mended/mixed/0", "it was corrected by 0 credits, but corrections change it by -4")},
+    ),
+    "a supplement that became a settlement": (
+        ["UPDATE transfer SET kind = 'settle' WHERE account_id = 'mended' AND kind = 'supplement' AND amount = 13"],
+        {
+            "I1": ("correction", "mended/k-up", "but its transfers are 1 supplements, of 40 credits"),
+            "I5": ("transfer", "mended/wallet/5", "it settles charge grew, but that is settled by transfers 2 to 2"),
         },
     ),
     "a refund moved between outputs": (
@@ -504,7 +584,11 @@ TAMPERINGS = {
     "a charge deleted": (
         ["DELETE FROM charge WHERE request_id = 'late'"],
         {
-            "I1": ("account", "acme", "consumed is 148 by its transfers, but 147 by its charges and refunds"),
+            "I1": (
+                "account",
+                "acme",
+                "consumed is 148 by its transfers, but 147 by its charges, refunds and corrections",
+            ),
             "I9": ("output", "acme/late/0", "it has no charge"),
             "I10": ("transfer", "acme/wallet/7", "it settles charge late, which is not there"),
         },
@@ -1111,7 +1195,7 @@ def test_a_finding_is_shown_as_it_is(healthy: str, spoil: Spoil) -> None:
     shown = console.export_text()
     assert "charge acme/[red]x[/red]: it is voided with a bill of 14" in shown
     assert "BROKEN" in shown
-    assert "of 6 accounts, 20 charges and 95 transfers." in shown
+    assert "of 8 accounts, 25 charges and 129 transfers." in shown
     document = report.document()
     assert not document["ok"]
     assert document["invariants"][4]["finding"]["key"] == "acme/[red]x[/red]"

@@ -111,7 +111,7 @@ def miscorrected(
             theirs, ours = next(
                 ((a, b) for a, b in zip([*found, None], [*due, None], strict=False) if a != b), (None, None)
             )
-            return correction_id, f"it makes {_words(theirs)}, but price book {charge.price_version} {_words(ours)}"
+            return correction_id, f"it makes {_words(theirs)}; price book {charge.price_version} makes {_words(ours)}"
         corrected = {one.index: one.credits_after - one.credits_before for one in found}
         standing = [
             one._replace(corrected_credits=one.corrected_credits + corrected.get(one.index, 0))
@@ -134,7 +134,7 @@ def _change(one: Delivered) -> int:
 
 def _words(one: Delivered | None) -> str:
     if one is None:
-        return "nothing more"
+        return "nothing more of it"
     size = "" if one.width is None else f" of {one.width}x{one.height}"
     return (
         f"output {one.index} {one.status}{size} in tier {one.size_tier or 'none'}, {one.credits_before} → "
