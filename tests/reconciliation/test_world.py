@@ -39,7 +39,9 @@ async def test_everything_that_differs_is_found_and_posted_once(ledger):
     period = await ledger.period()
     compared = await ledger.compare("march", MANIFEST, **period)
     lines = await ledger.lines("march")
-    assert [(one.account_id, one.request_id, one.index, one.kind, one.action, one.difference_credits) for one in lines] == FOUND
+    assert [
+        (one.account_id, one.request_id, one.index, one.kind, one.action, one.difference_credits) for one in lines
+    ] == FOUND
     assert [one.line for one in lines] == list(range(1, len(lines) + 1))
     totals = json.loads(compared.reconciliation.totals)
     assert totals | {"by_kind": None} == {
@@ -59,7 +61,12 @@ async def test_everything_that_differs_is_found_and_posted_once(ledger):
 
     before = await ledger.ask("SELECT posted FROM account WHERE account_id = 'acme'")
     applied, replayed = await ledger.application().apply("march", "key_1", "the provider's list")
-    assert (applied.state, replayed, applied.asked_by, applied.reason) == ("applied", False, "key_1", "the provider's list")
+    assert (applied.state, replayed, applied.asked_by, applied.reason) == (
+        "applied",
+        False,
+        "key_1",
+        "the provider's list",
+    )
     assert json.loads(applied.posted) == {
         "charges": 10, "credits": POSTED, "supplemented_credits": (ABSOLUTE + POSTED) // 2,
         "reduced_credits": (ABSOLUTE - POSTED) // 2, "posted_lines": 10, "refused_lines": 0, "unneeded_lines": 0,

@@ -1,0 +1,122 @@
+"""Applying: once, whoever asks and however often; above a sum only with a second key; after a crash to the end."""
+
+import asyncio
+import json
+
+import pytest
+
+from billing.books import verify
+from billing.books.reconciliation import application
+from billing.core.commands import Refund, Settle
+from billing.core.refusals import ApprovalNotAwaited, IdReused, Invalid, ReconciliationNotFound, SecondKeyNeeded
+from billing.store import reconciliation as store
+from tests.books.world import LARGE, delivered
+
+from .conftest import MANIFEST
+
+ONE_EACH = """account_id,request_id,index,status,width,height
+acme,larger,0,succeeded,2048,2048
+acme,smaller,0,succeeded,1024,1024
+acme,failed,0,failed,,
+acme,failed,1,failed,,
+acme,voided,0,succeeded,1024,1024
+"""  # 53 more, 53 less, twice 14 less, 14 more
+ABSOLUTE = 53 + 53 + 28 + 14
+
+
+async def spent(ledger) -> int:
+    return await ledger.ask("SELECT sum(settled_credits + corrected_credits)::bigint FROM charge")
+
+
+async def test_above_a_sum_a_second_key_approves(ledger):
+    await ledger.compare("r", ONE_EACH)
+    before = await spent(ledger)
+    desk = ledger.application(ABSOLUTE - 1)
+    for _ in range(2):
+        waiting, _ = await desk.apply("r", "key_1", "why")
+        assert (waiting.state, waiting.asked_by, waiting.posted) == ("awaiting_approval", "key_1", None)
+    with pytest.raises(SecondKeyNeeded):
+        await desk.approve("r", "key_1", "it was me")
+    assert await spent(ledger) == before
+    answers = await asyncio.gather(desk.approve("r", "key_2", "looks right"), desk.approve("r", "key_3", "me too"))
+    assert {one.state for one, _ in answers} == {"applied"}
+    assert len({one.approved_by for one, _ in answers}) == 1
+    assert await spent(ledger) == before + 53 - 53 - 28 + 14
+    with pytest.raises(ApprovalNotAwaited):
+        await ledger.compare("again", ONE_EACH)
+        await desk.approve("again", "key_2", "nothing was asked for")
+    below = await ledger.compare("below", ONE_EACH.replace("acme,larger,0,succeeded,2048,2048\n", ""))
+    assert json.loads(below.reconciliation.totals)["charges_to_post"] == 0
+
+
+async def test_a_crash_between_posting_and_writing_it_down(ledger, monkeypatch):
+    """It dies with two charges posted and not written down. Who comes next, two at once, brings it to its end."""
+    await ledger.compare("r", ONE_EACH)
+    before = await spent(ledger)
+    monkeypatch.setattr(application, "CHARGES_AT_ONCE", 2)
+    mark, calls = store.mark, []
+
+    async def dying(*arguments):
+        calls.append(arguments)
+        if len(calls) > 1:
+            raise RuntimeError("killed")
+        await mark(*arguments)
+
+    monkeypatch.setattr(store, "mark", dying)
+    with pytest.raises(RuntimeError, match="killed"):
+        await ledger.application().apply("r", "key_1", "why")
+    assert (await store.reconciliation(ledger.work, "r")).state == "applying"
+    monkeypatch.setattr(store, "mark", mark)
+    results = await asyncio.gather(*(ledger.application().apply("r", "key_9", "again") for _ in range(2)))
+    assert {(one.state, one.asked_by, one.reason, replayed) for one, replayed in results} == {
+        ("applied", "key_1", "why", True)
+    }
+    assert json.loads(results[0][0].posted)["charges"] == 4
+    assert json.loads(results[0][0].posted)["credits"] == 53 - 53 - 28 + 14
+    assert await spent(ledger) == before + 53 - 53 - 28 + 14
+    assert await ledger.ask("SELECT count(*) FROM correction") == 3
+    report = await verify(ledger.dsn)
+    assert report.ok, [checked.finding for checked in report.invariants if checked.finding]
+
+
+async def test_what_changed_since_it_was_compared(ledger):
+    """The ledger has the last word: what it refuses, and what is done already, is written down."""
+    await ledger.compare("r", ONE_EACH)
+    await ledger.posting.post(Settle("acme", "voided", delivered(LARGE), force=True))
+    await ledger.posting.post(Refund("acme", "failed", "r9", "sorry"))
+    applied, _ = await ledger.application().apply("r", "key_1", "why")
+    lines = {(one.request_id, one.index): one for one in await ledger.lines("r")}
+    refused, unneeded = lines["voided", 0], lines["failed", 0]
+    assert (refused.outcome, refused.problem, refused.posted_credits) == ("refused", "The charge is settled.", 0)
+    assert (unneeded.outcome, unneeded.posted_credits) == ("nothing", 0)
+    assert json.loads(applied.posted) | {"charges": 2, "refused_lines": 1, "unneeded_lines": 2} == json.loads(
+        applied.posted
+    )
+
+
+async def test_ids_and_reasons(ledger):
+    first = await ledger.compare("r", ONE_EACH)
+    assert await ledger.compare("r", ONE_EACH, actor="key_2") == first.__class__(True, first.reconciliation)
+    with pytest.raises(IdReused):
+        await ledger.compare("r", MANIFEST)
+    with pytest.raises(IdReused):
+        await ledger.compare("r", ONE_EACH, account_id="acme")
+    with pytest.raises(ReconciliationNotFound):
+        await ledger.application().apply("other", "key_1", "why")
+    with pytest.raises(Invalid):
+        await ledger.application().apply("r", "key_1", " ")
+    period = await ledger.period()
+    for wrong in ({"complete": True}, {"starts_at": period["starts_at"]}, {**period, "ends_at": period["starts_at"]}):
+        with pytest.raises(Invalid):
+            await ledger.compare("q", ONE_EACH, **wrong)
+    with pytest.raises(Invalid, match="lies in the future"):
+        await ledger.compare("q", ONE_EACH, **period | {"ends_at": period["ends_at"].replace(year=2999)})
+
+
+async def test_what_was_authorized_before_the_period_may_have_been_delivered_before_it(ledger):
+    starts = "SELECT resolved_at FROM charge WHERE request_id = $1"
+    period = await ledger.period() | {"starts_at": await ledger.ask(starts, "unmeasured")}
+    await ledger.compare("r", "account_id,request_id,index\nacme,fine,0\n", **period)
+    (line,) = await ledger.lines("r")
+    assert (line.request_id, line.action, line.difference_credits) == ("unmeasured", "person", -14)
+    assert "may have been delivered before it" in line.explanation
