@@ -33,6 +33,7 @@ class Settings:
     log_format: str = "console"
     webhook_allow_private: bool = False
     grant_expiring_days: int = 7
+    recognition: str = "daily"
     manifest_bytes: int = 256 << 20
     correction_approval: int = 10_000
     signing_key: str | None = field(default=None, repr=False)
@@ -67,6 +68,8 @@ class Settings:
         settings = cls(**values)  # type: ignore[arg-type]
         if settings.log_format not in ("console", "json"):
             raise SettingsError("BILLING_LOG_FORMAT must be console or json")
+        if settings.recognition not in ("daily", "off"):
+            raise SettingsError("BILLING_RECOGNITION must be daily or off")
         if settings.admin_key is not None and not (len(settings.admin_key) >= 16 and _is_a_token(settings.admin_key)):
             raise SettingsError(
                 "BILLING_ADMIN_KEY must have at least 16 characters, all of them printable ASCII, no spaces"

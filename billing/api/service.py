@@ -9,6 +9,7 @@ import structlog
 from fastapi import Request
 
 from billing.api.key_ring import KeyRing
+from billing.books.recognition import DailyRecognition
 from billing.core.prices import PriceBooks
 from billing.funding import Funding, Keys, funding
 from billing.outbox import Destinations, Outbox, Sender
@@ -70,6 +71,7 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
             ExpiryNotices(engine, posting, days=settings.grant_expiring_days).run(),
             *payments.chores(),
             Outbox(work, Sender(destinations)).run(),
+            *([DailyRecognition(long_reads, posting).run()] if settings.recognition == "daily" else []),
         )
         chores = [asyncio.create_task(chore) for chore in running_chores]
         tame_collector()

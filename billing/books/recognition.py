@@ -6,19 +6,29 @@ missing. Any number may run at once, and any of them may end early: what is miss
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, NamedTuple
+
+import structlog
 
 from billing.core.answers import RecogniseAnswer
 from billing.core.commands import Recognise
 from billing.core.refusals import AccountNotFound
 from billing.posting import Expiry, Posting
+from billing.posting.chore import repeat_every
 from billing.posting.posting import SLICE
 from billing.store.clock import database_time
 from billing.store.engine import Engine
-from billing.store.recognition import TRANSFERS_AT_ONCE, count_unrecognised, unrecognised_accounts
+from billing.store.recognition import (
+    TRANSFERS_AT_ONCE,
+    count_unrecognised,
+    missing_since,
+    unrecognised_accounts,
+)
 
 ACCOUNTS_AT_ONCE: Final = 1_000
+AFTER_MIDNIGHT: Final = timedelta(minutes=5)  # what was due before has been posted by then
+log = structlog.get_logger("billing.recognition")
 Progress = Callable[[int, int], None]  # accounts done, and accounts that there were to look at
 
 
@@ -94,3 +104,32 @@ async def _whole(posting: Posting, accounts: Sequence[str]) -> list[RecogniseAns
                 more.append(account)
         accounts = more
     return answers
+
+
+class DailyRecognition:
+    """Recognises every day what the days before have left: soon after midnight UTC, or as soon as somebody is there.
+
+    Days are those of the database's clock. Where several processes look, the first does it and the others find nothing.
+    """
+
+    def __init__(self, engine: Engine, posting: Posting, *, interval_seconds: float = 60.0) -> None:
+        self._engine = engine
+        self._posting = posting
+        self._interval = interval_seconds
+        self._done: date | None = None
+
+    async def run(self) -> None:
+        """Until cancelled. What fails is tried again the next time."""
+        await repeat_every("recognition", self.once, self._interval, log)
+
+    async def once(self) -> Recognised | None:
+        """A run, if something from before today is missing and today has not been looked at."""
+        today = (await database_time(self._engine) - AFTER_MIDNIGHT).date()
+        if today == self._done:
+            return None
+        run: Recognised | None = None
+        if await missing_since(self._engine, datetime.combine(today, time(), UTC)):
+            run = await recognise(self._engine, self._posting)
+            log.info("recognised", accounts=run.accounts, transfers=run.transfers)
+        self._done = today
+        return run

@@ -15,6 +15,7 @@ from billing.cli.demo import service
 from billing.cli.explain import explain
 from billing.cli.payouts import show_payouts
 from billing.cli.periods import close_period, reopen_period, show_periods
+from billing.cli.recognition import recognise_revenue
 from billing.cli.reconcile import reconcile_manifest
 from billing.cli.session import AsJson, console, errors, fail, run, settings_of
 from billing.cli.statements import verify_statement
@@ -41,6 +42,7 @@ app.add_typer(provider.app, name="provider")
 app.command()(explain)
 app.command()(verify_statement)
 app.command("reconcile")(reconcile_manifest)
+app.command("recognise")(recognise_revenue)
 app.command("close")(close_period)
 app.command("reopen")(reopen_period)
 app.command("periods")(show_periods)

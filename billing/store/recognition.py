@@ -90,6 +90,7 @@ _WAITING = f"""
     SELECT account_id, wallet_seq - recognised_seq FROM account WHERE account_id > $1 AND {_CHANGED}
     ORDER BY account_id LIMIT $2"""
 _COUNT = f"SELECT count(*) FROM account WHERE {_CHANGED}"
+_MISSING = f"SELECT EXISTS (SELECT FROM account WHERE {_CHANGED} AND coalesce(recognised_at, created_at) < $1)"
 
 
 async def load_unrecognised(connection: asyncpg.Connection, wallets: Sequence[Wallet]) -> None:
@@ -146,6 +147,12 @@ async def count_unrecognised(engine: AsyncEngine) -> int:
     """How many accounts changed since they were recognised."""
     async with reading(engine) as connection:
         return int((await connection.exec_driver_sql(_COUNT)).scalar_one())
+
+
+async def missing_since(engine: AsyncEngine, moment: datetime) -> bool:
+    """Whether an account has changed since it was recognised, and that was before `moment`."""
+    async with reading(engine) as connection:
+        return bool((await connection.exec_driver_sql(_MISSING, (moment,))).scalar_one())
 
 
 def _add_grant(wallets: dict[str, Wallet], row: asyncpg.Record) -> None:

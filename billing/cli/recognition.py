@@ -1,0 +1,38 @@
+"""`billing recognise`: makes revenue of what was used or expired."""
+
+from decimal import Decimal
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from billing.api.models.revenue import RecognisedShown
+from billing.books.recognition import Progress as Told
+from billing.books.recognition import Recognised, recognise
+from billing.cli.session import AsJson, console, errors, ledger, run
+from billing.core.prices import PriceBooks
+from billing.posting import Posting
+from billing.store.engine import read_engine
+
+_COLUMNS = (TextColumn("recognising"), BarColumn(), MofNCompleteColumn(), TextColumn("accounts"), TimeRemainingColumn())
+
+
+def recognise_revenue(as_json: AsJson = False) -> None:
+    """Make revenue of what was used or expired and is not yet recognised. Again, or at any time: only what is missing."""
+    with ledger() as dsn, Progress(*_COLUMNS, console=errors, transient=True) as shown:
+        task = shown.add_task("recognising", total=None)
+        found = run(lambda: _recognise(dsn, lambda done, total: shown.update(task, completed=done, total=total)))
+    if as_json:
+        print(RecognisedShown.of(found).model_dump_json(indent=2))
+        return
+    console.print(f"{found.accounts:,} accounts had changed; {found.transfers:,} transfers posted.")
+    for amount in found.amounts:
+        usage, breakage = (f"{Decimal(micros).scaleb(-6):,.6f}" for micros in amount[1:])
+        console.print(f"{amount.currency}: {usage} of usage, {breakage} of breakage.")
+
+
+async def _recognise(dsn: str, progress: Told) -> Recognised:
+    engine = read_engine(dsn, size=2)
+    try:
+        async with Posting(dsn, lambda: PriceBooks([])) as posting:  # what was used has its price
+            return await recognise(engine, posting, progress)
+    finally:
+        await engine.dispose()
