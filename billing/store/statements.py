@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.ledger import GENESIS, Transfer
 from billing.core.refusals import AccountNotFound
+from billing.store.corrections import LINES, tier_when_refunded
 from billing.store.rows import TRANSFER
 from billing.store.snapshot import snapshot, working
 
@@ -43,7 +44,8 @@ _MOVED = "t.account_id = $1 AND t.book = 'wallet' AND t.seq BETWEEN $2 AND $3"
 _TOTALS = f"""
     SELECT t.kind, count(*), sum(CASE t.credit WHEN 'wallet' THEN t.amount ELSE -t.amount END)
     FROM transfer t WHERE {_MOVED} GROUP BY t.kind"""
-# A bill may be several movements: the first of them stands for it. A refund is made when it is posted.
+# A bill may be several movements: the first of them stands for it. A refund or a correction is made when it is posted. What
+# a correction adds to a bill, or takes off it, is billed then; its images are counted where they turned out to belong.
 _SUBTOTALS = f"""
     SELECT model, size_tier, quality, sum(images), sum(failed_images), sum(settled), sum(refunded)
     FROM (
@@ -55,7 +57,12 @@ _SUBTOTALS = f"""
         JOIN output o ON o.account_id = $1 AND o.request_id = t.request_id
         WHERE {_MOVED} AND t.kind = 'settle' GROUP BY 1, 2, 3
         UNION ALL
-        SELECT c.model, o.size_tier, c.billed_quality, 0, 0, 0, (part ->> 1)::bigint
+        SELECT c.model, line.size_tier, c.billed_quality, line.sign * (line.status = 'succeeded')::integer,
+            line.sign * (line.status = 'failed')::integer, line.sign * line.credits, 0
+        FROM correction k JOIN charge c ON c.account_id = $1 AND c.request_id = k.request_id {LINES}
+        WHERE k.account_id = $1 AND k.created_at >= $4 AND k.created_at < $5 AND k.first_seq BETWEEN $2 AND $3
+        UNION ALL
+        SELECT c.model, {tier_when_refunded()}, c.billed_quality, 0, 0, 0, (part ->> 1)::bigint
         FROM refund r
         CROSS JOIN LATERAL jsonb_array_elements(r.outputs::jsonb) part
         JOIN charge c ON c.account_id = $1 AND c.request_id = r.request_id
@@ -88,7 +95,7 @@ class Figures:
     """A month of a wallet: between which positions, what by kind of movement, and what by kind of image.
 
     `totals`: (kind, movements, signed change). `subtotals`: (model, size_tier, quality, images, failed images,
-    credits settled, credits refunded), by name and failed ones last.
+    credits settled and corrected, credits refunded), by name and failed ones last.
     """
 
     asset: str

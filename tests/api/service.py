@@ -11,6 +11,10 @@ from typing import Any
 import asyncpg
 from starlette.testclient import TestClient
 
+from billing.core.charges import Reported
+from billing.core.commands import Correct
+from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
+from billing.posting import Posting
 from billing.serve import application
 from billing.settings import Settings
 from billing.store.keys import new_secret
@@ -88,6 +92,18 @@ class Api:
         settled = answer.json()
         assert isinstance(settled, dict)
         return settled
+
+    def correct(self, charge: dict[str, Any], *outputs: dict[str, Any], correction_id: str = "c1") -> Any:
+        """What reconciliation posts: no route of its own does."""
+        found = tuple(Reported(*(one.get(name) for name in Reported._fields)) for one in outputs)
+        command = Correct(charge["account_id"], correction_id, charge["request_id"], found, "reconciled", "finance")
+
+        async def post() -> Any:
+            books = PriceBooks([PriceBook.of(1, CLOCK_STARTS_AT, PUBLISHED)])
+            async with Posting(self.dsn, lambda: books, lanes=1) as posting:
+                return await posting.post(command)
+
+        return asyncio.run(post())
 
     def balance(self, account_id: str, **query: Any) -> dict[str, Any]:
         answer = self.get(f"/v1/accounts/{account_id}/balance", **query)

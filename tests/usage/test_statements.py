@@ -30,9 +30,10 @@ from billing.usage.statements.statement import (
     month_after,
     month_before,
 )
-from tests.api.service import ask, on, problem, serving, until
+from billing.usage.statements.verification import verify
+from tests.api.service import MODEL, ask, created, image, on, problem, serving, until
 
-from .conftest import MONTHS, Winter
+from .conftest import FORMS, LARGE, MONTHS, Winter, failed
 
 KEYS = "/.well-known/billing-keys.json"
 ACME = Winter.account_id
@@ -135,6 +136,33 @@ def subtotal(tier: str | None, quality: str, images: int, failed: int, settled: 
         "refunded_credits": refunded,
         "credits": settled - refunded,
     }
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_corrections(winter: Winter, form: str, write: Any) -> None:
+    """What was billed for another image than was delivered is mended: up, down, and both at once."""
+    api, account_id = winter.api, winter.api.account(100)
+    for request_id, *outputs in (("up", image(0)), ("down", image(0, *LARGE)), ("even", image(0), image(1, *LARGE))):
+        body = {"request_id": request_id, "model": MODEL, "n": 2, "quality": "medium", "outputs": outputs}
+        created(api.post(f"/v1/accounts/{account_id}/charges", body, "gateway"))
+    charges = {one: {"account_id": account_id, "request_id": one} for one in ("up", "down", "even")}
+    api.correct(charges["up"], image(0, *LARGE), correction_id="c1")
+    api.correct(charges["down"], failed(0), correction_id="c2")
+    api.correct(charges["even"], image(0, *LARGE), image(1), correction_id="c3")
+    created(api.post(f"/v1/accounts/{account_id}/charges/up/refunds", {"refund_id": "f1", "reason": "blurred"}))
+    answer = api.get(f"/v1/accounts/{account_id}/statements/2026-03", format=form)
+    verdict = verify(write(answer.content))
+    assert verdict.findings == ()
+    statement = verdict.statement
+    assert statement is not None
+    assert [tuple(total) for total in statement.totals] == [
+        ("grant", 1, 100), ("reduction", 1, 17), ("refund", 2, 17), ("settle", 3, -42), ("supplement", 2, -13),
+    ]  # fmt: skip
+    assert [tuple(subtotal)[1:] for subtotal in statement.subtotals] == [
+        ("1K", "medium", 1, 0, 4, 0, 4),
+        ("2K", "medium", 2, 0, 34, 17, 17),
+        (None, "medium", 0, 3, 0, 0, 0),
+    ]
 
 
 @pytest.mark.parametrize("month", MONTHS)

@@ -35,7 +35,10 @@ class TotalShown(Shown):
 
 
 class SubtotalShown(Shown):
-    """Images of one model, size tier (null: failed) and billed quality. `credits`: settled less refunded."""
+    """Images of one model, size tier (null: failed) and billed quality. `credits`: settled less refunded.
+
+    What the month corrected of earlier bills is among what it settled, with its sign.
+    """
 
     model: str
     size_tier: str | None

@@ -41,8 +41,9 @@ class Total(NamedTuple):
 class Subtotal(NamedTuple):
     """Images of one model, size tier and billed quality; failed ones have no tier and cost nothing.
 
-    `settled_credits` were billed in the month. `refunded_credits` were returned in it, of bills of whatever month.
-    `credits` is the one less the other, and may be negative.
+    `settled_credits` were billed in the month; what it corrected of bills of whatever month is among them, and the images
+    that were found to be of another tier, or to have failed, are taken away where they had been counted. So all figures
+    may be negative. `refunded_credits` were returned in it, of bills of whatever month. `credits` is the one less the other.
     """
 
     model: str

@@ -24,6 +24,8 @@ _HELD: Final = {
     "grant": (("grant_id",), ("external_id",)),
     "settle": (("request_id", "digest"), ("grant_id",)),
     "refund": (("request_id", "refund_id"), ("grant_id",)),
+    "supplement": (("request_id",), ("grant_id",)),
+    "reduction": (("request_id",), ("grant_id",)),
     "expire": (("grant_id", "effective_at", "posted_at"), ()),
     "revoke": ((), ("grant_id", "external_id")),
     "restore": (("grant_id",), ("external_id",)),
