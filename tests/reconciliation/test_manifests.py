@@ -109,8 +109,7 @@ BAD = {
 def test_what_is_wrong_is_said_with_its_line(name):
     form, content, line, said = BAD[name]
     with pytest.raises(ManifestUnreadable) as refusal:
-        for rows in Source(io.BytesIO(content), "m", form).chunks(Wanted("s", None)):
-            manifest.check_not_twice(rows)
+        manifest.check_not_twice(rows_of(content, form))
     assert refusal.value.line == line
     assert said in refusal.value.problem
 
