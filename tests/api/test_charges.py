@@ -13,7 +13,18 @@ CHARGE = {
     "quoted_tier", "quoted_credits", "held_credits", "settled_credits", "corrected_credits", "refunded_credits", "price_version",
     "outputs", "flags", "api_key_id", "end_user", "metadata", "authorized_at", "expires_at", "resolved_at", "balance",
 }  # fmt: skip
-OUTPUT = {"index", "status", "width", "height", "size_tier", "credits", "corrected_credits", "refunded_credits", "flags", "reason"}
+OUTPUT = {
+    "index",
+    "status",
+    "width",
+    "height",
+    "size_tier",
+    "credits",
+    "corrected_credits",
+    "refunded_credits",
+    "flags",
+    "reason",
+}
 FULL = {
     "request_id": "full",
     "model": MODEL,
@@ -312,6 +323,39 @@ class TestRefunds:
         body = {"refund_id": "f", "reason": "r"}
         created(api.post(f"{path_of(first)}/refunds", body))
         problem(api.post(f"{path_of(second)}/refunds", body), 409, "id_reused")
+
+
+def test_what_was_corrected(api: Api, account: str) -> None:
+    charge = api.authorize(account, n=2)
+    settled = api.settle(charge, image(0), image(1))
+    api.correct(charge, image(0, 2048, 2048), correction_id="c1")
+    api.correct(charge, {"index": 1, "status": "failed"}, correction_id="c2")
+    listed = api.get(f"{path_of(charge)}/corrections", limit=1).json()
+    first, cursor = listed["data"], listed["next_cursor"]
+    (second,) = api.get(f"{path_of(charge)}/corrections", cursor=cursor).json()["data"]
+    assert time_of(second.pop("created_at")) >= time_of(first[0]["created_at"])
+    assert (first[0]["correction_id"], first[0]["credits"], first[0]["returns"]) == ("c1", 53, [])
+    grant = second["returns"][0]["drawn_from"]
+    assert second == {
+        "account_id": account,
+        "request_id": charge["request_id"],
+        "correction_id": "c2",
+        "credits": -14,
+        "reason": "reconciled",
+        "actor": "finance",
+        "outputs": [
+            {
+                "index": 1, "status": "failed", "width": None, "height": None, "size_tier": None, "credits_before": 14,
+                "credits_after": 0, "status_before": "succeeded", "size_tier_before": "1K",
+            }
+        ],
+        "returns": [{"drawn_from": grant, "credits": 14, "returned_to": grant}],
+    }  # fmt: skip
+    after = api.get(path_of(charge)).json()
+    assert (after["settled_credits"], after["corrected_credits"], after["balance"]["posted"]) == (28, 39, 933)
+    assert [{**one, "corrected_credits": 0} for one in after["outputs"]] == settled["outputs"]
+    assert [one["corrected_credits"] for one in after["outputs"]] == [53, -14]
+    problem(api.get(f"{charges_of(account)}/none/corrections"), 404, "charge_not_found")
 
 
 def test_one_charge(api: Api, account: str) -> None:

@@ -106,7 +106,9 @@ class Walk:
 
     def _correct(self) -> list[Command]:
         request = self._dice.choice(self._charges[-12:] or ["none"])
-        found = [one._replace(status=self._dice.choice(["succeeded", "succeeded", "failed"])) for one in self._delivered()]
+        found = [
+            one._replace(status=self._dice.choice(["succeeded", "succeeded", "failed"])) for one in self._delivered()
+        ]
         return [Correct("acme", f"k{self._number}", request, tuple(found), "reconciled", "finance")]
 
     def _give(self) -> list[Command]:
