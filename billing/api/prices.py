@@ -4,11 +4,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 
-from billing.api.auth import Admin, Reading
+from billing.api.auth import Admin, Overseeing, Reading
 from billing.api.models.common import Page, decode_cursor, page
 from billing.api.models.prices import NewPriceBook, NewQuote, PriceBookShown, QuoteShown
+from billing.api.models.simulations import NewSimulation, SimulationShown
 from billing.api.parameters import Cursor, Limit, answered
 from billing.api.problems import responses
+from billing.books.simulation import simulate
 from billing.core.refusals import (
     PriceBookNotFound,
     QualityNotSupported,
@@ -51,6 +53,13 @@ async def publish_price_book(body: NewPriceBook, response: Response, caller: Adm
     await caller.service.refresh_books()
     answered(response, not new)
     return PriceBookShown.of(book)
+
+
+@router.post("/price-books/simulate", response_model=SimulationShown, responses=responses())
+async def simulate_prices(body: NewSimulation, caller: Overseeing) -> SimulationShown:
+    """Prices again what was really delivered, under a book that is not published: who would pay more, and who less."""
+    found = await simulate(caller.service.long_reads, body.candidate.models, body.start, body.end, limit=body.limit)
+    return SimulationShown.of(found)
 
 
 @router.post(

@@ -1,13 +1,15 @@
 """`billing price-book`: immutable, numbered versions of all prices."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from billing.cli.session import AsJson, console, ledger, on, run
+from billing.cli.session import AsJson, console, errors, ledger, on, run
+from billing.cli.simulation import show_simulation
 from billing.store.engine import read_engine
 from billing.store.price_books import price_books, publish
 
@@ -57,3 +59,42 @@ def publish_prices(file: Annotated[Path, typer.Argument(help='JSON: {"effective_
             lambda: publish(dsn, parse_time(document["effective_from"]), document["models"], "command line")
         )
     console.print(f"Price book {book.version} {'is published' if new else 'was published before'}.")
+
+
+@app.command("simulate")
+def simulate_prices(
+    file: Annotated[Path, typer.Argument(help='JSON, as for publish: {"models": {…}}')],
+    start: Annotated[str, typer.Option("--from", help="RFC 3339 or YYYY-MM-DD: of what was settled from then on")],
+    end: Annotated[str, typer.Option("--to", help="RFC 3339 or YYYY-MM-DD, exclusive")],
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="winners, and losers")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Price again what was really delivered, under a book that is not published. Writes nothing."""
+    from billing.api.models.simulations import SimulationShown
+    from billing.books.simulation import simulate
+
+    document = json.loads(file.read_text())
+    if not isinstance(document, dict) or not {"models"} <= set(document) <= {"models", "effective_from"}:
+        raise ValueError(f"{file} must be an object with models")
+    since, until = _moment(start, "--from"), _moment(end, "--to")
+    with ledger() as dsn, errors.status("pricing again what was delivered"):
+        found = run(
+            lambda: on(
+                read_engine(dsn, size=1),
+                lambda engine: simulate(engine, document["models"], since, until, limit=limit),
+            )
+        )
+    if as_json:
+        print(SimulationShown.of(found).model_dump_json(indent=2))
+    else:
+        show_simulation(found)
+
+
+def _moment(text: str, option: str) -> datetime:
+    from billing.api.models.common import parse_time
+
+    try:
+        moment: datetime = parse_time(f"{text}T00:00:00Z" if len(text) == 10 else text)
+    except ValueError as error:
+        raise ValueError(f"{option} {error}") from None
+    return moment

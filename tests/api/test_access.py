@@ -4,6 +4,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import pytest
 
+from billing.core.prices import PUBLISHED
+
 from .service import MODEL, Answer, Api, created, image, problem
 
 ALL = ("admin", "gateway", "finance", "account")
@@ -29,12 +31,14 @@ NAMES = {
     "pack_id": "p",
     "topup_id": "t",
     "event_id": "evt_1",
-    "endpoint_id": "we_1", "reconciliation_id": "rec",
+    "endpoint_id": "we_1",
+    "reconciliation_id": "rec",
     "month": "9000-01",
     "period": "9000-01",
     "payout_id": "po_1",
 }
 RECHARGE = {"threshold": 1, "pack_id": "p", "monthly_limit": 1}
+SIMULATION = {"candidate": {"models": PUBLISHED}, "start": "2026-01-01T00:00:00Z", "end": "2026-02-01T00:00:00Z"}
 A = "/v1/accounts/{account_id}"
 C = f"{A}/charges/{{request_id}}"
 ROUTES = [
@@ -68,6 +72,7 @@ ROUTES = [
     Route("GET", "/v1/price-books/current", READERS),
     Route("GET", "/v1/price-books/{version}", READERS),
     Route("POST", "/v1/price-books", ADMIN, {"effective_from": "2090-01-01T00:00:00Z", "models": "{models}"}, 201),
+    Route("POST", "/v1/price-books/simulate", OVERSEEING, SIMULATION),
     Route("POST", "/v1/quotes", READERS, {"model": MODEL}),
     Route("GET", "/v1/packs", READERS),
     Route("POST", "/v1/packs", ADMIN, PACK | {"pack_id": "{new}"}, 201),
