@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from billing.core.charges import Charge, Output
 from billing.core.grants import Fill, Grant
 from billing.core.ledger import Transfer
-from billing.core.wallet import RefundRow
+from billing.core.wallet import CorrectionRow, RefundRow
 from billing.store import rows
 from billing.store.balances import known
 from billing.store.gather import Needs, gather
@@ -20,18 +20,21 @@ _TRANSFERS = f"""
     WHERE t.account_id = $1 AND t.book = 'wallet' AND t.seq = ANY($2::bigint[]) ORDER BY t.seq"""
 _GRANTS = f'SELECT {rows.GRANT} FROM "grant" g WHERE g.account_id = $1 AND g.grant_id = ANY($2::text[])'
 _REFUNDS = f"SELECT {rows.REFUND} FROM refund r WHERE r.account_id = $1 AND r.request_id = $2 ORDER BY r.first_seq"
+_CORRECTIONS = f"""
+    SELECT {rows.CORRECTION} FROM correction r WHERE r.account_id = $1 AND r.request_id = $2 ORDER BY r.first_seq"""
 _FILLS = f"""
-    SELECT {rows.columns(Fill._fields, "f")} FROM fill f WHERE f.account_id = $1 AND f.seq BETWEEN $2 AND $3
-    ORDER BY f.paid_by_seq"""
+    SELECT {rows.columns(Fill._fields, "f")} FROM fill f WHERE f.account_id = $1 AND f.seq = ANY($2::bigint[])
+    ORDER BY f.paid_by_seq, f.seq"""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A charge, its outputs, its refunds, the fills that paid its debt, and the transfers and grants of all these."""
+    """A charge, its outputs, refunds and corrections, the fills that paid its debts, and all their transfers and grants."""
 
     charge: Charge | None
     outputs: list[Output] = field(default_factory=list)
     refunds: list[RefundRow] = field(default_factory=list)
+    corrections: list[CorrectionRow] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
     transfers: dict[int, Transfer] = field(default_factory=dict)
     grants: dict[str, Grant] = field(default_factory=dict)
@@ -50,16 +53,17 @@ async def evidence(engine: AsyncEngine, account_id: str, request_id: str) -> Evi
         if charge is None or charge.first_seq is None or charge.last_seq is None:
             return Evidence(charge)
         refunds = [rows.refund(row) for row in await connection.fetch(_REFUNDS, account_id, request_id)]
-        fills = [Fill(*row) for row in await connection.fetch(_FILLS, account_id, charge.first_seq, charge.last_seq)]
-        seqs = {*range(charge.first_seq, charge.last_seq + 1), *(fill.paid_by_seq for fill in fills)}
-        for refund in refunds:
-            seqs.update(range(refund.first_seq, refund.last_seq + 1))
+        corrections = [rows.correction(row) for row in await connection.fetch(_CORRECTIONS, account_id, request_id)]
+        seqs = set(range(charge.first_seq, charge.last_seq + 1))
+        for first, last in ((event.first_seq, event.last_seq) for events in (refunds, corrections) for event in events):
+            seqs.update(range(first, last + 1))
+        fills = [Fill(*row) for row in await connection.fetch(_FILLS, account_id, sorted(seqs))]
+        seqs.update(fill.paid_by_seq for fill in fills)
         transfers = [Transfer(*row) for row in await connection.fetch(_TRANSFERS, account_id, sorted(seqs))]
         named = {transfer.grant_id for transfer in transfers} | {fill.grant_id for fill in fills}
         grants = await _grants(connection, account_id, (grant_id for grant_id in named if grant_id))
-    return Evidence(
-        charge, wallet.outputs[request_id], refunds, fills, {transfer.seq: transfer for transfer in transfers}, grants
-    )
+    by_seq = {transfer.seq: transfer for transfer in transfers}
+    return Evidence(charge, wallet.outputs[request_id], refunds, corrections, fills, by_seq, grants)
 
 
 async def _grants(connection: asyncpg.Connection, account_id: str, grant_ids: Iterable[str]) -> dict[str, Grant]:

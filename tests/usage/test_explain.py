@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from billing.core.charges import Reported
-from billing.core.commands import Authorize, IssueGrant, OpenAccount, Refund, Settle, Void
+from billing.core.commands import Authorize, Correct, IssueGrant, OpenAccount, Refund, Settle, Void
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
 from billing.core.refusals import AccountNotFound, ChargeNotFound
 from billing.posting import Posting
@@ -568,3 +568,64 @@ async def test_figures_are_the_journal_s(town):
     assert [tuple(row) for row in fills] == [(paid["seq"], paid["paid_by_seq"], paid["grant_id"], paid["credits"])]
     assert await town._owner.fetchval("SELECT outstanding FROM debt") == 0  # 13 that nobody had paid were refunded
     assert await town.facts("debt") == []
+
+
+async def test_corrections_and_what_they_draw_and_return(town):
+    """The image was larger than was measured, and then there was none: debt and all."""
+    await opened(town, 20, credit_limit=50)
+    await town(Authorize, "r", MODEL, quality="high", outputs=(image(0, None, None), failed(1)))
+    await town(Correct, "c1", "r", (image(0, 2048, 2048),), "measured", "finance")
+    await town.clock(HOUR)
+    await town(IssueGrant, "more", "promotion", 40)
+    await town(Correct, "c2", "r", (failed(0),), "never stored", "finance")
+    when = "2 March 2026 at {}:00:00 UTC".format
+    assert (await town.why())[8:] == [
+        "Posted balance: 20 → 6 credits.",
+        f"Correction c1 on {when(12)}: 53 credits more, by what was really delivered. Reason given: “measured”.",
+        "Output 0 measures 2048×2048: its long edge is 2048 px. Tier 2K goes up to 2048 px: 0 px below its limit, "
+        "512 px above tier 1K (up to 1536 px). It cost 14 credits and costs 67 since.",
+        "Journal row 3: 6 credits from grant bought (purchase, priority 50, never expires). "
+        "No other grant had credits left to draw on.",
+        "Journal row 4: 47 credits that no grant covered, owed by the account.",
+        "Posted balance: 6 → −47 credits.",
+        f"On {when(13)}, grant more (promotion) paid 40 credits of the debt of row 4 (journal row 5). "
+        "Left to pay: 7 credits.",
+        f"Correction c2 on {when(13)}: 67 credits less, by what was really delivered. Reason given: “never stored”.",
+        "Output 0 was not delivered. It cost 67 credits and costs 0 since.",
+        "Journal row 6: 7 credits less debt, which no grant had paid.",
+        "Journal row 7: 40 credits back to grant more.",
+        "Journal row 8: 6 credits back to grant bought.",
+        "Journal row 9: 14 credits back to grant bought.",
+        "Posted balance: −7 → 60 credits.",
+        "14 billed − 14 by corrections = 0 credits.",
+    ]
+
+
+async def test_a_correction_that_changes_nothing_in_all(town):
+    await opened(town)
+    await town(Authorize, "r", MODEL, n=2, quality="high", outputs=(image(0), failed(1)))
+    await town(Correct, "c1", "r", (failed(0), image(1, None, None)), "indexes were mixed up", "finance")
+    await town(Refund, "r", "f1", "blurred", credits=4)
+    assert (await town.why())[-8:] == [
+        "Correction c1 on 2 March 2026 at 12:00:00 UTC: the same in all, by what was really delivered. "
+        "Reason given: “indexes were mixed up”.",
+        "Output 0 was not delivered. It cost 14 credits and costs 0 since.",
+        "Output 1 came back but was not measured: the quoted tier, 1K, applies. It cost 0 credits and costs 14 since.",
+        "Journal row 3: nothing moves, 0 credits.",
+        "Posted balance: 986 → 986 credits.",
+        "Refund f1 on 2 March 2026 at 12:00:00 UTC: 4 credits. Reason given: “blurred”. "
+        "Posted balance: 986 → 990 credits.",
+        "Journal row 4: 4 credits back to grant bought.",
+        "14 billed + 0 by corrections − 4 refunded = 10 credits.",
+    ]
+
+
+async def test_a_debt_that_the_correction_of_another_charge_paid(town):
+    await opened(town, 14, credit_limit=50)
+    await town(Authorize, "other", MODEL, quality="high", outputs=(image(0),))
+    await town(Authorize, "r", MODEL, quality="low", outputs=(image(0),))
+    await town(Correct, "c1", "other", (failed(0),), "never stored", "finance")
+    assert (await town.why())[-1] == (
+        "On 2 March 2026 at 12:00:00 UTC, through a correction of charge other, grant bought (purchase) paid 1 credit "
+        "of the debt of row 3 (journal row 4). Nothing of it is owed any more."
+    )

@@ -33,7 +33,9 @@ async def _walk(dsn: str, books: PriceBooks, walk: Walk) -> None:
                 commands = walk.batch()
                 await owner.execute("UPDATE clock.reading SET at = $1", walk.now)
                 await posting.post_many(commands)
-        charges = await owner.fetch("SELECT request_id, status, settled_credits, refunded_credits FROM charge")
+        charges = await owner.fetch(
+            "SELECT request_id, status, settled_credits, refunded_credits, corrected_credits FROM charge"
+        )
         kinds: set[str] = set()
         for charge in charges:
             explained = await explain(engine, books, "acme", charge["request_id"])
@@ -42,7 +44,14 @@ async def _walk(dsn: str, books: PriceBooks, walk: Walk) -> None:
                 assert all(language.text(step) and language.title(step) for step in explained.steps)
             if explained.charge.status == "settled":
                 await _adds_up(owner, charge, [(step.kind, step.facts) for step in explained.steps])
-        assert {"transfer", "debt_paid", "returned", "net"} <= kinds  # the walk went where it matters
+        assert {
+            "transfer",
+            "debt_paid",
+            "returned",
+            "supplement",
+            "corrected",
+            "net",
+        } <= kinds  # the walk went where it matters
     finally:
         await engine.dispose()
         await owner.close()
@@ -55,16 +64,22 @@ async def _adds_up(owner: asyncpg.Connection, charge: Any, steps: list[tuple[str
     request_id = charge["request_id"]
     assert sum(facts["credits"] for facts in of("output")) == charge["settled_credits"]
     assert sum(facts["credits"] for facts in of("transfer")) == charge["settled_credits"]
-    assert sum(facts["credits"] for facts in of("returned")) == charge["refunded_credits"]
     assert sum(facts["credits"] for facts in of("refund")) == charge["refunded_credits"]
-    net = charge["settled_credits"] - charge["refunded_credits"]
-    assert [facts["credits"] for facts in of("net")] == ([net] if of("refund") else [])
+    corrected = charge["corrected_credits"]
+    assert sum(facts["corrected_credits"] for facts in of("correction")) == corrected
+    assert sum(facts["credits_after"] - facts["credits_before"] for facts in of("corrected")) == corrected
+    moved = sum(f["credits"] for f in of("supplement")) - sum(f["credits"] for f in of("returned"))
+    assert moved == corrected - charge["refunded_credits"]
+    net = charge["settled_credits"] + corrected - charge["refunded_credits"]
+    assert [facts["credits"] for facts in of("net")] == ([net] if of("refund", "correction") else [])
     journal = await owner.fetch(
         """SELECT seq, amount, balance_after, grant_id FROM transfer
            WHERE account_id = 'acme' AND book = 'wallet' AND request_id = $1 ORDER BY seq""",
         request_id,
     )
-    told = [(f["seq"], f["credits"], f["balance_after"], f["grant_id"]) for f in of("transfer", "returned")]
+    told = [
+        (f["seq"], f["credits"], f["balance_after"], f["grant_id"]) for f in of("transfer", "supplement", "returned")
+    ]
     assert told == [tuple(row) for row in journal]
     (balance,) = of("balance")
     assert balance["posted_before"] - balance["posted_after"] == charge["settled_credits"]

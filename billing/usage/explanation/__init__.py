@@ -37,5 +37,5 @@ async def explain(engine: Engine, books: PriceBooks, account_id: str, request_id
     steps = list(requested(charge, prices))
     if charge.status == "settled":
         steps += billed(charge, prices, found.outputs)
-        steps += posted(charge, found)
+        steps += posted(charge, prices, found)
     return Explained(charge, steps)

@@ -25,6 +25,10 @@ ENGLISH = Language(
         "debt": "Debt",
         "refund": "Refund",
         "returned": "Returned",
+        "correction": "Correction",
+        "corrected": "Output, corrected",
+        "supplement": "Journal row",
+        "corrected_balance": "Balance",
         "net": "In all",
     },
     phrases={
@@ -89,6 +93,8 @@ ENGLISH = Language(
         "before_by_age": "It comes before {next_grant_id}: same priority and expiry, and it is older.",
         "covers_all": "It covers the whole bill: it was first in order "
         "(lowest priority number, then earliest expiry, then oldest).",
+        "covers_difference": "It covers the whole difference: it was first in order.",
+        "nothing_moves": "Journal row {seq}: nothing moves, {credits:credits}.",
         "covers_rest": "It covers the rest.",
         "exhausted": "No other grant had credits left to draw on.",
         "owed": "Journal row {seq}: {credits:credits} that no grant covered, owed by the account.",
@@ -98,6 +104,8 @@ ENGLISH = Language(
         "of the debt of row {seq} (journal row {paid_by_seq}).",
         "debt_paid_by_refund": "On {paid_at:time}, through refund {refund_id} of another charge, grant {grant_id} "
         "({kind:word}) paid {credits:credits} of the debt of row {seq} (journal row {paid_by_seq}).",
+        "debt_paid_by_correction": "On {paid_at:time}, through a correction of charge {paid_by_request_id}, grant "
+        "{grant_id} ({kind:word}) paid {credits:credits} of the debt of row {seq} (journal row {paid_by_seq}).",
         "debt_left": "Left to pay: {outstanding_credits:credits}.",
         "debt_cleared": "Nothing of it is owed any more.",
         "still_owed": "Still owed: {credits:credits} of the debt of row {seq}.",
@@ -108,7 +116,21 @@ ENGLISH = Language(
         "returned_to_debts": "Journal row {seq}: {credits:credits} of grant {from_grant_id}, "
         "to pay what the account owed.",
         "returned_as_less_debt": "Journal row {seq}: {credits:credits} less debt, which no grant had paid.",
+        "correction_up": "Correction {correction_id} on {created_at:time}: {credits:credits} more, "
+        "by what was really delivered. Reason given: {reason:quoted}.",
+        "correction_down": "Correction {correction_id} on {created_at:time}: {credits:credits} less, "
+        "by what was really delivered. Reason given: {reason:quoted}.",
+        "correction_even": "Correction {correction_id} on {created_at:time}: the same in all, "
+        "by what was really delivered. Reason given: {reason:quoted}.",
+        "not_delivered": "Output {index} was not delivered.",
+        "costs_since": "It cost {credits_before:credits} and costs {credits_after:number} since.",
         "net": "{billed_credits:number} billed − {refunded_credits:number} refunded = {credits:credits}.",
+        "net_raised": "{billed_credits:number} billed + {difference:number} by corrections = {credits:credits}.",
+        "net_lowered": "{billed_credits:number} billed − {difference:number} by corrections = {credits:credits}.",
+        "net_raised_and_refunded": "{billed_credits:number} billed + {difference:number} by corrections "
+        "− {refunded_credits:number} refunded = {credits:credits}.",
+        "net_lowered_and_refunded": "{billed_credits:number} billed − {difference:number} by corrections "
+        "− {refunded_credits:number} refunded = {credits:credits}.",
     },
     words={},
     credits=Noun("credit", "credits"),

@@ -1,39 +1,54 @@
-"""What the journal says of a bill: grants drawn on and why in that order, debt and who paid it, refunds."""
+"""What the journal says of a bill: grants drawn on and why in that order, debt and who paid it, refunds, corrections."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from billing.core.charges import Charge
+from billing.core.charges import Charge, Delivered
 from billing.core.grants import Fill, Grant
 from billing.core.ledger import Transfer
-from billing.core.wallet import RefundRow
+from billing.core.prices import ModelPrices
+from billing.core.sizes import Size
+from billing.core.wallet import CorrectionRow, RefundRow, Return
 from billing.store.explanation import Evidence
-from billing.usage.explanation.step import Phrase, Step, moment
+from billing.usage.explanation.request import place
+from billing.usage.explanation.step import Kind, Phrase, Step, moment
 
 
-def posted(c: Charge, found: Evidence) -> Iterator[Step]:
+def posted(c: Charge, prices: ModelPrices, found: Evidence) -> Iterator[Step]:
     """The steps of a settled charge from its transfers on, to what it cost in the end."""
     assert c.first_seq is not None
     assert c.last_seq is not None
     settlement = found.between(c.first_seq, c.last_seq)
-    yield from _settlement(c, settlement, found.grants)
+    yield from _drawn("transfer", settlement, found.grants)
     yield Step("balance", ("balance",), _balance(settlement))
-    yield from _afterwards(settlement, found)
-    if found.refunds:
+    yield from _afterwards(c, prices, settlement, found)
+    if found.refunds or found.corrections:
         facts = {
             "billed_credits": c.settled_credits,
+            "corrected_credits": c.corrected_credits,
+            "difference": abs(c.corrected_credits),
             "refunded_credits": c.refunded_credits,
-            "credits": c.settled_credits - c.refunded_credits,
+            "credits": c.settled_credits + c.corrected_credits - c.refunded_credits,
         }
-        yield Step("net", ("net",), facts)
+        yield Step("net", (_net(c, found),), facts)
 
 
-def _settlement(c: Charge, settlement: list[Transfer], grants: dict[str, Grant]) -> Iterator[Step]:
-    drawn = [grants[transfer.grant_id] for transfer in settlement if transfer.grant_id is not None]
-    short = len(drawn) > 0 and settlement[-1].grant_id is None
-    for rank, transfer in enumerate(settlement):
+def _net(c: Charge, found: Evidence) -> Phrase:
+    if not found.corrections:
+        return "net"
+    if not found.refunds:
+        return "net_raised" if c.corrected_credits >= 0 else "net_lowered"
+    return "net_raised_and_refunded" if c.corrected_credits >= 0 else "net_lowered_and_refunded"
+
+
+def _drawn(kind: Kind, transfers: list[Transfer], grants: dict[str, Grant]) -> Iterator[Step]:
+    """The draws of a settlement or a supplement, each with why its grant came before the next."""
+    drawn = [grants[transfer.grant_id] for transfer in transfers if transfer.grant_id is not None]
+    short = len(drawn) > 0 and transfers[-1].grant_id is None
+    for rank, transfer in enumerate(transfers):
         if transfer.grant_id is None:
-            yield Step("transfer", ("owed" if transfer.amount else "nothing_due",), _of_transfer(transfer))
+            nothing: Phrase = "nothing_due" if kind == "transfer" else "nothing_moves"
+            yield Step(kind, ("owed" if transfer.amount else nothing,), _of_transfer(transfer))
             continue
         grant = drawn[rank]
         facts = _of_transfer(transfer) | {
@@ -54,8 +69,9 @@ def _settlement(c: Charge, settlement: list[Transfer], grants: dict[str, Grant])
             }
             says.append(_before(grant, then))
         else:
-            says.append("exhausted" if short else "covers_rest" if rank else "covers_all")
-        yield Step("transfer", tuple(says), facts | {"why": says[-1]})
+            whole: Phrase = "covers_all" if kind == "transfer" else "covers_difference"
+            says.append("exhausted" if short else "covers_rest" if rank else whole)
+        yield Step(kind, tuple(says), facts | {"why": says[-1]})
 
 
 def _before(grant: Grant, then: Grant) -> Phrase:
@@ -65,19 +81,36 @@ def _before(grant: Grant, then: Grant) -> Phrase:
     return "before_by_expiry" if grant.expires_at != then.expires_at else "before_by_age"
 
 
-def _afterwards(settlement: list[Transfer], found: Evidence) -> Iterator[Step]:
-    """Payments of the bill's debt and refunds, in the order of the journal, and what is still owed."""
-    owed = sum(transfer.amount for transfer in settlement if transfer.grant_id is None)
-    later: list[Fill | RefundRow] = [*found.fills, *found.refunds]
+def _afterwards(c: Charge, prices: ModelPrices, settlement: list[Transfer], found: Evidence) -> Iterator[Step]:
+    """Payments of the bill's debts, refunds and corrections, in the order of the journal, and what is still owed."""
+    owed = _debts(settlement)
+    later: list[Fill | RefundRow | CorrectionRow] = [*found.fills, *found.refunds, *found.corrections]
     for event in sorted(later, key=lambda event: event.paid_by_seq if isinstance(event, Fill) else event.first_seq):
         if isinstance(event, Fill):
-            owed -= event.credits
-            yield _payment(event, owed, found)
-        else:
-            owed -= sum(credits for drawn_from, credits, _ in event.returns if drawn_from is None)
+            owed[event.seq] -= event.credits
+            yield _payment(event, owed[event.seq], found)
+            continue
+        if isinstance(event, RefundRow):
             yield from _refund(event, found)
-    if owed:
-        yield Step("debt", ("still_owed",), {"seq": settlement[-1].seq, "credits": owed})
+        else:
+            yield from _correction(c, prices, event, found)
+            owed |= _debts([] if event.credits < 0 else found.between(event.first_seq, event.last_seq))
+        _forgive(owed, event.returns)
+    for seq, credits in owed.items():
+        if credits:
+            yield Step("debt", ("still_owed",), {"seq": seq, "credits": credits})
+
+
+def _debts(transfers: list[Transfer]) -> dict[int, int]:
+    return {transfer.seq: transfer.amount for transfer in transfers if transfer.grant_id is None}
+
+
+def _forgive(owed: dict[int, int], returns: tuple[Return, ...]) -> None:
+    """Takes what was forgiven off the debts, the last one first."""
+    for drawn_from, credits, _ in returns:
+        if drawn_from is None:
+            seq = max(seq for seq, left in owed.items() if left)
+            owed[seq] -= credits
 
 
 def _payment(fill: Fill, left: int, found: Evidence) -> Step:
@@ -89,10 +122,13 @@ def _payment(fill: Fill, left: int, found: Evidence) -> Step:
         "kind": found.grants[fill.grant_id].kind,
         "paid_by_seq": fill.paid_by_seq,
         "refund_id": brought.refund_id,
+        "paid_by_request_id": brought.request_id,
         "paid_at": moment(brought.effective_at),
         "outstanding_credits": left,
     }
-    says: Phrase = "debt_paid" if brought.refund_id is None else "debt_paid_by_refund"
+    says: Phrase = "debt_paid"
+    if brought.request_id is not None:  # it paid for another charge before
+        says = "debt_paid_by_refund" if brought.refund_id is not None else "debt_paid_by_correction"
     return Step("debt_paid", (says, "debt_left" if left else "debt_cleared"), facts)
 
 
@@ -108,7 +144,11 @@ def _refund(r: RefundRow, found: Evidence) -> Iterator[Step]:
         "last_seq": r.last_seq,
     }
     yield Step("refund", ("refund", "balance"), facts | _balance(transfers))
-    for transfer, (drawn_from, _, to) in zip(transfers, r.returns, strict=True):
+    yield from _returned(transfers, r.returns, found)
+
+
+def _returned(transfers: list[Transfer], returns: tuple[Return, ...], found: Evidence) -> Iterator[Step]:
+    for transfer, (drawn_from, _, to) in zip(transfers, returns, strict=True):
         successor = found.grants[to] if to is not None and to != drawn_from else None
         yield Step(
             "returned",
@@ -120,6 +160,39 @@ def _refund(r: RefundRow, found: Evidence) -> Iterator[Step]:
                 "to_expires_at": moment(successor.expires_at) if successor else None,
             },
         )
+
+
+def _correction(c: Charge, prices: ModelPrices, k: CorrectionRow, found: Evidence) -> Iterator[Step]:
+    transfers = found.between(k.first_seq, k.last_seq)
+    facts = {
+        "correction_id": k.correction_id,
+        "corrected_credits": k.credits,
+        "credits": abs(k.credits),
+        "reason": k.reason,
+        "created_at": moment(k.created_at),
+        "first_seq": k.first_seq,
+        "last_seq": k.last_seq,
+    }
+    says: Phrase = "correction_up" if k.credits > 0 else "correction_down" if k.credits < 0 else "correction_even"
+    yield Step("correction", (says,), facts)
+    for one in k.outputs:
+        yield _delivered(c, prices, one)
+    if k.credits < 0:
+        yield from _returned(transfers, k.returns, found)
+    else:
+        yield from _drawn("supplement", transfers, found.grants)
+    yield Step("corrected_balance", ("balance",), _balance(transfers))
+
+
+def _delivered(c: Charge, prices: ModelPrices, one: Delivered) -> Step:
+    """How an output was really delivered, and what it costs since."""
+    facts: dict[str, Any] = one._asdict() | {"billed_quality": c.billed_quality, "price_version": c.price_version}
+    if one.status == "failed":
+        return Step("corrected", ("not_delivered", "costs_since"), facts)
+    if one.width is None or one.height is None:
+        return Step("corrected", ("unmeasured", "costs_since"), facts)
+    where, pixels = place(prices.tiers, Size(one.width, one.height))
+    return Step("corrected", ("measured", *where, "costs_since"), facts | pixels)
 
 
 def _return(drawn_from: str | None, to: str | None) -> Phrase:

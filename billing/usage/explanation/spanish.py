@@ -25,6 +25,10 @@ SPANISH = Language(
         "debt": "Deuda",
         "refund": "Reembolso",
         "returned": "Reintegro",
+        "correction": "Corrección",
+        "corrected": "Imagen corregida",
+        "supplement": "Asiento",
+        "corrected_balance": "Saldo",
         "net": "Total",
     },
     phrases={
@@ -92,6 +96,8 @@ SPANISH = Language(
         "before_by_age": "Va antes que {next_grant_id}: misma prioridad y caducidad, y es más antiguo.",
         "covers_all": "Cubre todo el importe: era el primero por orden "
         "(menor número de prioridad, después caducidad más próxima, después mayor antigüedad).",
+        "covers_difference": "Cubre toda la diferencia: era el primero por orden.",
+        "nothing_moves": "Asiento {seq}: nada se mueve, {credits:credits}.",
         "covers_rest": "Cubre el resto.",
         "exhausted": "Ningún otro lote tenía créditos disponibles.",
         "owed": "Asiento {seq}: {credits:credits} que ningún lote cubría; es deuda de la cuenta.",
@@ -101,6 +107,8 @@ SPANISH = Language(
         "de la deuda del asiento {seq} (asiento {paid_by_seq}).",
         "debt_paid_by_refund": "El {paid_at:time}, mediante el reembolso {refund_id} de otro cargo, el lote {grant_id} "
         "({kind:word}) pagó {credits:credits} de la deuda del asiento {seq} (asiento {paid_by_seq}).",
+        "debt_paid_by_correction": "El {paid_at:time}, mediante una corrección del cargo {paid_by_request_id}, el lote "
+        "{grant_id} ({kind:word}) pagó {credits:credits} de la deuda del asiento {seq} (asiento {paid_by_seq}).",
         "debt_left": "Pendiente de pago: {outstanding_credits:credits}.",
         "debt_cleared": "Con ello queda saldada.",
         "still_owed": "Deuda pendiente del asiento {seq}: {credits:credits}.",
@@ -111,7 +119,21 @@ SPANISH = Language(
         "returned_to_debts": "Asiento {seq}: {credits:credits} del lote {from_grant_id}, "
         "para pagar deuda de la cuenta.",
         "returned_as_less_debt": "Asiento {seq}: {credits:credits} menos de deuda, que ningún lote había pagado.",
+        "correction_up": "Corrección {correction_id}, {created_at:time}: {credits:credits} más, "
+        "según lo realmente entregado. Motivo indicado: {reason:quoted}.",
+        "correction_down": "Corrección {correction_id}, {created_at:time}: {credits:credits} menos, "
+        "según lo realmente entregado. Motivo indicado: {reason:quoted}.",
+        "correction_even": "Corrección {correction_id}, {created_at:time}: el mismo total, "
+        "según lo realmente entregado. Motivo indicado: {reason:quoted}.",
+        "not_delivered": "Imagen {index}: no se entregó.",
+        "costs_since": "Costaba {credits_before:credits} y desde entonces cuesta {credits_after:number}.",
         "net": "Cobrado, {billed_credits:number} − reembolsado, {refunded_credits:number} = {credits:credits}.",
+        "net_raised": "Cobrado, {billed_credits:number} + correcciones, {difference:number} = {credits:credits}.",
+        "net_lowered": "Cobrado, {billed_credits:number} − correcciones, {difference:number} = {credits:credits}.",
+        "net_raised_and_refunded": "Cobrado, {billed_credits:number} + correcciones, {difference:number} "
+        "− reembolsado, {refunded_credits:number} = {credits:credits}.",
+        "net_lowered_and_refunded": "Cobrado, {billed_credits:number} − correcciones, {difference:number} "
+        "− reembolsado, {refunded_credits:number} = {credits:credits}.",
     },
     words={
         "authorized": "autorizado",

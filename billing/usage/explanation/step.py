@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 Kind = Literal[
     "asked", "read", "quoted", "authorized", "open", "voided", "expired", "output", "billed", "transfer", "balance",
-    "debt_paid", "debt", "refund", "returned", "net",
+    "debt_paid", "debt", "refund", "returned", "correction", "corrected", "supplement", "corrected_balance", "net",
 ]  # fmt: skip
 # Every sentence there is. Each language has a template for each, filled from the step's facts.
 Phrase = Literal[
@@ -19,10 +19,12 @@ Phrase = Literal[
     "failed_for", "failed", "failed_unreported", "measured", "unmeasured", "price", "capped", "unrequested",
     "settled_one", "settled_sum", "as_quoted", "less_than_quoted", "more_than_quoted", "late", "forced", "overdrawn",
     "drawn_expiring", "drawn_lasting", "kept_for_hold", "before_by_priority", "before_by_expiry", "before_by_age",
-    "covers_all", "covers_rest", "exhausted", "owed", "nothing_due",
+    "covers_all", "covers_rest", "exhausted", "owed", "nothing_due", "covers_difference", "nothing_moves",
     "balance",
-    "debt_paid", "debt_paid_by_refund", "debt_left", "debt_cleared", "still_owed",
+    "debt_paid", "debt_paid_by_refund", "debt_paid_by_correction", "debt_left", "debt_cleared", "still_owed",
     "refund", "returned_to_grant", "returned_to_successor", "returned_to_debts", "returned_as_less_debt", "net",
+    "correction_up", "correction_down", "correction_even", "not_delivered", "costs_since",
+    "net_raised", "net_lowered", "net_raised_and_refunded", "net_lowered_and_refunded",
 ]  # fmt: skip
 
 
