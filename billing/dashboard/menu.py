@@ -46,6 +46,15 @@ HOUSE_PAGES = (
     Page("exceptions", "/exceptions", HOUSE),
     Page("events", "/events", HOUSE),
 )
+BOOKS_PAGES = (
+    Page("revenue", "/revenue", HOUSE),
+    Page("periods", "/periods", HOUSE),
+    Page("trial_balance", "/trial-balance", HOUSE),
+    Page("reconciliations", "/reconciliations", HOUSE),
+    Page("reconciliation", "/reconciliations/{reconciliation_id}", HOUSE, under="reconciliations"),
+    Page("margins", "/margins", HOUSE),
+    Page("payouts", "/payouts", HOUSE),
+)
 
 
 class Entry(NamedTuple):
@@ -65,6 +74,7 @@ def menus(key: Key, account_id: str | None) -> list[Menu]:
     found = (
         Menu("account", list(_entries(ACCOUNT_PAGES if account_id else (), key, account_id))),
         Menu("house", list(_entries(HOUSE_PAGES, key, None))),
+        Menu("books", list(_entries(BOOKS_PAGES, key, None))),
     )
     return [menu for menu in found if menu.entries]
 

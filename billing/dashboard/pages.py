@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from billing.api.auth import ACCOUNT, Key, Unavailable, session_key
 from billing.dashboard import frame
-from billing.dashboard.menu import ACCOUNT_PAGES, HOUSE_PAGES, Page, home
+from billing.dashboard.menu import ACCOUNT_PAGES, BOOKS_PAGES, HOUSE_PAGES, Page, home
 from billing.dashboard.route import PageRoute
 from billing.dashboard.security import secured
 
@@ -66,6 +66,6 @@ def _nothing(request: Request, key: Key) -> Response:
 
 ROUTES = [
     PageRoute("/", signed_in(_home)),
-    *(PageRoute(page.path, _endpoint(page)) for page in (*HOUSE_PAGES, *ACCOUNT_PAGES)),
+    *(PageRoute(page.path, _endpoint(page)) for page in (*HOUSE_PAGES, *BOOKS_PAGES, *ACCOUNT_PAGES)),
     PageRoute("/accounts/{rest:path}", signed_in(_nothing)),
 ]

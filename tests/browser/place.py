@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from .history import IMAGE, SCRIPT, Past, ago, every_ending, live_through, spend
 
 COOKIE = "billing_session"
 ACCOUNT, OTHER = "acme", "globex"
+DELIVERED = "delivered"  # a manifest that was compared
 NAME = f"Acme {SCRIPT}"
 PAST = Past(days=20, hours=(9, 15), requests=4, end_users=("ana", "bruno", SCRIPT, IMAGE))
 
@@ -41,6 +43,7 @@ class Place:
             body: dict[str, Any] = {"role": "account" if account_id else role, "name": f"{role} {SCRIPT}"}
             self.keys[role] = self.town.call("POST", "/v1/keys", body | {"account_id": account_id}, status=201)["key"]
         self.sessions = {role: self._sign_in(key) for role, key in self.keys.items()}
+        self._report()
         return self
 
     def __exit__(
@@ -68,6 +71,19 @@ class Place:
         self.town.until(lambda: self.town.topup(ACCOUNT, "order-paid")["status"] == "paid", "the top-up is paid")
         terms = {"threshold": 1, "pack_id": small, "monthly_limit": 5_000}  # so low that nothing is bought
         self.town.call("PUT", f"/v1/accounts/{ACCOUNT}/auto-recharge", terms, status=200)
+
+    def _report(self) -> None:
+        """What was delivered, and what the provider took, as far as they say."""
+        rows = (f"{ACCOUNT},smaller-than-asked,0,succeeded,3840,2160", f"{ACCOUNT},partly-failed,0,failed,,")
+        rows += (f"{ACCOUNT},unmeasured,0,succeeded,1024,1024", f"{OTHER},nobody-knows,0,succeeded,1024,1024")
+        manifest = "\n".join(("account_id,request_id,index,status,width,height", *rows))
+        self.send(f"/v1/reconciliations?reconciliation_id={DELIVERED}", manifest, "text/csv")
+        self.send("/v1/provider-reports", "\n".join(map(json.dumps, provider_pages())), "application/x-ndjson")
+
+    def send(self, path: str, content: str, kind: str) -> None:
+        headers = {"Authorization": f"Bearer {self.keys['finance']}", "Content-Type": kind}
+        answer = httpx.post(f"{self.url}{path}", content=content, headers=headers)
+        assert answer.status_code == 201, answer.text
 
     def _sign_in(self, key: str) -> str:
         headers = {"Origin": self.url, "Sec-Fetch-Site": "same-origin"}
@@ -101,6 +117,25 @@ class Place:
     def settle(self, account_id: str, request_id: str, *outputs: Any) -> Any:
         path = f"/v1/accounts/{account_id}/charges/{request_id}/settle"
         return self.call("POST", path, {"outputs": outputs}, status=200)
+
+
+def provider_pages() -> list[dict[str, Any]]:
+    """A page of usage and one of costs, of yesterday: another count of images, and a line that nobody knows."""
+    start = int(ago(days=1).replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
+    images = {"object": "organization.usage.images.result", "images": 99, "num_model_requests": 9}
+    costs = [
+        {"object": "organization.costs.result", "amount": {"value": value, "currency": "usd"}, "line_item": line}
+        for value, line in ((1.5, "gpt-image-2, image output"), (0.25, f"gpt-5 {SCRIPT}"))
+    ]
+    return [
+        {
+            "object": "page",
+            "data": [{"object": "bucket", "start_time": start, "end_time": start + 86_400, "results": results}],
+            "has_more": False,
+            "next_page": None,
+        }
+        for results in ([{**images, "model": "gpt-image-2", "size": "1024x1024"}], costs)
+    ]
 
 
 def live(api: Api) -> None:

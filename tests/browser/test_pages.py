@@ -13,20 +13,21 @@ from playwright.sync_api import Page as Window
 from playwright.sync_api import expect
 
 from billing.dashboard.language import CATALOGS
-from billing.dashboard.menu import ACCOUNT_PAGES, HOUSE_PAGES, Page
+from billing.dashboard.menu import ACCOUNT_PAGES, BOOKS_PAGES, HOUSE_PAGES, Page
 
 from .axe import findings
 from .history import ago
-from .place import ACCOUNT, OTHER, Place
+from .place import ACCOUNT, DELIVERED, OTHER, Place
 from .visitor import Visitor, texts
 
 Visit = Callable[..., Visitor]
-each_page = pytest.mark.parametrize("page", [*ACCOUNT_PAGES, *HOUSE_PAGES], ids=lambda page: page.name)
+each_page = pytest.mark.parametrize("page", [*ACCOUNT_PAGES, *HOUSE_PAGES, *BOOKS_PAGES], ids=lambda page: page.name)
 
 
 def address(page: Page) -> str:
     """With an account that has a bit of everything; of charges only the latest."""
-    path = page.path.format(account_id=ACCOUNT, request_id="partly-failed", month=f"{ago(days=5):%Y-%m}")
+    ids = {"account_id": ACCOUNT, "request_id": "partly-failed", "reconciliation_id": DELIVERED}
+    path = page.path.format(**ids, month=f"{ago(days=5):%Y-%m}")
     return f"{path}?from={ago(days=1):%Y-%m-%d}" if page.name == "charges" else path
 
 

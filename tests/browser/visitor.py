@@ -93,13 +93,14 @@ class Visitor:
 
 
 def texts(page: Page) -> Iterator[str]:
-    """Each piece of text that is there, for eyes or for screen readers, but for ids and words of the API (`code`)."""
+    """Each piece of text that is there, for eyes or for screen readers, but for ids and words of the API (`code`),
+    and sentences of it that say in which language they are."""
     found: list[str] = page.evaluate(
         """() => {
           const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
           const found = [document.title];
           while (walker.nextNode()) {
-            if (!walker.currentNode.parentElement.closest("code")) found.push(walker.currentNode.textContent);
+            if (!walker.currentNode.parentElement.closest("code, main [lang]")) found.push(walker.currentNode.textContent);
           }
           for (const name of ["title", "aria-label", "placeholder", "alt"])
             for (const node of document.querySelectorAll(`[${name}]`)) found.push(node.getAttribute(name));

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from billing.dashboard.assets import BASE, DIRECTORY, FILES
-from billing.dashboard.menu import ACCOUNT_PAGES, HOUSE_PAGES
+from billing.dashboard.menu import ACCOUNT_PAGES, BOOKS_PAGES, HOUSE_PAGES
 
 from .browser import Browser
 from .test_pages import check_headers
@@ -52,7 +52,7 @@ def test_nothing_else_is_served(browser: Browser, name: str) -> None:
 
 
 def test_every_page_has_its_script_and_its_texts() -> None:
-    for page in (*ACCOUNT_PAGES, *HOUSE_PAGES):
+    for page in (*ACCOUNT_PAGES, *HOUSE_PAGES, *BOOKS_PAGES):
         assert f"pages/{page.name}.js" in FILES
         for catalog in CATALOGS.values():
             assert {f"{page.name}.title", f"{page.name}.lead"} <= set(catalog)

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pytest
 
 from billing.dashboard.assets import BASE, FILES
-from billing.dashboard.menu import ACCOUNT_PAGES, HOUSE_PAGES, Page
+from billing.dashboard.menu import ACCOUNT_PAGES, BOOKS_PAGES, HOUSE_PAGES, Page
 from tests.api.service import Answer, Api
 
 from .browser import Browser, Document
 
 Visitor = Callable[[str, str], Browser]
 ROLES = ("admin", "finance", "gateway", "account")
-PAGES = (*ACCOUNT_PAGES, *HOUSE_PAGES)
+PAGES = (*ACCOUNT_PAGES, *HOUSE_PAGES, *BOOKS_PAGES)
 each_role = pytest.mark.parametrize("role", ROLES)
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 each_language = pytest.mark.parametrize("language", ["en", "es"])
@@ -37,7 +37,7 @@ def signed_in(api: Api, account_id: str) -> Callable[[str], Browser]:
 
 
 def path_of(page: Page, account_id: str, request_id: str = "request-1") -> str:
-    return page.path.format(account_id=account_id, request_id=request_id, month="2026-01")
+    return page.path.format(account_id=account_id, request_id=request_id, month="2026-01", reconciliation_id="r")
 
 
 def check_headers(answer: Answer) -> None:

@@ -10,7 +10,7 @@ from billing.core.charges import Status
 from billing.core.ledger import ROUTES, WALLET
 from billing.core.recharging import AT_LIMIT, NO_CARD
 from billing.core.till import Via
-from billing.dashboard.menu import ACCOUNT_PAGES, HOUSE_PAGES
+from billing.dashboard.menu import ACCOUNT_PAGES, BOOKS_PAGES, HOUSE_PAGES
 from billing.store.usage import DIMENSIONS
 
 from .test_assets import CATALOGS, MODULES
@@ -60,6 +60,6 @@ def test_scripts_know_the_kinds_and_states_that_there_are() -> None:
 
 def test_no_page_is_unfinished() -> None:
     assert "state.unfinished" not in CATALOGS["en"]
-    for page in (*ACCOUNT_PAGES, *HOUSE_PAGES):
+    for page in (*ACCOUNT_PAGES, *HOUSE_PAGES, *BOOKS_PAGES):
         assert f"pages/{page.name}.js" in MODULES
         assert "state.unfinished" not in ASSETS[f"pages/{page.name}.js"].decode()

@@ -3,6 +3,7 @@
 import { t } from "./texts.js";
 
 const WAIT_MS = 20_000;
+const UPLOAD_MS = 600_000;
 
 // What the API refused, or that it could not be reached (status 0). `code` and the facts are those of the problem.
 export class Problem extends Error {
@@ -15,15 +16,21 @@ export class Problem extends Error {
 }
 
 // get(accountPath("charges"), { status: "settled", cursor: null }) leaves out what is null or empty.
-export function get(path, query = {}, options = {}) {
+export const get = (path, query = {}, options = {}) => call("GET", address(path, query), undefined, options);
+
+// The address with its query, for links to what the API lets a browser download.
+export function address(path, query = {}) {
   const wanted = Object.entries(query).flatMap(([name, value]) =>
     (Array.isArray(value) ? value : [value])
       .filter((one) => one !== null && one !== undefined && one !== "")
       .map((one) => [name, one]),
   );
   const text = new URLSearchParams(wanted).toString();
-  return call("GET", text ? `${path}?${text}` : path, undefined, options);
+  return text ? `${path}?${text}` : path;
 }
+
+// A file as it is, of a type that the API reads. Long ones take long.
+export const upload = (path, query, file, type) => call("POST", address(path, query), file, { type, wait: UPLOAD_MS });
 
 export const post = (path, body = {}, options = {}) => call("POST", path, body, options);
 export const put = (path, body = {}, options = {}) => call("PUT", path, body, options);
@@ -50,17 +57,17 @@ export async function getOr(otherwise, path, query = {}, options = {}) {
   }
 }
 
-async function call(method, path, body, { signal } = {}) {
+async function call(method, path, body, { signal, type = "application/json", wait = WAIT_MS } = {}) {
   const headers = { Accept: "application/json" };
   if (method !== "GET") headers["X-Billing-Dashboard"] = "1";
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  const limit = AbortSignal.timeout(WAIT_MS);
+  if (body !== undefined) headers["Content-Type"] = type;
+  const limit = AbortSignal.timeout(wait);
   let response, text;
   try {
     response = await fetch(path, {
       method,
       headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined || body instanceof Blob ? body : JSON.stringify(body),
       credentials: "same-origin",
       cache: "no-store",
       signal: signal ? AbortSignal.any([signal, limit]) : limit,

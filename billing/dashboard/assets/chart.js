@@ -8,12 +8,15 @@ import uPlot from "./vendor/uPlot.esm.js";
 const HEIGHT = 280;
 const STEPS = [1, 2, 3, 4, 6, 7, 12, 14, 24, 28, 48, 56, 96, 112, 192, 384];
 const ROUND = Array.from({ length: 16 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
+const CENTS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
+const fine = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 2 });
 const compact = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
 
 const property = (one, place) => (one.rest ? "--chart-other" : `--chart-${(place % 10) + 1}`);
 
-// periods: [{ short, long }]; series: [{ label, values: [number], rest }]; says(place) is the text of one period.
-export function chart({ label, periods, series, says }) {
+// periods: [{ short, long }]; series: [{ label, values: [number], rest }]; says(place) is the text of one period. Counts
+// unless `fractions`, as money has them.
+export function chart({ label, periods, series, says, fractions = false }) {
   const readout = el("p", { class: "readout", "aria-live": "polite" });
   const canvas = el("div", { class: "canvas", role: "img", "aria-label": label });
   const node = el("div", { class: "chart", tabindex: "0", role: "group", "aria-label": label }, readout, canvas);
@@ -29,7 +32,7 @@ export function chart({ label, periods, series, says }) {
     const width = canvas.clientWidth;
     if (!width) return;
     plot?.destroy();
-    plot = new uPlot(options({ width, periods, series, show }), stacked(periods, series), canvas);
+    plot = new uPlot(options({ width, periods, series, show, fractions }), stacked(periods, series), canvas);
   }
 
   function move(event) {
@@ -67,7 +70,7 @@ function stacked(periods, series) {
   return [periods.map((_, at) => at), ...sums.reverse()];
 }
 
-function options({ width, periods, series, show }) {
+function options({ width, periods, series, show, fractions }) {
   const [text, line] = [colour("--muted"), colour("--line")];
   const bars = uPlot.paths.bars({ size: [0.72, 48] });
   return {
@@ -78,7 +81,7 @@ function options({ width, periods, series, show }) {
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false, setScale: false } },
     scales: {
       x: { time: false, range: [-0.6, periods.length - 0.4] },
-      y: { range: (_, low, high) => [Math.min(0, low) * 1.08, Math.max(1, high) * 1.06] },
+      y: { range: (_, low, high) => [Math.min(0, low) * 1.08, Math.max(fractions ? 0.01 : 1, high) * 1.06] },
     },
     axes: [
       {
@@ -86,8 +89,8 @@ function options({ width, periods, series, show }) {
         values: (_, places) => places.map((at) => periods[at]?.short ?? ""),
       },
       {
-        stroke: text, incrs: ROUND, grid: { stroke: line, width: 1 }, ticks: { show: false },
-        values: (_, values) => values.map((value) => compact.format(value)),
+        stroke: text, incrs: fractions ? [...CENTS, ...ROUND] : ROUND, grid: { stroke: line, width: 1 }, ticks: { show: false },
+        values: (_, values) => values.map((value) => (fractions ? fine : compact).format(value)),
         size: (_, values) => 14 + 8 * Math.max(2, ...(values ?? []).map((value) => value.length)),
       },
     ],

@@ -6,7 +6,7 @@ import { pagePath } from "./page.js";
 import { code, link } from "./parts.js";
 import { t, word } from "./texts.js";
 
-export const KINDS = ["grant", "settle", "refund", "expire", "revoke", "restore"];
+export const KINDS = ["grant", "settle", "refund", "supplement", "reduction", "expire", "revoke", "restore"];
 
 // What it did to the balance, signed.
 export const change = (transfer) => (transfer.credit === "wallet" ? transfer.amount : -transfer.amount);
@@ -16,8 +16,9 @@ export const kind = (transfer) => word("transfer", transfer.kind);
 // What it belongs to: the charge, and the grant that was drawn on or filled.
 export function belongs(transfer) {
   const { request_id: request, grant_id: grant, refund_id: refund, amount, kind: what } = transfer;
-  const drawn = grant ? t(what === "refund" ? "ledger.to_grant" : "ledger.grant", { id: grant })
-    : t(!Number(amount) ? "ledger.nothing" : what === "refund" ? "ledger.repaid" : "ledger.debt");
+  const back = ["refund", "reduction"].includes(what);
+  const drawn = grant ? t(back ? "ledger.to_grant" : "ledger.grant", { id: grant })
+    : t(!Number(amount) ? "ledger.nothing" : back ? "ledger.repaid" : "ledger.debt");
   const parts = [
     request && link(pagePath("charges", request), code(request)),
     refund && el("span", { class: "aside" }, t("ledger.refund", { id: refund })),
