@@ -581,22 +581,22 @@ async def test_corrections_and_what_they_draw_and_return(town):
     when = "2 March 2026 at {}:00:00 UTC".format
     assert (await town.why())[8:] == [
         "Posted balance: 20 → 6 credits.",
-        f"Correction c1 on {when(12)}: 53 credits more, by what was really delivered. Reason given: “measured”.",
+        f"Correction c1 on {when(12)}: 53 credits more, by what was really delivered. Reason given: “measured”. "
+        "Posted balance: 6 → −47 credits.",
         "Output 0 measures 2048×2048: its long edge is 2048 px. Tier 2K goes up to 2048 px: 0 px below its limit, "
         "512 px above tier 1K (up to 1536 px). It cost 14 credits and costs 67 since.",
         "Journal row 3: 6 credits from grant bought (purchase, priority 50, never expires). "
         "No other grant had credits left to draw on.",
         "Journal row 4: 47 credits that no grant covered, owed by the account.",
-        "Posted balance: 6 → −47 credits.",
         f"On {when(13)}, grant more (promotion) paid 40 credits of the debt of row 4 (journal row 5). "
         "Left to pay: 7 credits.",
-        f"Correction c2 on {when(13)}: 67 credits less, by what was really delivered. Reason given: “never stored”.",
+        f"Correction c2 on {when(13)}: 67 credits less, by what was really delivered. Reason given: “never stored”. "
+        "Posted balance: −7 → 60 credits.",
         "Output 0 was not delivered. It cost 67 credits and costs 0 since.",
         "Journal row 6: 7 credits less debt, which no grant had paid.",
         "Journal row 7: 40 credits back to grant more.",
         "Journal row 8: 6 credits back to grant bought.",
         "Journal row 9: 14 credits back to grant bought.",
-        "Posted balance: −7 → 60 credits.",
         "14 billed − 14 by corrections = 0 credits.",
     ]
 
@@ -606,13 +606,12 @@ async def test_a_correction_that_changes_nothing_in_all(town):
     await town(Authorize, "r", MODEL, n=2, quality="high", outputs=(image(0), failed(1)))
     await town(Correct, "c1", "r", (failed(0), image(1, None, None)), "indexes were mixed up", "finance")
     await town(Refund, "r", "f1", "blurred", credits=4)
-    assert (await town.why())[-8:] == [
+    assert (await town.why())[-7:] == [
         "Correction c1 on 2 March 2026 at 12:00:00 UTC: the same in all, by what was really delivered. "
-        "Reason given: “indexes were mixed up”.",
+        "Reason given: “indexes were mixed up”. Posted balance: 986 → 986 credits.",
         "Output 0 was not delivered. It cost 14 credits and costs 0 since.",
         "Output 1 came back but was not measured: the quoted tier, 1K, applies. It cost 0 credits and costs 14 since.",
         "Journal row 3: nothing moves, 0 credits.",
-        "Posted balance: 986 → 986 credits.",
         "Refund f1 on 2 March 2026 at 12:00:00 UTC: 4 credits. Reason given: “blurred”. "
         "Posted balance: 986 → 990 credits.",
         "Journal row 4: 4 credits back to grant bought.",

@@ -28,7 +28,6 @@ ENGLISH = Language(
         "correction": "Correction",
         "corrected": "Output, corrected",
         "supplement": "Journal row",
-        "corrected_balance": "Balance",
         "net": "In all",
     },
     phrases={

@@ -174,14 +174,13 @@ def _correction(c: Charge, prices: ModelPrices, k: CorrectionRow, found: Evidenc
         "last_seq": k.last_seq,
     }
     says: Phrase = "correction_up" if k.credits > 0 else "correction_down" if k.credits < 0 else "correction_even"
-    yield Step("correction", (says,), facts)
+    yield Step("correction", (says, "balance"), facts | _balance(transfers))
     for one in k.outputs:
         yield _delivered(c, prices, one)
     if k.credits < 0:
         yield from _returned(transfers, k.returns, found)
     else:
         yield from _drawn("supplement", transfers, found.grants)
-    yield Step("corrected_balance", ("balance",), _balance(transfers))
 
 
 def _delivered(c: Charge, prices: ModelPrices, one: Delivered) -> Step:

@@ -28,7 +28,6 @@ SPANISH = Language(
         "correction": "Corrección",
         "corrected": "Imagen corregida",
         "supplement": "Asiento",
-        "corrected_balance": "Saldo",
         "net": "Total",
     },
     phrases={

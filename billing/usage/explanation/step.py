@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 Kind = Literal[
     "asked", "read", "quoted", "authorized", "open", "voided", "expired", "output", "billed", "transfer", "balance",
-    "debt_paid", "debt", "refund", "returned", "correction", "corrected", "supplement", "corrected_balance", "net",
+    "debt_paid", "debt", "refund", "returned", "correction", "corrected", "supplement", "net",
 ]  # fmt: skip
 # Every sentence there is. Each language has a template for each, filled from the step's facts.
 Phrase = Literal[
