@@ -21,15 +21,16 @@ _CORRECTED: Final = (
 # Of a size only its tier counts, and of that only the long edge: outputs between the same two edges of the candidate's
 # tiers cost the same under it, and any of them stands for all.
 _ALIKE: Final = f"""
+    WITH e AS MATERIALIZED (SELECT model, edges::integer[] FROM unnest($3::text[], $4::text[]) e(model, edges))
     SELECT c.account_id, c.model, c.size, c.quality, c.overage, c.billed_quality, o.size_tier,
         max(greatest(o.width, o.height)) AS edge, 'unrequested' = ANY(o.flags) AS unrequested,
         count(*) AS images, sum(o.credits + o.corrected_credits) AS credits
     FROM charge c JOIN output o ON o.account_id = c.account_id AND o.request_id = c.request_id
-    LEFT JOIN unnest($3::text[], $4::text[]) e(model, edges) ON e.model = c.model
+    LEFT JOIN e ON e.model = c.model
     WHERE {_SETTLED} AND o.status = 'succeeded' AND NOT {_CORRECTED}
     GROUP BY c.account_id, c.model, c.size, c.quality, c.overage, c.billed_quality, o.size_tier,
         'unrequested' = ANY(o.flags), o.width IS NULL OR o.height IS NULL,
-        width_bucket(greatest(o.width, o.height) - 1, e.edges::integer[])
+        width_bucket(greatest(o.width, o.height) - 1, e.edges)
     ORDER BY c.account_id"""
 _CHARGES: Final = f"SELECT {rows.CHARGE} FROM charge c WHERE {_SETTLED} AND {_CORRECTED} ORDER BY c.account_id"
 _OUTPUTS: Final = f"""
@@ -72,6 +73,8 @@ class Settled:
 
     async def alike(self, edges: Mapping[str, Sequence[int]]) -> AsyncIterator[Alike]:
         """Outputs that succeeded, but for corrected charges; by customer. `edges` are those of each model's tiers."""
+        # There may be millions, and the planner expects few rows of a join by two columns: it would loop over all of them.
+        await self._connection.execute("SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '128MB'")
         texts = ["{" + ",".join(map(str, each)) + "}" for each in edges.values()]
         cursor = await self._connection.cursor(_ALIKE, *self._range, list(edges), texts)
         while found := await cursor.fetch(_ROWS_AT_ONCE):
@@ -80,6 +83,9 @@ class Settled:
 
     async def corrected(self) -> AsyncIterator[tuple[Charge, list[Output]]]:
         """Charges whose bill was corrected, with their outputs as they were really delivered; by customer."""
+        await self._connection.execute(
+            "SET LOCAL enable_nestloop = on"
+        )  # theirs are looked up, a few hundred at a time
         cursor = await self._connection.cursor(_CHARGES, *self._range)
         while found := await cursor.fetch(_CHARGES_AT_ONCE):
             charges = [rows.charge(row) for row in found]
@@ -101,7 +107,5 @@ class Settled:
 async def settled_between(engine: AsyncEngine, start: datetime, end: datetime) -> AsyncIterator[Settled]:
     """What was settled from `start` to before `end`."""
     async with snapshot(engine) as connection:
-        # There may be millions: whole tables are joined, and sorted on disk where they must be.
-        await connection.execute("SET LOCAL work_mem = '128MB'")
         now: Any = await connection.fetchval("SELECT clock_timestamp()")
         yield Settled(connection, start, end, now)
