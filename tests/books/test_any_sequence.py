@@ -23,6 +23,7 @@ from billing.core.commands import (
     IssueGrant,
     Lapse,
     OpenAccount,
+    Recognise,
     Refund,
     Settle,
     Void,
@@ -152,6 +153,9 @@ class Walk:
     def _lapse(self) -> list[Command]:
         return [Lapse("acme")]
 
+    def _recognise(self) -> list[Command]:
+        return [Recognise("acme")]
+
     def _returned(self) -> tuple[str, int, str]:
         topup, pack = self._dice.choice(self._topups[-6:])
         price = pack.price_micros
@@ -164,8 +168,9 @@ class Walk:
 
     _HAPPENINGS: tuple[Callable[["Walk"], list[Command]], ...] = (
         _buy, _charge, _end_charge, _refund, _correct, _give, _card_refund, _card_refund_fails, _dispute, _close_dispute, _lapse,
+        _recognise,
     )  # fmt: skip
-    _WEIGHTS = (5, 10, 4, 5, 6, 2, 8, 4, 4, 4, 1)
+    _WEIGHTS = (5, 10, 4, 5, 6, 2, 8, 4, 4, 4, 1, 6)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -182,11 +187,7 @@ async def _walk(dsn: str, books: PriceBooks, walk: Walk) -> None:
         async with Posting(dsn, lambda: books) as posting:
             await posting.post(OpenAccount("acme", credit_limit=20))
             for step in range(STEPS):
-                commands = walk.batch()
-                await owner.execute("UPDATE clock.reading SET at = $1", walk.now)
-                for command, result in zip(commands, await posting.post_many(commands), strict=True):
-                    assert not isinstance(result, Exception) or isinstance(result, Refusal), (command, result)
-                    done.append(f"{step} {walk.now} {command} {result if isinstance(result, Refusal) else ''}")
+                done += await take_step(owner, posting, walk, step)
                 if step % 20 == 19:
                     await _pay_out(owner, posting, f"po-{step}")
                 report = await verify(dsn)
@@ -194,6 +195,17 @@ async def _walk(dsn: str, books: PriceBooks, walk: Walk) -> None:
                 assert not wrong, "\n".join([*map(str, wrong), *done])
     finally:
         await owner.close()
+
+
+async def take_step(owner: asyncpg.Connection, posting: Posting, walk: Walk, step: int) -> list[str]:
+    """Has the next batch happen, and tells what that was."""
+    commands = walk.batch()
+    await owner.execute("UPDATE clock.reading SET at = $1", walk.now)
+    done = []
+    for command, result in zip(commands, await posting.post_many(commands), strict=True):
+        assert not isinstance(result, Exception) or isinstance(result, Refusal), (command, result)
+        done.append(f"{step} {walk.now} {command} {result if isinstance(result, Refusal) else ''}")
+    return done
 
 
 async def _pay_out(owner: asyncpg.Connection, posting: Posting, payout: str) -> None:
