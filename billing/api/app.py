@@ -33,7 +33,7 @@ from billing.api import (
     webhook_endpoints,
 )
 from billing.api.auth import Allow
-from billing.api.finance import margins, payouts, periods, revenue, trial_balance
+from billing.api.finance import exports, margins, payouts, periods, revenue, trial_balance
 from billing.api.front import Front, Requests
 from billing.api.models.common import Problem
 from billing.api.service import running
@@ -116,6 +116,7 @@ def create_app(settings: Settings | None = None, dsn: str | None = None) -> Fast
         revenue,
         trial_balance,
         periods,
+        exports,
         payouts,
         provider_reports,
         margins,

@@ -13,6 +13,7 @@ import uvloop
 from billing.cli import keys, packs, prices, provider, stripe_events
 from billing.cli.demo import service
 from billing.cli.explain import explain
+from billing.cli.export import export
 from billing.cli.payouts import show_payouts
 from billing.cli.periods import close_period, reopen_period, show_periods
 from billing.cli.recognition import recognise_revenue
@@ -41,6 +42,7 @@ app.add_typer(stripe_events.app, name="stripe")
 app.add_typer(provider.app, name="provider")
 app.command()(explain)
 app.command()(verify_statement)
+app.command("export")(export)
 app.command("reconcile")(reconcile_manifest)
 app.command("recognise")(recognise_revenue)
 app.command("close")(close_period)

@@ -1,0 +1,122 @@
+"""What is asked for: a report, a format, which part of the books; and what reports and formats there are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from billing.core.months import Month
+from billing.core.refusals import Invalid
+from billing.core.text import identifier
+from billing.store.exports.costs import COLUMNS as COSTS
+from billing.store.exports.journal import COLUMNS as JOURNAL
+from billing.store.exports.slices import Scope
+from billing.store.exports.usage import COLUMNS as USAGE
+
+
+class Form(NamedTuple):
+    """How a file of one format is named and sent; one that is not `resumable` is always written from its beginning."""
+
+    extension: str
+    media_type: str
+    resumable: bool = False
+
+
+FORMS: Final = {
+    "csv": Form("csv", "text/csv; charset=utf-8; header=present", resumable=True),
+    "jsonl": Form("jsonl", "application/x-ndjson", resumable=True),
+    "parquet": Form("parquet", "application/vnd.apache.parquet"),
+    "beancount": Form("beancount", "text/plain; charset=utf-8", resumable=True),
+    "hledger": Form("journal", "text/plain; charset=utf-8", resumable=True),
+    "quickbooks": Form("csv", "text/csv; charset=utf-8; header=present"),
+    "xero": Form("csv", "text/csv; charset=utf-8; header=present"),
+    "xlsx": Form("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+}
+_TABLE: Final = ("csv", "jsonl", "parquet")
+REPORTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "journal": (*_TABLE, "beancount", "hledger", "quickbooks", "xero"),
+    "usage": _TABLE,
+    "costs": _TABLE,
+    "workbook": ("xlsx",),
+}
+COLUMNS: Final = {"journal": JOURNAL, "usage": USAGE, "costs": COSTS}
+ACCOUNTING: Final = ("quickbooks", "xero")
+LEDGERS: Final = ("beancount", "hledger")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One export. `accounts` maps ledger accounts to those of another program, where the format needs it.
+
+    `start` and `end` bound the time that a row is accounted for; a month's is `period`.
+    """
+
+    report: str
+    format: str
+    start: datetime | None = None
+    end: datetime | None = None
+    account_id: str | None = None
+    period: str | None = None
+    per_account: bool = False
+    book: str = "money"
+    currency: str | None = None
+    accounts: Mapping[str, "Named"] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        report: str,
+        format: str,
+        *,
+        period: str | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        account_id: str | None = None,
+        per_account: bool = False,
+        book: str = "money",
+        currency: str | None = None,
+        accounts: Mapping[str, "Named"] | None = None,
+    ) -> "Asked":
+        """A question that can be answered. Raises Invalid."""
+        if report not in REPORTS:
+            raise Invalid.of("report", f"must be one of {', '.join(REPORTS)}")
+        if format not in REPORTS[report]:
+            raise Invalid.of("format", f"of {report} must be one of {', '.join(REPORTS[report])}")
+        if period is not None:
+            if start is not None or end is not None:
+                raise Invalid.of("period", "cannot be combined with a start or an end")
+            month = Month.of(period)
+            start, end = month.starts_at, month.ends_at
+        if start is not None and end is not None and start >= end:
+            raise Invalid.of("end", "must be later than start")
+        if account_id is not None:
+            identifier(account_id, "account_id")
+        if per_account and format not in LEDGERS:
+            raise Invalid.of("per_account", f"is for {' and '.join(LEDGERS)}")
+        if book not in ("money", "wallet"):
+            raise Invalid.of("book", "must be money or wallet")
+        if (book != "money" or currency is not None) and format not in ACCOUNTING:
+            raise Invalid.of("book" if currency is None else "currency", f"is for {' and '.join(ACCOUNTING)}")
+        if format in ACCOUNTING and not accounts:
+            raise Invalid.of("map", f"{format} needs to know its own accounts: see `billing export --example-map`")
+        return cls(report, format, start, end, account_id, period, per_account, book, currency, accounts or {})
+
+    @property
+    def form(self) -> Form:
+        return FORMS[self.format]
+
+    def scope(self, as_of: datetime) -> Scope:
+        return Scope(as_of, self.start, self.end, self.account_id)
+
+    @property
+    def file_name(self) -> str:
+        when = self.period or "-".join(f"{at:%Y%m%d}" for at in (self.start, self.end) if at is not None)
+        kind = "" if self.format in (*_TABLE, "xlsx") else f"-{self.format}"
+        return "-".join(filter(None, (self.report, when))) + f"{kind}.{self.form.extension}"
+
+
+class Named(NamedTuple):
+    """A ledger account in another program: its name or code there, and for Xero the tax rate of its lines."""
+
+    account: str
+    tax_rate: str = ""

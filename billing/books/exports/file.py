@@ -1,0 +1,200 @@
+"""Files: an export appears under its name when it is whole; one that was interrupted is continued, or begun anew.
+
+Until then it is `FILE.part`, and `FILE.part.json` says how far that is good: the question, the instant, the cursor, how
+many bytes and rows, and their digest. The same command goes on there. Text goes on at its last slice; Parquet, workbooks
+and what is summed up begin anew, as of the same instant. Either way the bytes are those of an export that was never
+interrupted. Beside the file stands `FILE.totals.json`: its control totals and its SHA-256.
+"""
+
+import asyncio
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from billing.books.exports.asked import ACCOUNTING, Asked
+from billing.books.exports.control import FORMAT, ControlTotals, OutOfControl, control_totals, moment
+from billing.books.exports.cursor import parsed
+from billing.books.exports.pieces import pieces
+from billing.core.refusals import Invalid, Refusal
+from billing.store.engine import Engine
+from billing.store.periods import draw_line
+
+_AHEAD = 2  # one slice is written while two are read: PostgreSQL makes the lines, and has the cores for it
+_BLOCK = 1 << 20
+Progress = Callable[[int, int], None]
+
+
+class Busy(ValueError):
+    """Another process is writing this very file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that is whole. `resumed_rows` of its rows were there from before."""
+
+    path: Path
+    totals: ControlTotals
+    bytes: int
+    sha256: str
+    resumed_rows: int
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "file": self.path.name,
+            "file_format": self.totals.asked.format,
+            "bytes": self.bytes,
+            "sha256": self.sha256,
+            **self.totals.document(),
+        }
+
+
+@dataclass(slots=True)
+class _State:
+    question: str
+    as_of: str
+    cursor: str | None = None
+    bytes: int = 0
+    rows: int = 0
+    sha256: str = ""
+
+
+async def write_file(
+    engine: Engine,
+    work: Engine,
+    asked: Asked,
+    path: Path,
+    *,
+    as_of: datetime | None = None,
+    progress: Progress | None = None,
+) -> Written:
+    """Writes the export to `path`, or what is missing of it. Nothing is there if the question cannot be answered.
+
+    `progress` is told rows so far and in all. Raises Invalid, AccountNotFound, Busy, OutOfControl, OSError.
+    """
+    tell = progress or _nobody
+    part, kept = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.part.json")
+    with _alone(part) as file:
+        state = _continued(file, kept, _question(asked, as_of))
+        if state is None:
+            state = _State(_question(asked, as_of), moment(await instant(work, as_of)) or "")
+        resumed = state.rows
+        try:
+            totals = await control_totals(engine, asked, datetime.fromisoformat(state.as_of))
+            digest = await _write(engine, file, kept, state, totals, tell)
+        except (OutOfControl, Refusal):  # there is no going on from here
+            part.unlink()
+            kept.unlink(missing_ok=True)
+            raise
+        os.fsync(file.fileno())
+        found = Written(path, totals, file.tell(), digest, resumed)
+        part.replace(path)
+        _put(path.with_name(f"{path.name}.totals.json"), found.document())
+        kept.unlink(missing_ok=True)
+        return found
+
+
+async def instant(work: Engine, as_of: datetime | None) -> datetime:
+    """The instant that an export shows: all that was posted by then is there to be read. Raises Invalid, Overloaded."""
+    now = await draw_line(work)
+    if as_of is not None and as_of > now:
+        raise Invalid.of("as_of", "lies in the future")
+    return as_of or now
+
+
+async def _write(
+    engine: Engine, file: BinaryIO, kept: Path, state: _State, totals: ControlTotals, tell: Progress
+) -> str:
+    """Everything from the state's cursor on; the digest of the whole file."""
+    asked = totals.asked
+    digest = hashlib.sha256()
+    file.seek(0)
+    while block := file.read(_BLOCK):
+        digest.update(block)
+    after = None if state.cursor is None else parsed(state.cursor, asked.report)
+
+    async def known() -> ControlTotals:
+        return totals
+
+    def write(content: bytes) -> None:
+        file.write(content)
+        digest.update(content)
+
+    _put(kept, asdict(state))
+    async for piece in pieces(engine, asked, totals.as_of, after=after, ahead=_AHEAD, totals=known):
+        await asyncio.to_thread(write, piece.content)
+        state.rows += piece.rows
+        tell(state.rows, totals.rows)
+        if piece.cursor is not None and asked.form.resumable:
+            file.flush()
+            state.cursor, state.bytes, state.sha256 = piece.cursor, file.tell(), digest.copy().hexdigest()
+            _put(kept, asdict(state))
+    file.flush()
+    if asked.format not in (*ACCOUNTING, "xlsx") and state.rows != totals.rows:
+        raise OutOfControl(f"{state.rows} rows were written and {totals.rows} counted")
+    return digest.hexdigest()
+
+
+def _continued(file: BinaryIO, kept: Path, question: str) -> _State | None:
+    """Where the file goes on, which is cut there; nothing where there is none, or it is not what it says."""
+    state = None
+    try:
+        found = _State(**json.loads(kept.read_bytes()))
+        if found.question == question and datetime.fromisoformat(found.as_of).tzinfo is not None:
+            state = found
+    except (OSError, ValueError, TypeError):
+        pass
+    if state is not None:
+        digest, left = hashlib.sha256(), state.bytes
+        file.seek(0)
+        while left and (block := file.read(min(_BLOCK, left))):
+            digest.update(block)
+            left -= len(block)
+        if left or (state.cursor is not None and digest.hexdigest() != state.sha256):
+            state = None
+        elif state.cursor is None:
+            state.bytes = state.rows = 0
+    file.truncate(0 if state is None else state.bytes)
+    file.seek(0)
+    return state
+
+
+def _question(asked: Asked, as_of: datetime | None) -> str:
+    """A digest of all that decides what stands in the file, but for the instant, unless it was given."""
+    asked_for = json.dumps([FORMAT, asdict(asked), moment(as_of)], default=str, sort_keys=True)
+    return hashlib.sha256(asked_for.encode()).hexdigest()
+
+
+@contextmanager
+def _alone(part: Path) -> Iterator[BinaryIO]:
+    """The file `part`, which nobody else writes meanwhile. Raises Busy."""
+    while True:
+        with part.open("a+b") as opened:
+            try:
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Busy(f"{part}: another export is writing it") from None
+            try:
+                if os.fstat(opened.fileno()).st_ino != part.stat().st_ino:
+                    continue  # it got its name while we waited
+            except FileNotFoundError:
+                continue
+            yield opened
+            return
+
+
+def _put(path: Path, document: dict[str, Any]) -> None:
+    """All of the document at once, or what was there before."""
+    beside = path.with_name(f"{path.name}.new")
+    beside.write_text(json.dumps(document, indent=2) + "\n")
+    beside.replace(path)
+
+
+def _nobody(done: int, total: int) -> None:
+    """Is told of progress where nobody asked."""

@@ -1,0 +1,142 @@
+"""Mapping files: which account of QuickBooks or Xero each of our ledger accounts is.
+
+As CSV `ledger_account,account,tax_rate`, the last column as one likes; as TOML or JSON a table of names, or of tables
+with `account` and `tax_rate`. `rounding` is where the cents go that rounding leaves over. A mistake is refused with
+the line in which it stands.
+"""
+
+import csv
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from billing.books.exports.asked import Named
+from billing.core.chart import CHART
+
+ROUNDING: Final = "rounding"
+EXAMPLE: Final = "".join(
+    f"{line}\n"
+    for line in (
+        "ledger_account,account,tax_rate",
+        "bank,1000,Tax Exempt",
+        "stripe_clearing,1010,Tax Exempt",
+        "disputed,1020,Tax Exempt",
+        "deferred_revenue,2100,Tax Exempt",
+        "revenue_usage,4000,Tax Exempt",
+        "revenue_breakage,4010,Tax Exempt",
+        "refunds,4900,Tax Exempt",
+        "processor_fees,6100,Tax Exempt",
+        "dispute_losses,6200,Tax Exempt",
+        "rounding,6900,Tax Exempt",
+    )
+)
+_KNOWN: Final = (*CHART, ROUNDING)
+_COLUMNS: Final = ("ledger_account", "account", "tax_rate")
+_LONGEST: Final = 200
+
+
+class MappingError(ValueError):
+    """What is wrong with a mapping file, and in which line."""
+
+
+def read_mapping(path: Path) -> dict[str, Named]:
+    """The mapping in a .csv, .toml or .json file. Raises MappingError, OSError."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise MappingError(f"{path}: line {line}: this is not UTF-8 text") from None
+    try:
+        return parse_mapping(text, path.suffix.lower().removeprefix("."))
+    except MappingError as error:
+        raise MappingError(f"{path}: {error}") from None
+
+
+def parse_mapping(text: str, form: str) -> dict[str, Named]:
+    """The mapping that `text` holds, as csv, toml or json. Raises MappingError."""
+    entries = {"csv": _csv, "toml": _toml, "json": _json}.get(form)
+    if entries is None:
+        raise MappingError("a mapping is a .csv, .toml or .json file")
+    found: dict[str, Named] = {}
+    for line, name, account, tax_rate in entries(text):
+        if name not in _KNOWN:
+            raise MappingError(f"line {line}: there is no ledger account {name!r}; there are {', '.join(_KNOWN)}")
+        if name in found:
+            raise MappingError(f"line {line}: {name} is mapped twice")
+        for what in (account, tax_rate):
+            if not _is_line(what):
+                raise MappingError(f"line {line}: {name}: accounts and tax rates are text of one line, quoted")
+        if not account.strip():
+            raise MappingError(f"line {line}: {name} is mapped to nothing")
+        found[name] = Named(account.strip(), tax_rate.strip())
+    if not found:
+        raise MappingError("line 1: nothing is mapped")
+    return found
+
+
+def _csv(text: str) -> Iterator[tuple[int, str, str, str]]:
+    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    try:
+        head = next(reader, [])
+        if tuple(head) not in (_COLUMNS, _COLUMNS[:2]):
+            raise MappingError(f"line 1: must be {','.join(_COLUMNS)}")
+        for row in reader:
+            if not row:
+                continue
+            if len(row) not in (2, 3) or len(row) > len(head):
+                raise MappingError(f"line {reader.line_num}: {len(head)} cells are expected and {len(row)} found")
+            yield reader.line_num, row[0].strip(), row[1], row[2] if len(row) > 2 else ""
+    except csv.Error as error:
+        raise MappingError(f"line {reader.line_num}: this is not CSV: {error}") from None
+
+
+def _toml(text: str) -> Iterator[tuple[int, str, Any, Any]]:
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise MappingError(f"this is not TOML: {error}") from None
+    return _entries(table, text, r'^\s*\[?\s*"?{}"?\s*[=\]]')
+
+
+def _json(text: str) -> Iterator[tuple[int, str, Any, Any]]:
+    def once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in found:
+                line = _line_of(text, '"{}"\\s*:', name, last=True)
+                raise MappingError(f"line {line}: {name} is mapped twice")
+            found[name] = value
+        return found
+
+    try:
+        table = json.loads(text, object_pairs_hook=once)
+    except json.JSONDecodeError as error:
+        raise MappingError(f"line {error.lineno}: this is not JSON: {error.msg}") from None
+    except RecursionError:
+        raise MappingError("line 1: this is nested too deeply") from None
+    if not isinstance(table, dict):
+        raise MappingError("line 1: must be an object")
+    return _entries(table, text, '"{}"\\s*:')
+
+
+def _entries(table: Mapping[str, Any], text: str, pattern: str) -> Iterator[tuple[int, str, Any, Any]]:
+    for name, value in table.items():
+        line = _line_of(text, pattern, name)
+        if isinstance(value, dict):
+            if unknown := [key for key in value if key not in _COLUMNS[1:]]:
+                raise MappingError(f"line {line}: {name}: there is no {unknown[0]!r}, only account and tax_rate")
+            yield line, name, value.get("account", ""), value.get("tax_rate", "")
+        else:
+            yield line, name, value, ""
+
+
+def _line_of(text: str, pattern: str, name: str, *, last: bool = False) -> int:
+    found = list(re.finditer(pattern.format(re.escape(name)), text, re.MULTILINE))
+    return text.count("\n", 0, found[-1 if last else 0].end()) + 1 if found else 1
+
+
+def _is_line(found: Any) -> bool:
+    return isinstance(found, str) and len(found) <= _LONGEST and found.isprintable()
