@@ -12,6 +12,7 @@ from billing.core.recharging import AT_LIMIT, NO_CARD
 from billing.core.till import Via
 from billing.dashboard.menu import ACCOUNT_PAGES, BOOKS_PAGES, HOUSE_PAGES
 from billing.store.usage import DIMENSIONS
+from billing.usage.explanation.step import Kind
 
 from .test_assets import CATALOGS, MODULES
 from .test_assets import FILES as ASSETS
@@ -25,6 +26,7 @@ WORDS = {
     "status": set(typing.get_args(Status)),
     "transfer": {kind for kind, (book, *_) in ROUTES.items() if book == WALLET},
     "event": values(StripeEventShown, "state"),
+    "step": set(typing.get_args(Kind)),
     "topup": values(TopupShown, "status"),
     "via": set(typing.get_args(Via)),
     "recharge": values(AutoRechargeShown, "status"),

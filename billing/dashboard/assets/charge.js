@@ -1,7 +1,7 @@
 // A charge as a row of a table: overview and charges show it alike.
 
 import { el } from "./dom.js";
-import { number } from "./format.js";
+import { number, signed } from "./format.js";
 import { badge, flags, link, moment } from "./parts.js";
 import { pagePathOf } from "./page.js";
 import { plural, t } from "./texts.js";
@@ -24,13 +24,19 @@ export function images(charge) {
   ];
 }
 
-// What it cost: the bill; what is held, while nothing is billed; what was refunded since.
+// What reconciliation added to a bill or to an output's price, or took off it.
+export const corrected = ({ corrected_credits: credits }) => (credits
+  ? el("span", { class: "aside" }, t("cost.corrected", { n: signed(credits) }))
+  : null);
+
+// What it cost: the bill; what is held, while nothing is billed; what was corrected and refunded since.
 export function cost(charge) {
   if (charge.status === "authorized") {
     return [el("span", { class: "muted" }, t("cost.held", { n: number(charge.held_credits) }))];
   }
   return [
     number(charge.settled_credits),
+    corrected(charge),
     charge.refunded_credits
       ? el("span", { class: "aside" }, t("cost.refunded", { n: number(charge.refunded_credits) }))
       : null,

@@ -1,7 +1,7 @@
 // One charge: what was asked, what came back, what it cost, and why.
 
 import { get, pages } from "../api.js";
-import { asked } from "../charge.js";
+import { asked, corrected } from "../charge.js";
 import { el } from "../dom.js";
 import { DASH, number, signed, size } from "../format.js";
 import { countdown, live, redraw } from "../live.js";
@@ -22,7 +22,7 @@ async function look() {
   const { balance, ...lasting } = charge;
   redraw(head, lasting, () => top(charge));
   redraw(outputs, charge.outputs.concat(charge.status), () => outputsOf(charge));
-  const mark = [charge.status, charge.settled_credits, charge.refunded_credits];
+  const mark = [charge.status, charge.settled_credits, charge.corrected_credits, charge.refunded_credits];
   if (why.dataset.mark === mark.join()) return;
   const [explained, returned] = await Promise.all([get(path("explain"), { lang: language }), all(path("refunds"))]);
   redraw(why, explained.steps, () => steps(explained.steps));
@@ -52,6 +52,7 @@ function top(charge) {
       [t("charge.billed_quality"), charge.billed_quality],
       [t("charge.operation"), `${word("operation", charge.operation)}, ${word("mode", charge.mode)}`],
       [t("charge.quoted"), t("charge.quoted_in", { credits: number(charge.quoted_credits), tier: charge.quoted_tier })],
+      charge.corrected_credits ? [t("charge.corrected"), signed(charge.corrected_credits)] : null,
       [t("charge.refunded"), number(charge.refunded_credits)],
       [t("charge.price_version"), number(charge.price_version)],
       [t("charge.when"), moment(charge.authorized_at)],
@@ -87,6 +88,7 @@ function outputsOf(charge) {
       { label: t("charge.flags"), cell: (output) => flags(output.flags) },
       { label: t("charge.credits"), kind: "number", cell: (output) => el("div", {},
         output.status === "failed" ? el("span", { class: "muted" }, t("output.not_charged")) : number(output.credits),
+        corrected(output),
         output.refunded_credits ? el("span", { class: "aside" }, t("cost.refunded", { n: number(output.refunded_credits) })) : null) },
     ],
   }).node;
