@@ -54,6 +54,7 @@ BOOKS_PAGES = (
     Page("reconciliation", "/reconciliations/{reconciliation_id}", HOUSE, under="reconciliations"),
     Page("margins", "/margins", HOUSE),
     Page("payouts", "/payouts", HOUSE),
+    Page("simulation", "/price-simulation", HOUSE),
 )
 
 
