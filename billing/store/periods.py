@@ -1,9 +1,10 @@
 """Periods: the UTC months of the books, which of them a transfer belongs to, and which are closed."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import asyncpg
@@ -31,6 +32,9 @@ _ALONE: Final = "SELECT pg_advisory_xact_lock(hashtextextended('closing', 0))"
 # Every batch locks accounts before it reads the clock. While this is held there is none: what read an earlier clock
 # has committed, and what comes later reads a later one.
 _NOBODY_POSTS: Final = "LOCK TABLE account IN EXCLUSIVE MODE"
+
+_LAST_POSTED: Final = "SELECT max(last_at) FROM account"
+_AHEAD: Final = timedelta(milliseconds=100)
 
 _CLOSING: Final = (
     "c.period, c.closed_at, c.ends_at, c.closed_by, c.totals, c.reopened_at, c.reopened_by, c.reopen_reason"
@@ -182,12 +186,22 @@ async def late_transfers(
 
 
 async def draw_line(work: AsyncEngine) -> datetime:
-    """An instant before which everything is known: whatever is posted from now on, is posted later."""
-    async with working(work) as connection:
-        await connection.execute(_PATIENCE)
-        await connection.execute(_NOBODY_POSTS)
-        moment: datetime = await connection.fetchval("SELECT clock_timestamp()")
-        return moment
+    """An instant before which everything is known: whatever is posted from now on, is posted later. Raises Overloaded."""
+    try:
+        async with working(work) as connection:
+            await connection.execute(_PATIENCE)
+            last: datetime | None = await connection.fetchval(_LAST_POSTED)
+            await connection.execute(_NOBODY_POSTS)
+            moment: datetime = await connection.fetchval("SELECT clock_timestamp()")
+            if last is None or last < moment:
+                return moment
+            # An account's rows are in order even where the clock was set back: the line lies after the last of them.
+            if last - moment > _AHEAD:
+                raise Overloaded()
+            await asyncio.sleep((last - moment).total_seconds())
+            return last
+    except asyncpg.LockNotAvailableError as error:
+        raise Overloaded() from error
 
 
 async def _standing(connection: asyncpg.Connection, month: Month) -> Closing | None:
