@@ -193,6 +193,11 @@ class ChargeCalls:
         """The refunds of a charge."""
         return Listing(path_of("accounts", account_id, "charges", request_id, "refunds"), {})
 
+    @listing
+    def corrections(self, account_id: str, request_id: str) -> Listing[dict[str, Any]]:
+        """What reconciliation has corrected of a charge's bill."""
+        return Listing(path_of("accounts", account_id, "charges", request_id, "corrections"), {})
+
     @call
     def batch(self, operations: Sequence[Mapping[str, Any]]) -> Flow[list[BatchResult]]:
         """Up to 5,000 operations, answered in order. Not atomic: one that is refused fails alone, so look

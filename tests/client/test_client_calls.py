@@ -225,8 +225,10 @@ def test_instants_are_written_in_utc() -> None:
 def test_a_list_without_pages_is_read_whole() -> None:
     async def scene(billing: BillingClient, server: ScriptedServer) -> None:
         assert [row["refund_id"] async for row in billing.refunds("acme", "r1")] == ["f1"]
+        assert [row["credits"] async for row in billing.corrections("acme", "r1")] == [-14]
+        assert server.requests[1].target.startswith("/v1/accounts/acme/charges/r1/corrections")
 
-    play([Reply(200, {"data": [{"refund_id": "f1"}]})], scene)
+    play([Reply(200, {"data": [{"refund_id": "f1"}]}), Reply(200, {"data": [{"credits": -14}]})], scene)
 
 
 def test_usage_is_read_page_after_page() -> None:

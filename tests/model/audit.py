@@ -12,14 +12,23 @@ from itertools import pairwise
 from types import SimpleNamespace
 
 TABLES = (
-    "transfer", "grant", "charge", "output", "hold", "debt", "fill", "refund", "account_change", "topup", "card_refund",
+    "transfer", "grant", "charge", "output", "hold", "debt", "fill", "refund", "correction", "account_change", "topup", "card_refund",
     "dispute", "stripe_transaction", "usage_bucket", "usage_day",
 )  # fmt: skip
-ORDERS = {"transfer": "book, seq", "output": "request_id, index", "grant": "seq", "debt": "seq", "refund": "first_seq"}
+ORDERS = {
+    "transfer": "book, seq",
+    "output": "request_id, index",
+    "grant": "seq",
+    "debt": "seq",
+    "refund": "first_seq",
+    "correction": "first_seq",
+}
 ROUTES = {
     "grant": ("wallet", "issued", "wallet"),
     "settle": ("wallet", "wallet", "consumed"),
     "refund": ("wallet", "consumed", "wallet"),
+    "supplement": ("wallet", "wallet", "consumed"),
+    "reduction": ("wallet", "consumed", "wallet"),
     "expire": ("wallet", "wallet", "expired"),
     "revoke": ("wallet", "wallet", "revoked"),
     "restore": ("wallet", "revoked", "wallet"),
@@ -96,6 +105,10 @@ def _check(rows):
     originals = [grant for grant in rows.grant if grant["origin_grant_id"] is None]
     assert flow["grant"] == sum(grant["granted"] for grant in originals)
     assert flow["settle"] == sum(charge["settled_credits"] for charge in rows.charge)
+    corrections = [row["credits"] for row in rows.correction]
+    assert (flow["supplement"], flow["reduction"]) == (
+        sum(credits for credits in corrections if credits > 0), -sum(credits for credits in corrections if credits < 0)
+    )  # fmt: skip
     assert flow["refund"] == sum(refund["credits"] for refund in rows.refund)
     assert flow["expire"] == sum(grant["expired"] for grant in rows.grant)
     assert flow["revoke"] - flow["restore"] == sum(grant["clawed"] for grant in rows.grant)
@@ -131,7 +144,7 @@ def _check(rows):
 
 
 def _check_usage(rows):
-    """I11: what is counted, by the quarter of an hour and by the day, is what was billed less what was refunded."""
+    """I11: what is counted, by the quarter of an hour and by the day, is what was billed and corrected, less what was refunded."""
     charges = {charge["request_id"]: charge for charge in rows.charge}
     outputs = {(output["request_id"], output["index"]): output for output in rows.output}
     quarters, days = defaultdict(lambda: [0, 0, 0, 0]), defaultdict(lambda: [0, 0, 0, 0])
@@ -150,9 +163,24 @@ def _check_usage(rows):
         delivered = output["status"] == "succeeded"
         at = charges[output["request_id"]]["resolved_at"]
         count(output, at, output["index"] == 0, delivered, not delivered, output["credits"])
-    for refund in rows.refund:
-        for index, credits in json.loads(refund["outputs"]):
-            count(outputs[refund["request_id"], index], refund["created_at"], 0, 0, 0, -credits)
+    # In the journal's order: an output counts where it stood before, and from a correction on where it was found to be.
+    standing = {key: dict(output) for key, output in outputs.items()}
+    costs = {key: output["credits"] for key, output in outputs.items()}
+    for row in sorted([*rows.refund, *rows.correction], key=lambda row: row["first_seq"]):
+        for index, *more in json.loads(row["outputs"]):
+            key, at = (row["request_id"], index), row["created_at"]
+            if "refund_id" in row:
+                count(standing[key], at, 0, 0, 0, -more[0])
+                continue
+            status, _, _, tier, before, after, *stood = more
+            assert stood == [standing[key]["status"], standing[key]["size_tier"]]
+            assert before == costs[key]
+            for sign, credits in ((-1, before), (1, after)):
+                delivered = standing[key]["status"] == "succeeded"
+                count(standing[key], at, 0, sign * delivered, sign * (not delivered), sign * credits)
+                standing[key] |= {"status": status, "size_tier": tier}
+            costs[key] = after
+    assert costs == {key: output["credits"] + output["corrected_credits"] for key, output in outputs.items()}
     found = {(int(row["quarter_hour"].timestamp()) // 60, *row[2:7]): list(row[7:]) for row in rows.usage_bucket}
     assert found == quarters
     last_day = int(rows.account["last_at"].timestamp()) // 86_400 * 1440
@@ -271,11 +299,11 @@ def _check_grants(rows):
     assert not (owed and usable), "credits are left while debt is owed"
     used = defaultdict(int)
     for row in rows.transfer:
-        used[row["grant_id"]] += row["amount"] if row["kind"] == "settle" else 0
+        used[row["grant_id"]] += row["amount"] if row["kind"] in ("settle", "supplement") else 0
     for fill in rows.fill:
         used[fill["grant_id"]] += fill["credits"]
-    for refund in rows.refund:
-        for source, credits, to in json.loads(refund["returns"]):
+    for row in (*rows.refund, *rows.correction):
+        for source, credits, to in json.loads(row["returns"]):
             used[source] -= credits if to in (source, None) else 0
     for grant in grants:
         parts = ("remaining", "used", "expired", "revoked", "moved")
@@ -289,7 +317,7 @@ def _check_grants(rows):
     for fill in rows.fill:
         filled[fill["seq"]] += fill["credits"]
     forgiven = sum(row["credits"] - row["outstanding"] - filled[row["seq"]] for row in rows.debt)
-    returned = [json.loads(refund["returns"]) for refund in rows.refund]
+    returned = [json.loads(row["returns"]) for row in (*rows.refund, *rows.correction)]
     assert forgiven == sum(credits for parts in returned for source, credits, _ in parts if source is None)
 
 
@@ -318,7 +346,7 @@ def _check_clawbacks(rows):
     drawn = {row["seq"]: row for row in rows.transfer if row["book"] == "wallet"}
     for debt in rows.debt:
         source = drawn[debt["seq"]]
-        assert source["kind"] == ("revoke" if debt["request_id"] is None else "settle")
+        assert source["kind"] in (("revoke",) if debt["request_id"] is None else ("settle", "supplement"))
         assert (source["grant_id"], source["request_id"], source["amount"]) == (
             None,
             debt["request_id"],
@@ -326,7 +354,7 @@ def _check_clawbacks(rows):
         )
     for fill in rows.fill:
         brought = drawn[fill["paid_by_seq"]]
-        assert brought["kind"] in ("grant", "refund", "restore")
+        assert brought["kind"] in ("grant", "refund", "reduction", "restore")
         assert brought["grant_id"] in (fill["grant_id"], None)
 
 
@@ -338,7 +366,14 @@ def _check_charge(charge, rows):
     assert charge["held_credits"] <= charge["available_credits"]  # I4
     assert charge["one_step"] or charge["quoted_credits"] <= charge["held_credits"]
     assert charge["quoted_credits"] <= charge["available_credits"]
-    assert sum(refunds) == charge["refunded_credits"] <= charge["settled_credits"]  # I5
+    corrections = [row for row in rows.correction if row["request_id"] == charge["request_id"]]
+    corrected = sum(row["credits"] for row in corrections)
+    assert sum(refunds) == charge["refunded_credits"] <= charge["settled_credits"] + corrected  # I5
+    assert sum(row["corrected_credits"] for row in outputs) == charge["corrected_credits"] == corrected
+    for row in corrections:
+        moved = [one for one in mine if row["first_seq"] <= one["seq"] <= row["last_seq"] and one["book"] == "wallet"]
+        assert {one["kind"] for one in moved} == {"reduction" if row["credits"] < 0 else "supplement"}
+        assert sum(one["amount"] for one in moved) == abs(row["credits"])
     assert sum(row["refunded_credits"] for row in outputs) == charge["refunded_credits"]
     assert sum(row["credits"] for row in outputs) == charge["settled_credits"]  # I9
     assert all(row["credits"] == 0 for row in outputs if row["status"] == "failed")
