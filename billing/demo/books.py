@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,8 +31,8 @@ async def balances(stage: Stage) -> None:
         "Balances",
         "What must be posted was reckoned by hand, scene by scene; nothing is held any more.",
     )
-    columns = ("granted", "billed", "refunded", "clawed back", "must be", "posted", "held", "available", "")
-    table = _table("account", *columns)
+    columns = ("granted", "billed", "corrected", "refunded", "expired", "clawed back", "must be")
+    table = _table("account", *columns, "posted", "held", "available", "")
     for name, purse in stage.purses.items():
         balance = await stage.billing.balance(purse.account_id)
         agrees = stage.judge(
@@ -39,14 +40,16 @@ async def balances(stage: Stage) -> None:
             (purse.posted, 0, purse.posted),
             (balance["posted"], balance["held"], balance["available"]),
         )
-        reckoned = (purse.granted, -purse.billed, purse.refunded, -purse.clawed, purse.posted)
+        moved = (purse.granted, -purse.billed, -purse.corrected, purse.refunded, -purse.expired, -purse.clawed)
         found = (balance["posted"], balance["held"], balance["available"])
-        table.add_row(name, *(f"{amount:,}" for amount in reckoned + found), stage.mark(agrees))
+        table.add_row(name, *(f"{amount:,}" for amount in (*moved, purse.posted, *found)), stage.mark(agrees))
     stage.console.print(table)
 
 
 @dataclass(slots=True)
 class _Sides:
+    """What a ledger account was debited and credited."""
+
     debits: int = 0
     credits: int = 0
 
@@ -56,37 +59,56 @@ async def trial_balance(stage: Stage) -> None:
     headline(
         stage,
         "Trial balance",
-        f"Every journal row of these accounts and of {HOUSE}, read back over HTTP and added up.",
+        f"Every journal row of these accounts and of {HOUSE}, read back over HTTP and added up; and the service's own sums.",
     )
     purses = stage.purses.values()
-    wallet = await _sides(stage, "wallet")
-    granted, clawed = sum(purse.granted for purse in purses), sum(purse.clawed for purse in purses)
-    kept = sum(purse.billed - purse.refunded for purse in purses)
-    by_hand = {"issued": granted, "consumed": -kept, "revoked": -clawed, "wallet": kept + clawed - granted}
+    wallet, money = await _sides(stage, "wallet"), await _sides(stage, "money")
+    told = await _told(stage)
+    by_hand = {
+        "consumed": -sum(purse.spent for purse in purses),
+        "expired": -sum(purse.expired for purse in purses),
+        "issued": sum(purse.granted for purse in purses),
+        "revoked": -sum(purse.clawed for purse in purses),
+        "wallet": -sum(purse.posted for purse in purses),
+    }
     _show(stage, "wallet", "CREDIT", wallet, by_hand)
     _agree(stage, "debits and credits are equal", *_totals(wallet))
     posted = [(await stage.billing.balance(purse.account_id))["posted"] for purse in purses]
     _agree(stage, "wallet = the sum of all posted balances", sum(posted), -_net(wallet, "wallet"))
+    _agree_told(stage, wallet, told["wallet"], "{:,}".format)
 
-    money = await _sides(stage, "money")
+    accounts_alone = deepcopy(money)
+    async for transfer in house_rows(stage.office):
+        if transfer["seq"] > stage.house_rows:
+            _enter(money, transfer)
     _show(stage, "money", "USD", money, stage.cashbook.balances())
     _agree(stage, "debits and credits are equal", *_totals(money), dollars)
     movements = await stage.stripe.order("objects", kind="balance_transaction")
     fees = sum(movement["fee"] for movement in movements) * CENT
     _agree(stage, "processor_fees = all fees in Stripe's own books", fees, _net(money, "processor_fees"), dollars)
     _agree(stage, "stripe_clearing: all that Stripe held was paid out", 0, _net(money, "stripe_clearing"), dollars)
+    _agree_told(stage, accounts_alone, told["money"], dollars)
 
 
 async def _sides(stage: Stage, book: Book) -> dict[str, _Sides]:
+    """The journal of the story's accounts, added up here."""
     sides: dict[str, _Sides] = defaultdict(_Sides)
     for purse in stage.purses.values():
         async for transfer in stage.office.transfers(purse.account_id, book=book):
             _enter(sides, transfer)
-    if book == "money":
-        async for transfer in house_rows(stage.office):
-            if transfer["seq"] > stage.house_rows:
-                _enter(sides, transfer)
     return sides
+
+
+async def _told(stage: Stage) -> dict[Book, dict[str, _Sides]]:
+    """The same, as the service has added it up."""
+    told: dict[Book, dict[str, _Sides]] = {"wallet": defaultdict(_Sides), "money": defaultdict(_Sides)}
+    for purse in stage.purses.values():
+        balance = await stage.accountant.read("/v1/finance/trial-balance", account_id=purse.account_id)
+        for row in balance["rows"]:
+            side = told[row["book"]][row["ledger_account"]]
+            side.debits += row["debits"]
+            side.credits += row["credits"]
+    return told
 
 
 async def house_rows(office: BillingClient) -> AsyncIterator[Transfer]:
@@ -139,6 +161,13 @@ def _agree(stage: Stage, what: str, expected: int, found: int, words: Callable[[
     agrees = stage.judge(what, expected, found)
     numbers = words(found) if agrees else f"{words(found)}, not {words(expected)}"
     stage.console.print(f" {stage.mark(agrees)} {what}: {numbers}", highlight=False)
+
+
+def _agree_told(stage: Stage, sides: dict[str, _Sides], told: dict[str, _Sides], words: Callable[[int], str]) -> None:
+    agrees = stage.judge("the service's own trial balance", sides, told)
+    debits, credits = map(words, _totals(told))
+    what = f"the service's own trial balance of the accounts says so too: {debits} debited, {credits} credited"
+    stage.console.print(f" {stage.mark(agrees)} {what}", highlight=False)
 
 
 def _table(first: str, *columns: str) -> Table:

@@ -16,7 +16,7 @@ import httpx
 
 from billing.client import AlreadyCharged, BillingClient, image_of
 from billing.client.documents import Charge, Operation, Quote
-from billing.demo.orders import HEADER, Orders
+from billing.demo.orders import CLIENT_REQUEST_ID, HEADER, Orders
 
 PROVIDER_SECONDS = 600.0
 """Providers take up to ten minutes; a hold lasts fifteen."""
@@ -107,7 +107,7 @@ class Gateway:
             except httpx.TransportError:
                 # No answer, no image. The charging has voided it, or left it to expire for a repeat to take up.
                 return Delivery(await self._billing.read_charge(*name), {}, None)
-            return Delivery(charge.bill, _images(answer), answer)
+            return Delivery(charge.bill, images_in(answer), answer)
 
     async def authorize(self, request: ImageRequest) -> Charge:
         """Holds the quoted cost and does no more yet. Raises `Problem`, `insufficient_credits` above all."""
@@ -120,7 +120,7 @@ class Gateway:
         async with self._billing.resume(request.account_id, request.request_id) as charge:
             answer = await self.ask(request)
             charge.deliver(answer)
-        return Delivery(charge.bill, _images(answer), answer)
+        return Delivery(charge.bill, images_in(answer), answer)
 
     async def ask(self, request: ImageRequest) -> dict[str, Any]:
         """The provider's answer, whatever it is. Raises `httpx.TransportError` if there is none."""
@@ -138,7 +138,7 @@ class Gateway:
         response = await self._provider.post(
             "/v1/images/edits" if request.operation == "edit" else "/v1/images/generations",
             json=body,
-            headers={HEADER: str(request.orders)},
+            headers={HEADER: str(request.orders), CLIENT_REQUEST_ID: f"{request.account_id}/{request.request_id}"},
             timeout=self._provider_seconds,
         )
         try:
@@ -149,6 +149,7 @@ class Gateway:
         return answer if isinstance(answer, dict) else {"error": f"the provider answered {response.status_code}"}
 
 
-def _images(answer: dict[str, Any]) -> dict[int, bytes]:
+def images_in(answer: dict[str, Any]) -> dict[int, bytes]:
+    """The images of an answer, by index."""
     items = answer.get("data") or []
     return {index: image for index, item in enumerate(items) if (image := image_of(item)) is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from billing.client.documents import Charge
 from billing.demo.orders import Orders
 from billing.demo.scene import Expected, Scene
-from billing.demo.stage import Stage
+from billing.demo.stage import Difference, Stage
 
 
 async def failures(stage: Stage) -> Charge:
@@ -92,12 +92,15 @@ async def other_sizes(stage: Stage) -> Charge:
         quality="medium",
         orders=Orders(sizes=("1024x1024", "2048x1152")),
     )
-    await scene.order(
+    unreadable = await scene.order(
         "studio",
         Expected(17, "unreadable: 2K medium as quoted", flags=("unmeasured",)),
         size="2048x2048",
         quality="medium",
-        orders=Orders(truncate=frozenset({0})),
+        orders=Orders(sizes=("1024x1024",), truncate=frozenset({0})),
     )
+    request_id = unreadable.charge["request_id"]
+    because = "1024 ≤ 1536 → 1K medium 4, not 17"
+    stage.differences.append(Difference("studio", request_id, 0, "unmeasured_now_measured", -13, because))
     scene.show()
     return fallen_short.charge

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, Self, get_args
 
 HEADER = "X-Demo-Orders"
+CLIENT_REQUEST_ID = "X-Client-Request-Id"
+"""A caller's own name for a request, which the provider keeps beside what it made."""
 
 Claims = Literal["true", "auto", "absent"]
 

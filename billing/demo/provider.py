@@ -21,7 +21,7 @@ from fastapi.responses import JSONResponse
 from PIL import UnidentifiedImageError
 from pydantic import BaseModel, Field
 
-from billing.demo.orders import HEADER, Orders
+from billing.demo.orders import CLIENT_REQUEST_ID, HEADER, Orders
 from billing.demo.picture import by_night, draw, encode
 
 SIZE_OF_AUTO = "1024x1024"
@@ -64,6 +64,21 @@ class Refusal(Exception):
         self.document = {"error": {"type": "invalid_request_error", "code": code, "message": message}}
 
 
+class Made(BaseModel):
+    """What came of one image, in the provider's own books. `width` and `height` in pixels, None if it failed."""
+
+    client_request_id: str
+    index: int
+    status: Literal["succeeded", "failed"]
+    width: int | None = None
+    height: int | None = None
+
+
+made: list[Made] = []
+"""Everything since the start, as far as the caller named its requests."""
+
+Name = Annotated[str, Header(alias=CLIENT_REQUEST_ID)]
+
 app = FastAPI(title="Stand-in image provider", docs_url=None, redoc_url=None)
 
 
@@ -78,20 +93,28 @@ async def healthz() -> dict[str, str]:
 
 
 @app.post("/v1/images/generations")
-async def generations(asked: Generation, orders: Annotated[str, Header(alias=HEADER)] = "") -> dict[str, Any]:
-    return await _answer(asked, None, orders)
+async def generations(
+    asked: Generation, orders: Annotated[str, Header(alias=HEADER)] = "", name: Name = ""
+) -> dict[str, Any]:
+    return await _answer(asked, None, orders, name)
 
 
 @app.post("/v1/images/edits")
-async def edits(asked: Edit, orders: Annotated[str, Header(alias=HEADER)] = "") -> dict[str, Any]:
+async def edits(asked: Edit, orders: Annotated[str, Header(alias=HEADER)] = "", name: Name = "") -> dict[str, Any]:
     try:
         source = asked.images[0].content()
     except binascii.Error as error:
         raise Refusal("invalid_image", "the image is not base64") from error
-    return await _answer(asked, source, orders)
+    return await _answer(asked, source, orders, name)
 
 
-async def _answer(asked: Generation, source: bytes | None, header: str) -> dict[str, Any]:
+@app.get("/demo/made")
+async def list_made() -> list[Made]:
+    """What was really made, whatever the answers claimed."""
+    return made
+
+
+async def _answer(asked: Generation, source: bytes | None, header: str, name: str) -> dict[str, Any]:
     try:
         orders = Orders.read(header)
     except ValueError as error:
@@ -102,13 +125,15 @@ async def _answer(asked: Generation, source: bytes | None, header: str) -> dict[
         raise Refusal("moderation_blocked", "the prompt was refused by the safety system")
     # Drawing is work for a thread: other requests are answered meanwhile, as a provider would.
     data = await asyncio.gather(*(asyncio.to_thread(_item, asked, source, orders, index) for index in range(asked.n)))
+    if name:
+        made.extend(_made(asked, orders, name, index) for index in range(asked.n))
     return {"created": int(time.time()), "data": data, **_claims(asked, orders)}
 
 
 def _item(asked: Generation, source: bytes | None, orders: Orders, index: int) -> dict[str, Any]:
     if index in orders.fail:
         return {"error": {"code": "generation_failed", "message": "the model produced no image"}}
-    width, height = map(int, _size(asked, orders, index).split("x"))
+    width, height = _size(asked, orders, index)
     if source is None:
         picture = draw(width, height, seed=binascii.crc32(f"{asked.prompt} {index}".encode()))
     else:
@@ -122,10 +147,17 @@ def _item(asked: Generation, source: bytes | None, orders: Orders, index: int) -
     return {"b64_json": base64.b64encode(data).decode("ascii")}
 
 
-def _size(asked: Generation, orders: Orders, index: int) -> str:
-    if orders.sizes:
-        return orders.sizes[index % len(orders.sizes)]
-    return SIZE_OF_AUTO if asked.size == "auto" else asked.size
+def _made(asked: Generation, orders: Orders, name: str, index: int) -> Made:
+    if index in orders.fail:
+        return Made(client_request_id=name, index=index, status="failed")
+    width, height = _size(asked, orders, index)
+    return Made(client_request_id=name, index=index, status="succeeded", width=width, height=height)
+
+
+def _size(asked: Generation, orders: Orders, index: int) -> tuple[int, int]:
+    ordered = orders.sizes[index % len(orders.sizes)] if orders.sizes else asked.size
+    width, _, height = (SIZE_OF_AUTO if ordered == "auto" else ordered).partition("x")
+    return int(width), int(height)
 
 
 def _claims(asked: Generation, orders: Orders) -> dict[str, str]:

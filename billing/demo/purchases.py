@@ -11,6 +11,7 @@ from rich.table import Table
 from billing.client import Problem
 from billing.client.documents import Topup
 from billing.demo.cashbook import dollars
+from billing.demo.purse import Purchase
 from billing.demo.scene import OF_MONEY, Scene, headline
 from billing.demo.stage import Stage
 
@@ -34,9 +35,15 @@ class Offer:
     bonus: Literal["own_grant", "dilutes"] = "own_grant"
 
     @property
-    def in_all(self) -> int:
-        """Credits with the bonus."""
-        return self.credits + self.bonus_credits
+    def paid_for(self) -> Purchase:
+        """What the price is spread over: a bonus that dilutes is part of it."""
+        diluting = self.bonus_credits if self.bonus == "dilutes" else 0
+        return Purchase(self.credits + diluting, self.cents * CENT)
+
+    @property
+    def gifts(self) -> int:
+        """A bonus that cost nothing."""
+        return 0 if self.bonus == "dilutes" else self.bonus_credits
 
 
 STARTER = Offer("Starter", 500, 500, 45, "1.0 ¢")  # 14.5 → 15, and 30
@@ -200,7 +207,8 @@ async def payment_of(stage: Stage, name: str, offer: Offer) -> str:
 
 def paid_by_hand(stage: Stage, name: str, offer: Offer) -> None:
     """Writes down what a payment of the pack must come to."""
-    stage.purses[name].granted += offer.in_all
+    stage.purses[name].purchases.append(offer.paid_for)
+    stage.purses[name].gifts += offer.gifts
     stage.cashbook.bought += offer.cents * CENT
     stage.cashbook.fees += offer.fee_cents * CENT
 

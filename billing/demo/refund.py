@@ -30,6 +30,8 @@ async def refund(stage: Stage, charge: Charge) -> None:
             (after["settled_credits"], after["refunded_credits"]) == (34, 17),
         )
     purse.refunded += 17
+    # The charge took the last 30 of the gifts, and then 4 that were paid for: those come back first, and 13 gifts.
+    purse.gifts_left += 13
     try:
         await stage.office.refund(account_id, request_id, f"again-{request_id}", credits=18, reason="greed")
     except Problem as problem:

@@ -13,23 +13,43 @@ from rich.console import Console
 
 from billing.client import BillingClient
 from billing.client.documents import HoldRule, Overage, StripeEvent
+from billing.demo.accountant import Accountant
 from billing.demo.cashbook import Cashbook
 from billing.demo.gateway import Gateway
 from billing.demo.listener import Listener
 from billing.demo.processor import PATIENCE_SECONDS, FakeStripe
-from billing.demo.purse import Purse
+from billing.demo.purse import Purchase, Purse
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An output of which the ledger knows something else than was delivered, staged by a scene: what a reconciliation
+    must call it, and the `credits` that the bill is short of, by hand; below 0 that it has too many.
+
+    `charged`: there is a bill to correct; else there was none, and it is written now.
+    """
+
+    name: str
+    request_id: str
+    index: int
+    kind: str
+    credits: int
+    because: str
+    charged: bool = True
 
 
 @dataclass
 class Stage:
-    """`billing` works with a gateway's key, `office` with the admin's. Account and request ids carry a
-    random ending, so that the story can be told twice on the same ledger. `cashbook` is what the money book must
-    come to; `house_rows` is how many money rows `_house` had before the story.
+    """`billing` works with a gateway's key, `office` with the admin's, `accountant` with finance's. Account and request
+    ids carry a random ending, so that the story can be told twice on the same ledger. `cashbook` is what the money book
+    must come to; `house_rows` is how many money rows `_house` had before the story; `differences` are what scenes left
+    wrong in the bills.
     """
 
     console: Console
     billing: BillingClient
     office: BillingClient
+    accountant: Accountant
     provider: httpx.AsyncClient
     stripe: FakeStripe
     listener: Listener
@@ -38,6 +58,8 @@ class Stage:
     disagreements: list[str] = field(default_factory=list)
     purses: dict[str, Purse] = field(default_factory=dict)
     cashbook: Cashbook = field(default_factory=Cashbook)
+    differences: list[Difference] = field(default_factory=list)
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:
         self.gateway = Gateway(self.billing, self.provider)
@@ -61,14 +83,29 @@ class Stage:
         purse = self.purses[name]
         expires_at = datetime.now(UTC) + timedelta(days=30)
         await self.office.grant(purse.account_id, "welcome", kind="promotion", credits=credits, expires_at=expires_at)
-        purse.granted += credits
+        purse.gifts += credits
 
-    async def sell(self, name: str, grant_id: str, credits: int) -> None:
-        """Credits bought by wire at one cent each."""
+    async def sell(
+        self,
+        name: str,
+        grant_id: str,
+        credits: int,
+        *,
+        paid_micros: int | None = None,
+        expires_at: datetime | None = None,
+    ) -> None:
+        """Credits bought by wire; at one cent each, unless `paid_micros` says what was paid for all."""
         purse = self.purses[name]
-        paid_micros = credits * 10_000
-        await self.office.grant(purse.account_id, grant_id, kind="purchase", credits=credits, paid_micros=paid_micros)
-        purse.granted += credits
+        paid_micros = credits * 10_000 if paid_micros is None else paid_micros
+        await self.office.grant(
+            purse.account_id,
+            grant_id,
+            kind="purchase",
+            credits=credits,
+            paid_micros=paid_micros,
+            expires_at=expires_at,
+        )
+        purse.purchases.append(Purchase(credits, paid_micros))
         self.cashbook.wired += paid_micros
 
     def named(self, noun: str) -> str:

@@ -15,8 +15,11 @@ from rich.table import Table
 from billing.client import BillingClient, Problem
 from billing.client.documents import Overage
 from billing.demo import (
+    accountant,
     books,
+    careless,
     debt,
+    delivered,
     expiry,
     explanation,
     measured,
@@ -27,6 +30,7 @@ from billing.demo import (
     race,
     recharge,
     refund,
+    revenue,
     trouble,
     usage,
 )
@@ -53,11 +57,12 @@ async def run(base_url: str, admin_key: str, stripe: Processor, console: Console
             httpx.AsyncClient(base_url=stripe.url, timeout=30) as counter,
             BillingClient(base_url, admin_key, timeout_seconds=30) as office,
             _gateway_client(base_url, office) as billing,
+            accountant.hired(base_url, office) as finance,
             news.listening(office) as listener,
         ):
             fake = FakeStripe(counter)
             await fake.begin(f"{base_url}/v1/stripe/webhook", stripe.webhook_secret)
-            stage = Stage(console, billing, office, images, fake, listener)
+            stage = Stage(console, billing, office, finance, images, fake, listener)
             await _play(stage)
     except (Problem, ProcessorFailed) as problem:
         who = "The service" if isinstance(problem, Problem) else "The stand-in for Stripe"
@@ -84,6 +89,7 @@ async def _play(stage: Stage) -> None:
     await _open_accounts(stage)
     # First of all, because the service gives no hold of less than 30 s: meanwhile the other scenes are played.
     sleeper = await expiry.fall_asleep(stage)
+    await revenue.voucher(stage)
     await purchases.packs(stage)
     await purchases.checkouts(stage)
     await purchases.bad_news(stage)
@@ -93,6 +99,7 @@ async def _play(stage: Stage) -> None:
     await ordinary.sizes(stage)
     some_failed = await measured.failures(stage)
     fallen_short = await measured.other_sizes(stage)
+    await careless.careless(stage)
     await trouble.silence(stage)
     await trouble.repeats(stage)
     await race.race(stage)
@@ -105,6 +112,8 @@ async def _play(stage: Stage) -> None:
     await money_back.payout(stage)
     await news.told(stage)
     await expiry.wake_up(stage, sleeper)
+    await delivered.reconcile(stage)
+    await revenue.revenue(stage)
     await books.balances(stage)
     await usage.usage(stage)
     await books.trial_balance(stage)
@@ -116,8 +125,8 @@ async def _open_accounts(stage: Stage) -> None:
     for column in ("account", "id", "gift", "overage"):
         table.add_column(column, justify="right" if column == "gift" else "left")
     plan: list[tuple[str, int, Overage]] = [("studio", 100, "bill"), ("atelier", 0, "bill"), ("gallery", 0, "bill")]
-    plan += [("magazine", 0, "bill"), ("thrifty", 0, "cap"), ("crowd", 0, "bill")]
-    plan += [("sleepy", 20, "bill"), ("slim", 20, "bill")]
+    plan += [("magazine", 0, "bill"), ("thrifty", 0, "cap"), ("crowd", 0, "bill"), ("kiosk", 0, "bill")]
+    plan += [("sleepy", 20, "bill"), ("slim", 20, "bill"), ("guest", 0, "bill")]
     for name, gift, overage in plan:
         purse = await stage.open_account(name, overage=overage)
         if gift:

@@ -13,14 +13,14 @@ from billing.demo.stage import Stage
 
 
 async def usage(stage: Stage) -> None:
-    """Usage is written with each bill: it must come to what was billed less what was refunded, to the credit."""
+    """Usage is written with each bill, correction and refund: it must come to what they come to, to the credit."""
     headline(
         stage,
         f"{stage.next_scene()}. What did I spend?",
-        "Usage of each account by size tier, exact when asked. Images that failed are counted and cost nothing; refunds are"
-        " negative.",
+        "Usage of each account by size tier, exact when asked. Images that failed are counted and cost nothing; refunds and"
+        " bills that were too high are negative.",
     )
-    columns = ("images", "failed", "1K", "2K", "4K", "in all", "billed less refunded", "")
+    columns = ("images", "failed", "1K", "2K", "4K", "in all", "by hand", "")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("account")
     for column in columns:
@@ -28,7 +28,7 @@ async def usage(stage: Stage) -> None:
     for name, purse in stage.purses.items():
         results = await _by_tier(stage, purse.account_id)
         tiers = {result["size_tier"]: result["credits"] for result in results}
-        spent, by_hand = sum(tiers.values()), purse.billed - purse.refunded
+        spent, by_hand = sum(tiers.values()), purse.spent
         images = sum(result["images"] for result in results)
         failed = sum(result["failed_images"] for result in results)
         agrees = stage.judge(f"usage of {name}", by_hand, spent)

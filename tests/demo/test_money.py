@@ -1,7 +1,9 @@
 """The demo's scenes about money, without the waiting of the others: they agree, and a difference would not be hidden."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from io import StringIO
 
 import httpx
@@ -9,10 +11,23 @@ import pytest
 from rich.console import Console
 
 from billing.client import BillingClient
-from billing.demo import books, money_back, news, ordinary, purchases, recharge
+from billing.demo import (
+    accountant,
+    books,
+    careless,
+    delivered,
+    money_back,
+    news,
+    ordinary,
+    purchases,
+    recharge,
+    revenue,
+)
+from billing.demo.accountant import Accountant
 from billing.demo.cashbook import Cashbook, dollars
 from billing.demo.listener import Listener
 from billing.demo.processor import FakeStripe
+from billing.demo.purse import Purchase, Purse
 from billing.demo.scene import Scene
 from billing.demo.stage import Stage
 from billing.demo.theatre import provider
@@ -21,7 +36,7 @@ from tests import fake_stripe
 from tests.conftest import copied
 from tests.funding.town import ADMIN_KEY, SECRET, Town
 
-ACCOUNTS = ("studio", "atelier", "gallery", "magazine", "thrifty", "crowd")
+ACCOUNTS = ("studio", "atelier", "gallery", "magazine", "thrifty", "crowd", "kiosk")
 
 
 @pytest.fixture
@@ -34,31 +49,41 @@ def town(server: EmbeddedPostgres, template: str) -> Iterator[Town]:
             town.close()
 
 
-async def play(town: Town, console: Console) -> Stage:
-    """What is bought, what goes back, what is paid out and told, and the books."""
+@asynccontextmanager
+async def staged(town: Town, console: Console) -> AsyncIterator[Stage]:
     async with (
         provider() as images,
         httpx.AsyncClient(base_url=town.stripe.url, timeout=30) as counter,
         BillingClient(town.url, ADMIN_KEY) as office,
+        accountant.hired(town.url, office) as finance,
         news.listening(office) as listener,
     ):
         stripe = FakeStripe(counter)
         await stripe.begin(town.webhook, SECRET)
-        stage = Stage(console, office, office, images, stripe, listener)
+        stage = Stage(console, office, office, finance, images, stripe, listener)
         async for _ in books.house_rows(office):
             stage.house_rows += 1
         for name in ACCOUNTS:
             await stage.open_account(name)
+        yield stage
+
+
+async def play(town: Town, console: Console) -> Stage:
+    """What is bought, what goes back, what is paid out and told, what was billed wrong and earned, and the books."""
+    async with staged(town, console) as stage:
         await stage.promote("studio", 100)
         await purchases.packs(stage)
         await purchases.checkouts(stage)
         await purchases.bad_news(stage)
         await ordinary.price_list(stage)  # studio's gift is gone after it
+        await careless.careless(stage)
         await recharge.recharge(stage)
         await money_back.card_refunds(stage)
         await money_back.disputes(stage)
         await money_back.payout(stage)
         await news.told(stage)
+        await delivered.reconcile(stage)
+        await revenue.revenue(stage)
         await books.balances(stage)
         await books.trial_balance(stage)
         return stage
@@ -71,16 +96,36 @@ def test_the_money_ties_out_however_often_the_story_is_told(town: Town) -> None:
         assert stage.agrees, stage.disagreements
         assert "✗" not in shown.getvalue()
         assert "$27.31" in shown.getvalue()
-    assert town.money()["bank"] == 2 * (27_310_000 + 1_070_000)
+    assert town.money()["bank"] == 2 * (27_310_000 + 1_070_000 + 5_000_000)
+    assert town.money()["revenue_usage"] == -2 * (2_128_000 + 1_330_000 + 2_010_000 + 285_714)
     assert "stripe_clearing" not in town.money()
     town.books()
+    asyncio.run(wrong_unsaid(town))
+
+
+async def wrong_unsaid(town: Town) -> None:
+    """A bill that is wrong though no scene has said so is shown, and one that is said to be wrong is missed."""
+    shown = StringIO()
+    async with staged(town, Console(file=shown, width=120)) as stage:
+        await careless.careless(stage)
+        unsaid = stage.differences.pop(0)
+        stage.differences.append(replace(unsaid, request_id="never-asked"))
+        await delivered.reconcile(stage)
+    title = "2. What was really delivered"
+    assert not stage.agrees
+    assert stage.disagreements == [
+        f"{title}: kiosk: wrong size tier: expected None, found ('kiosk', 'wrong_size_tier', -53)",
+        f"{title}: kiosk: wrong_size_tier: expected -53, found nothing",
+    ]
+    assert shown.getvalue().count("✗") == 2
 
 
 def test_a_difference_is_shown_and_remembered() -> None:
     async def compared() -> tuple[Stage, str]:
         shown = StringIO()
         async with httpx.AsyncClient() as nobody, BillingClient("http://127.0.0.1:1", "nobody") as billing:
-            stage = Stage(Console(file=shown, width=120), billing, billing, nobody, FakeStripe(nobody), Listener())
+            console, finance = Console(file=shown, width=120), Accountant(nobody)
+            stage = Stage(console, billing, billing, finance, nobody, FakeStripe(nobody), Listener())
             scene = Scene(stage, "Sums", "by hand")
             scene.compare("two and two", "", "4: by hand", "4")
             assert stage.agrees
@@ -94,6 +139,18 @@ def test_a_difference_is_shown_and_remembered() -> None:
     assert (shown.count("✓"), shown.count("✗")) == (1, 1)
 
 
+def test_the_purse() -> None:
+    """Gifts are burnt first, then the purchases as they came; each is rounded by itself."""
+    purse = Purse("kiosk", gifts=10, purchases=[Purchase(3, 1_000_000), Purchase(7, 2_000_000)], billed=15)
+    assert [used for _, used in purse.used] == [3, 2]
+    assert (purse.earned, purse.lapsed, purse.posted) == (1_000_000 + 571_428, 0, 5)
+    purse.refunded, purse.gifts_left, purse.corrected = 4, 3, -1
+    assert [used for _, used in purse.used] == [3, 0]
+    assert (purse.earned, purse.posted) == (1_000_000, 10)
+    lapsing = Purse("guest", purchases=[Purchase(30, 1_000_000)], billed=4, expired=26)
+    assert (lapsing.earned, lapsing.lapsed, lapsing.posted) == (133_333, 866_667, 0)
+
+
 def test_the_cashbook() -> None:
     """Each sum once on each side."""
     book = Cashbook(
@@ -105,16 +162,20 @@ def test_the_cashbook() -> None:
         lost_deferred=50,
         lost_used=6,
         paid_out=7,
+        earned=200,
+        lapsed=50,
     )
     balances = book.balances()
     assert sum(balances.values()) == 0
     assert balances == {
         "bank": 8,
-        "deferred_revenue": -651,
+        "deferred_revenue": -401,
         "dispute_losses": 6,
         "disputed": 0,
         "processor_fees": 20,
         "refunds": 4,
+        "revenue_breakage": -50,
+        "revenue_usage": -200,
         "stripe_clearing": 613,
     }
 
