@@ -167,19 +167,21 @@ async def _change(engine: Engine, reconciliation_id: str, change: str, *values: 
     return found
 
 
-async def to_post(engine: Engine, reconciliation_id: str, charges: int) -> list[Line]:
-    """The lines that are still to be posted, of the first so many charges that have some."""
+async def to_post(engine: Engine, reconciliation_id: str, *, after: int) -> list[Line]:
+    """The next lines that are still to be posted, beyond the number `after`: those of whole charges."""
     async with snapshot(engine) as connection:
         found = await connection.fetch(
-            f"""SELECT {_LINE} FROM reconciliation_line l WHERE reconciliation_id = $1 AND {_TO_POST}
-                AND (account_id, request_id) IN (
-                    SELECT account_id, request_id FROM reconciliation_line l WHERE reconciliation_id = $1 AND {_TO_POST}
-                    ORDER BY line LIMIT $2)
-                ORDER BY line""",
+            f"""SELECT {_LINE} FROM reconciliation_line l
+                WHERE reconciliation_id = $1 AND line > $2 AND {_TO_POST} ORDER BY line LIMIT $3""",
             reconciliation_id,
-            charges,
+            after,
+            LINES_AT_ONCE,
         )
-    return [Line(*row) for row in found]
+    lines = [Line(*row) for row in found]
+    if len(lines) == LINES_AT_ONCE:  # the last charge may go on; no charge has so many
+        last = (lines[-1].account_id, lines[-1].request_id)
+        lines = [line for line in lines if (line.account_id, line.request_id) != last]
+    return lines
 
 
 async def mark(engine: Engine, reconciliation_id: str, outcomes: Sequence[Outcome]) -> None:

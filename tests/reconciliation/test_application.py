@@ -6,7 +6,6 @@ import json
 import pytest
 
 from billing.books import verify
-from billing.books.reconciliation import application
 from billing.core.commands import Refund, Settle
 from billing.core.refusals import ApprovalNotAwaited, IdReused, Invalid, ReconciliationNotFound, SecondKeyNeeded
 from billing.store import reconciliation as store
@@ -53,7 +52,7 @@ async def test_a_crash_between_posting_and_writing_it_down(ledger, monkeypatch):
     """It dies with two charges posted and not written down. Who comes next, two at once, brings it to its end."""
     await ledger.compare("r", ONE_EACH)
     before = await spent(ledger)
-    monkeypatch.setattr(application, "CHARGES_AT_ONCE", 2)
+    monkeypatch.setattr(store, "LINES_AT_ONCE", 3)  # two charges of one line each, and the first of two
     mark, calls = store.mark, []
 
     async def dying(*arguments):

@@ -38,7 +38,6 @@ from billing.store import reconciliation as store
 from billing.store.engine import Engine
 from billing.store.reconciliation import Outcome
 
-CHARGES_AT_ONCE = 500
 _ATTEMPTS, _PAUSE_SECONDS = 8, 0.05
 
 Progress = Callable[[int], None]
@@ -87,8 +86,8 @@ class Application:
         if found.state != APPLYING:
             return found
         reconciliation_id = found.reconciliation_id
-        done = 0
-        while lines := await store.to_post(self._work, reconciliation_id, CHARGES_AT_ONCE):
+        done = after = 0
+        while lines := await store.to_post(self._work, reconciliation_id, after=after):
             charges = [list(group) for _, group in groupby(lines, key=lambda line: (line.account_id, line.request_id))]
             commands = [_command(found, group) for group in charges]
             results = await self._results(commands)
@@ -99,6 +98,7 @@ class Application:
             ]
             await store.mark(self._work, reconciliation_id, outcomes)
             done += len(charges)
+            after = lines[-1].line
             if progress is not None:
                 progress(done)
         return await store.finish(self._work, reconciliation_id)
