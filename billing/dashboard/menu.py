@@ -50,6 +50,7 @@ BOOKS_PAGES = (
     Page("revenue", "/revenue", HOUSE),
     Page("periods", "/periods", HOUSE),
     Page("trial_balance", "/trial-balance", HOUSE),
+    Page("exports", "/exports", HOUSE),
     Page("reconciliations", "/reconciliations", HOUSE),
     Page("reconciliation", "/reconciliations/{reconciliation_id}", HOUSE, under="reconciliations"),
     Page("margins", "/margins", HOUSE),

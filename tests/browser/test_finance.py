@@ -170,6 +170,28 @@ def test_prices_are_tried(place: Place, visit: Visit) -> None:
     assert int(then) == 2 * int(now) or pytest.fail(f"{now} {then}")
 
 
+def test_exports_are_files_that_tie_out(place: Place, visit: Visit) -> None:
+    """Each link leads to its file; other programs' files need the names of their accounts."""
+    visitor = visit("finance")
+    visitor.expects(422)
+    window = visitor.open(f"/exports?account_id={ACCOUNT}")
+    journal = card(window, "Journal")
+    journal.get_by_role("button", name="Control totals").click()
+    told = place.get("/v1/finance/exports/journal/totals", account_id=ACCOUNT)
+    expect(journal.locator(".facts")).to_contain_text(f"{told['rows']:,}")
+    expect(rows(window, "Control totals")).to_have_count(len(told["ledger"]))
+    with window.expect_download() as saving:
+        journal.get_by_role("link", name="CSV").click()
+    assert len(saving.value.path().read_text().splitlines()) == told["rows"] + 1
+    other = card(window, "QuickBooks Online and Xero")
+    with window.expect_download() as saving:
+        other.get_by_role("button", name="QuickBooks Online").click()
+    assert saving.value.suggested_filename == "journal-all-quickbooks.csv"
+    other.get_by_label("How your accounts are called there").fill('{"bank": "1000"}')
+    other.get_by_role("button", name="Xero").click()
+    expect(other.get_by_role("alert")).to_contain_text("which tax rate")
+
+
 def test_payouts_say_what_is_on_its_way(place: Place, visit: Visit) -> None:
     window = visit("finance").open("/payouts")
     (told,) = place.get("/v1/finance/clearing")["currencies"]

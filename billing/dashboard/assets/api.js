@@ -37,6 +37,14 @@ export const put = (path, body = {}, options = {}) => call("PUT", path, body, op
 export const patch = (path, body = {}, options = {}) => call("PATCH", path, body, options);
 export const remove = (path, options = {}) => call("DELETE", path, undefined, options);
 
+// Has the browser save a file under `name`, or says why there is none. For files that fit into memory; others are links.
+export async function download(path, query, name) {
+  const file = await call("GET", address(path, query), undefined, { file: true, wait: UPLOAD_MS });
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
 // Each page of a list in turn: for await (const items of pages(path, query)) …
 export async function* pages(path, query = {}) {
   for (let cursor = null; ; ) {
@@ -57,7 +65,7 @@ export async function getOr(otherwise, path, query = {}, options = {}) {
   }
 }
 
-async function call(method, path, body, { signal, type = "application/json", wait = WAIT_MS } = {}) {
+async function call(method, path, body, { signal, type = "application/json", wait = WAIT_MS, file = false } = {}) {
   const headers = { Accept: "application/json" };
   if (method !== "GET") headers["X-Billing-Dashboard"] = "1";
   if (body !== undefined) headers["Content-Type"] = type;
@@ -72,6 +80,7 @@ async function call(method, path, body, { signal, type = "application/json", wai
       cache: "no-store",
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
+    if (file && response.ok) return await response.blob();
     text = await response.text();
   } catch (error) {
     if (signal?.aborted) throw error;
