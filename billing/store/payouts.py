@@ -19,6 +19,7 @@ CARRIED: Final = ", ".join(
 # A payout's is carried as its sign says: where the balance was below zero, it takes from the bank.
 CARRIED_AS: Final = """CASE WHEN {0}.event NOT IN ('payout', 'payout_failed') THEN {0}.event
                              WHEN {0}.amount_micros < 0 THEN 'payout' ELSE 'payout_failed' END"""
+# The processor owes us what is debited, and less by what is credited. Numeric: sums of wrong rows leave 64 bits.
 INTO_CLEARING: Final = (
     "CASE 'stripe_clearing' WHEN t.debit THEN t.amount WHEN t.credit THEN -t.amount::numeric ELSE 0 END"
 )

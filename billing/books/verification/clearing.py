@@ -3,20 +3,8 @@
 from typing import Final
 
 from billing.books.verification.reading import Check
-from billing.core.clearing import REPORTED
 from billing.core.commands import HOUSE
-
-# event → the kinds of transfers that carry its amount. A fee has none: it is carried by its own.
-_CARRIED = ", ".join(
-    f"('{event}', '{kind}')"
-    for event, kinds in (REPORTED | {"payout": ("payout",), "payout_failed": ("payout_failed",)}).items()
-    for kind in kinds
-)
-# A payout's is carried as its sign says: where the balance was below zero, it takes from the bank.
-_CARRIED_AS = """CASE WHEN event NOT IN ('payout', 'payout_failed') THEN event
-                          WHEN amount_micros < 0 THEN 'payout' ELSE 'payout_failed' END"""
-# The processor owes us what is debited, and less by what is credited. Numeric: sums of wrong rows leave 64 bits.
-_INTO_CLEARING = "CASE 'stripe_clearing' WHEN t.debit THEN t.amount WHEN t.credit THEN -t.amount::numeric ELSE 0 END"
+from billing.store.payouts import CARRIED, CARRIED_AS, INTO_CLEARING
 
 # Transactions of one event that are carried by the same transfers are reckoned together. Money moves at the processor
 # later than the report of it: transfers that no transaction carries yet are as they should be.
@@ -24,11 +12,11 @@ _AMOUNTS = f"""
     SELECT account_id, concat_ws('/', account_id, x.transaction_id) AS key, 0 AS place,
         format('as %s by %s it is %s micros %s, but the transfers that carry it sum to %s', x.event, x.booked_as, x.amount,
             x.currency, coalesce(t.amount, 0)) AS problem
-    FROM (SELECT account_id, {_CARRIED_AS} AS event, booked_as, currency, min(transaction_id) AS transaction_id,
+    FROM (SELECT account_id, {CARRIED_AS.format("s")} AS event, booked_as, currency, min(transaction_id) AS transaction_id,
                 sum(amount_micros) AS amount
           FROM {{stripe_transaction}} s GROUP BY 1, 2, 3, 4) x
-    LEFT JOIN (SELECT t.account_id, c.event, t.external_id AS booked_as, t.asset AS currency, sum({_INTO_CLEARING}) AS amount
-               FROM {{transfer}} t JOIN (VALUES {_CARRIED}) c(event, kind) ON c.kind = t.kind
+    LEFT JOIN (SELECT t.account_id, c.event, t.external_id AS booked_as, t.asset AS currency, sum({INTO_CLEARING}) AS amount
+               FROM {{transfer}} t JOIN (VALUES {CARRIED}) c(event, kind) ON c.kind = t.kind
                WHERE t.book = 'money' GROUP BY t.account_id, c.event, t.external_id, t.asset) t
         USING (account_id, event, booked_as, currency)
     WHERE x.amount <> coalesce(t.amount, 0)"""
@@ -37,7 +25,7 @@ _FEES = f"""
     SELECT account_id, concat_ws('/', account_id, transaction_id) AS key, 0 AS place,
         format('its fee is %s micros %s, but its transfers make it %s', s.fee_micros, s.currency, coalesce(t.fee, 0)) AS problem
     FROM {{stripe_transaction}} s
-    LEFT JOIN (SELECT t.account_id, t.external_id AS transaction_id, t.asset AS currency, -sum({_INTO_CLEARING}) AS fee
+    LEFT JOIN (SELECT t.account_id, t.external_id AS transaction_id, t.asset AS currency, -sum({INTO_CLEARING}) AS fee
                FROM {{transfer}} t WHERE t.book = 'money' AND t.kind IN ('fee', 'fee_returned')
                GROUP BY t.account_id, t.external_id, t.asset) t USING (account_id, transaction_id, currency)
     WHERE s.fee_micros <> coalesce(t.fee, 0)"""
@@ -56,7 +44,7 @@ _STRAY_PAYOUTS = f"""
         format('it is a %s of %s micros %s by %s, but %s', t.kind, t.amount, t.asset, coalesce(t.external_id, 'nothing'),
             CASE t.account_id WHEN '{HOUSE}' THEN 'no such transaction is booked' ELSE 'payouts belong to the house' END) AS problem
     FROM {{transfer}} t
-    LEFT JOIN (SELECT DISTINCT account_id, {_CARRIED_AS} AS event, booked_as, currency FROM {{stripe_transaction}} x) s
+    LEFT JOIN (SELECT DISTINCT account_id, {CARRIED_AS.format("x")} AS event, booked_as, currency FROM {{stripe_transaction}} x) s
         ON s.account_id = t.account_id AND s.event = t.kind AND s.booked_as = t.external_id AND s.currency = t.asset
     WHERE t.kind IN ('payout', 'payout_failed') AND (s.booked_as IS NULL OR t.account_id <> '{HOUSE}')"""
 
