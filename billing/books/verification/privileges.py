@@ -5,7 +5,7 @@ from typing import Final
 from billing.books.verification.report import Finding, Findings
 from billing.store.engine import SERVICE_ROLE, Connection
 
-_JOURNAL: Final = ("transfer", "fill", "account_change", "stripe_transaction", "payout_item")
+_JOURNAL: Final = ("transfer", "fill", "correction", "account_change", "stripe_transaction", "payout_item")
 # An owner may grant itself anything; has_table_privilege knows superusers, PUBLIC and inherited roles.
 _MAY = """
     SELECT t.name, p.privilege
