@@ -24,7 +24,7 @@ ACCOUNTED_AT: Final = """
     CASE WHEN t.effective_at = t.posted_at THEN t.effective_at
          ELSE greatest(t.effective_at, (
              SELECT max(c.ends_at) FROM closing c
-             WHERE c.closed_at <= t.posted_at AND (c.reopened_at IS NULL OR c.reopened_at > t.posted_at))) END"""
+             WHERE c.closed_at < t.posted_at AND (c.reopened_at IS NULL OR c.reopened_at > t.posted_at))) END"""
 
 # Longer than PostgreSQL takes to call off an autovacuum that is in the way, shorter than anybody waits for a charge.
 _PATIENCE: Final = "SET LOCAL lock_timeout = '3s'"
