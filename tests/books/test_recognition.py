@@ -21,7 +21,7 @@ from billing.posting import Posting
 from billing.store import recognition as store
 from billing.store import rows
 from billing.store.engine import connect, read_engine
-from tests.conftest import copied, execute
+from tests.conftest import audit_with, copied, execute
 
 from .test_any_sequence import A_CLOCK_TO_SET, START, Walk, take_step
 from .world import SMALL, asked, delivered
@@ -131,6 +131,11 @@ async def looked_at(dsn: str, books: PriceBooks, many: int) -> tuple[Counter[tup
     by_day = await asking(dsn, BY_DAY)
     assert len({row[2] for row in by_day}) > 5
     assert [checked.finding for checked in (await verify(dsn)).invariants if checked.finding] == []
+    owner = await asyncpg.connect(dsn)
+    try:
+        await audit_with(owner, "acme")
+    finally:
+        await owner.close()
     again = await run(dsn, books)
     assert (again.accounts, again.transfers, again.amounts) == (0, 0, [])
     return said, by_day

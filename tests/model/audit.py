@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 TABLES = (
     "transfer", "grant", "charge", "output", "hold", "debt", "fill", "refund", "correction", "account_change", "topup", "card_refund",
-    "dispute", "stripe_transaction", "usage_bucket", "usage_day",
+    "dispute", "stripe_transaction", "usage_bucket", "usage_day", "recognition",
 )  # fmt: skip
 ORDERS = {
     "transfer": "book, seq",
@@ -34,6 +34,10 @@ ROUTES = {
     "restore": ("wallet", "revoked", "wallet"),
     "purchase_bank": ("money", "bank", "deferred_revenue"),
     "purchase_stripe_clearing": ("money", "stripe_clearing", "deferred_revenue"),
+    "recognise_usage": ("money", "deferred_revenue", "revenue_usage"),
+    "recognise_breakage": ("money", "deferred_revenue", "revenue_breakage"),
+    "reverse_usage": ("money", "revenue_usage", "deferred_revenue"),
+    "reverse_breakage": ("money", "revenue_breakage", "deferred_revenue"),
     "card_refund_deferred": ("money", "deferred_revenue", "stripe_clearing"),
     "card_refund": ("money", "refunds", "stripe_clearing"),
     "card_refund_deferred_failed": ("money", "stripe_clearing", "deferred_revenue"),
@@ -193,12 +197,17 @@ def _check_usage(rows):
 
 
 def _check_money(rows, money, originals):
-    """I12, as far as nothing has been recognised: what was paid and not returned is deferred; what is disputed."""
+    """I12: what was paid, and neither recognised nor returned, is deferred; what is disputed."""
+    _check_recognition(rows, money)
     currency_of = {topup["topup_id"]: topup["currency"] for topup in rows.topup}
     expected = defaultdict(int)
     for grant in originals:
         if grant["paid_micros"]:
             expected["deferred_revenue", grant["currency"]] += grant["paid_micros"]
+    grants = {grant["grant_id"]: grant for grant in rows.grant}
+    for row in rows.recognition:
+        earned = row["usage_micros"] + row["breakage_micros"]
+        expected["deferred_revenue", grants[row["grant_id"]]["currency"]] -= earned
     for row in rows.card_refund:
         assert row["status"] in ("succeeded", "failed")
         if row["status"] == "succeeded":
@@ -214,6 +223,39 @@ def _check_money(rows, money, originals):
             if row[side] in ("deferred_revenue", "disputed"):
                 found[row[side], row["asset"]] += sign * row["amount"]
     assert {key: sum_ for key, sum_ in found.items() if sum_} == {key: sum_ for key, sum_ in expected.items() if sum_}
+
+
+def _check_recognition(rows, money):
+    """I12: what is recognised of each grant was posted for it and, where nothing is missing, is what it has come to."""
+    posted = defaultdict(int)
+    for row in money:
+        verb, _, what = row["kind"].partition("_")
+        if what in ("usage", "breakage"):
+            posted[row["grant_id"], what] += row["amount"] if verb == "recognise" else -row["amount"]
+            assert row["amount"]
+    known = defaultdict(int)
+    for row in rows.recognition:
+        known[row["grant_id"], "usage"], known[row["grant_id"], "breakage"] = (
+            row["usage_micros"],
+            row["breakage_micros"],
+        )
+    assert {key: micros for key, micros in posted.items() if micros} == {key: n for key, n in known.items() if n}
+    account = rows.account
+    assert 0 <= account["recognised_seq"] <= account["wallet_seq"]
+    if (account["recognised_seq"], account["recognised_at"]) != (account["wallet_seq"], account["last_at"]):
+        return
+    returned = {
+        ("" if topup["via"] == "recharge" else "pack:") + topup["topup_id"] + ":1": topup["returned_deferred_micros"]
+        for topup in rows.topup
+    }
+    for grant in rows.grant:
+        paid, granted, name = grant["paid_micros"] or 0, grant["granted"], grant["grant_id"]
+        to_successors = sum(one["paid_micros"] or 0 for one in rows.grant if one["origin_grant_id"] == name)
+        used = paid * (grant["used"] + grant["moved"]) // granted
+        gone = paid * (grant["used"] + grant["moved"] + grant["expired"]) // granted
+        taken_back = -(-paid * grant["revoked"] // granted)
+        assert known[name, "usage"] == used - to_successors
+        assert known[name, "breakage"] == gone - used + taken_back - returned.get(name, 0)
 
 
 def _check_topups(rows, money):
