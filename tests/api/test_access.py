@@ -36,6 +36,7 @@ NAMES = {
     "month": "9000-01",
     "period": "9000-01",
     "payout_id": "po_1",
+    "report": "none",
 }
 RECHARGE = {"threshold": 1, "pack_id": "p", "monthly_limit": 1}
 SIMULATION = {"candidate": {"models": PUBLISHED}, "start": "2026-01-01T00:00:00Z", "end": "2026-02-01T00:00:00Z"}
