@@ -7,7 +7,7 @@ nought is the rounding's own, on a line of its own.
 """
 
 import csv
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from io import StringIO
@@ -41,7 +41,7 @@ class Entry:
         return _decimals(self.asset)
 
 
-async def entries(engine: Engine, asked: Asked, as_of: datetime) -> AsyncIterator[Entry]:
+async def entries(engine: Engine, asked: Asked, as_of: datetime) -> AsyncGenerator[Entry, None]:
     """The entries in order of day and asset. An account's balances are all that is kept of what went before."""
     balances: dict[tuple[str, str], int] = {}
     scope = asked.scope(as_of)

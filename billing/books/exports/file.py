@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -127,14 +127,15 @@ async def _write(
         digest.update(content)
 
     _put(kept, asdict(state))
-    async for piece in pieces(engine, asked, totals.as_of, after=after, ahead=_AHEAD, totals=known):
-        await asyncio.to_thread(write, piece.content)
-        state.rows += piece.rows
-        tell(state.rows, totals.rows)
-        if piece.cursor is not None and asked.form.resumable:
-            file.flush()
-            state.cursor, state.bytes, state.sha256 = piece.cursor, file.tell(), digest.copy().hexdigest()
-            _put(kept, asdict(state))
+    async with aclosing(pieces(engine, asked, totals.as_of, after=after, ahead=_AHEAD, totals=known)) as made:
+        async for piece in made:
+            await asyncio.to_thread(write, piece.content)
+            state.rows += piece.rows
+            tell(state.rows, totals.rows)
+            if piece.cursor is not None and asked.form.resumable:
+                file.flush()
+                state.cursor, state.bytes, state.sha256 = piece.cursor, file.tell(), digest.copy().hexdigest()
+                _put(kept, asdict(state))
     file.flush()
     if asked.format not in (*ACCOUNTING, "xlsx") and state.rows != totals.rows:
         raise OutOfControl(f"{state.rows} rows were written and {totals.rows} counted")

@@ -5,7 +5,8 @@ file ends with each ledger account's balance, which Beancount and hledger themse
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
@@ -21,7 +22,7 @@ By = Literal["account"] | None
 _BLOCK = 1_000  # lines to a piece
 
 
-async def head(engine: Engine, asked: Asked, as_of: datetime) -> AsyncIterator[str]:
+async def head(engine: Engine, asked: Asked, as_of: datetime) -> AsyncGenerator[str, None]:
     """Declarations of commodities and ledger accounts, and the opening balances."""
     by: By = "account" if asked.per_account else None
     until = asked.scope(as_of)._replace(start=None)
@@ -43,21 +44,23 @@ async def head(engine: Engine, asked: Asked, as_of: datetime) -> AsyncIterator[s
     if by or asked.format == "beancount":
         opened: dict[str, None] = {}
         part: str | None = None
-        async for one in moved(engine, until, by=by):
-            if one.part != part and len(opened) >= _BLOCK:  # all of one account at once: no name is opened twice
-                yield "".join(opened)
-                opened = {}
-            part = one.part
-            name = _name(one)
-            opened[f"1970-01-01 open {name}\n" if asked.format == "beancount" else f"account {name}\n"] = None
+        async with aclosing(moved(engine, until, by=by)) as found:
+            async for one in found:
+                if one.part != part and len(opened) >= _BLOCK:  # all of one account at once: no name is opened twice
+                    yield "".join(opened)
+                    opened = {}
+                part = one.part
+                name = _name(one)
+                opened[f"1970-01-01 open {name}\n" if asked.format == "beancount" else f"account {name}\n"] = None
         yield "".join(opened)
     yield "\n"
     if asked.start is not None:
-        async for text in _opening(engine, asked, as_of, asked.start):
-            yield text
+        async with aclosing(_opening(engine, asked, as_of, asked.start)) as texts:
+            async for text in texts:
+                yield text
 
 
-async def foot(engine: Engine, asked: Asked, totals: ControlTotals) -> AsyncIterator[str]:
+async def foot(engine: Engine, asked: Asked, totals: ControlTotals) -> AsyncGenerator[str, None]:
     """Each ledger account's balance, as an assertion, and the control totals as a comment."""
     last = totals.as_of if asked.end is None or asked.end > totals.as_of else asked.end - timedelta(microseconds=1)
     day = last.astimezone(UTC).date()
@@ -65,11 +68,12 @@ async def foot(engine: Engine, asked: Asked, totals: ControlTotals) -> AsyncIter
     lines: list[str] = []
     if asked.format == "hledger":
         lines.append(f"{day} * control totals\n")
-    async for one in moved(engine, asked.scope(totals.as_of)._replace(start=None), by=by):
-        lines.append(_asserted(one, asked.format, day))
-        if len(lines) >= _BLOCK:
-            yield "".join(lines)
-            lines = []
+    async with aclosing(moved(engine, asked.scope(totals.as_of)._replace(start=None), by=by)) as found:
+        async for one in found:
+            lines.append(_asserted(one, asked.format, day))
+            if len(lines) >= _BLOCK:
+                yield "".join(lines)
+                lines = []
     yield "".join(lines)
     yield f"\n{CONTROL}{json.dumps(totals.document(), separators=(',', ':'))}\n"
 
@@ -77,20 +81,25 @@ async def foot(engine: Engine, asked: Asked, totals: ControlTotals) -> AsyncIter
 _TYPES = {"Assets": "A", "Liabilities": "L", "Equity": "E", "Income": "R", "Expenses": "X"}
 
 
-async def _opening(engine: Engine, asked: Asked, as_of: datetime, start: datetime) -> AsyncIterator[str]:
+async def _opening(engine: Engine, asked: Asked, as_of: datetime, start: datetime) -> AsyncGenerator[str, None]:
     """One entry of all balances; of each customer's, where they have ledger accounts of their own."""
     scope = asked.scope(as_of)._replace(start=None, end=start)
     part: str | None = ""  # no account is called that
+    lines: list[str] = []
     indent = "  " if asked.format == "beancount" else "    "
-    async for one in moved(engine, scope, by="account" if asked.per_account else None):
-        text = ""
-        if one.part != part:
-            part = one.part
-            whose = f" {one.part}" if one.part else ""
-            title = f'"Opening balances{whose}"' if asked.format == "beancount" else f"opening balances{whose}"
-            text = f"\n{start.astimezone(UTC).date()} * {title}\n"
-        yield f"{text}{indent}{_name(one)}  {_amount(one)} {one.asset}\n"
-    yield "\n"
+    async with aclosing(moved(engine, scope, by="account" if asked.per_account else None)) as found:
+        async for one in found:
+            text = ""
+            if one.part != part:
+                part = one.part
+                whose = f" {one.part}" if one.part else ""
+                title = f'"Opening balances{whose}"' if asked.format == "beancount" else f"opening balances{whose}"
+                text = f"\n{start.astimezone(UTC).date()} * {title}\n"
+            lines.append(f"{text}{indent}{_name(one)}  {_amount(one)} {one.asset}\n")
+            if len(lines) >= _BLOCK:
+                yield "".join(lines)
+                lines = []
+    yield "".join(lines) + "\n"
 
 
 def _asserted(one: Moved, format: str, day: date) -> str:

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from datetime import datetime
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ async def pieces(
     after: tuple[str, Key] | None = None,
     ahead: int = 1,
     totals: Totals | None = None,
-) -> AsyncIterator[Piece]:
+) -> AsyncGenerator[Piece, None]:
     """The file as of that instant, or what follows `after`. Raises Invalid, AccountNotFound, OutOfControl.
 
     `ahead`: how many slices are read before they are asked for, each over a session of its own.
@@ -56,42 +57,48 @@ async def pieces(
         made = _parquet(engine, asked, as_of, ahead, known)
     else:
         made = _lines(engine, asked, as_of, after, ahead, known)
-    async for piece in made:
-        yield piece
+    async with aclosing(made):
+        async for piece in made:
+            yield piece
 
 
 async def _lines(
     engine: Engine, asked: Asked, as_of: datetime, after: tuple[str, Key] | None, ahead: int, totals: Totals
-) -> AsyncIterator[Piece]:
+) -> AsyncGenerator[Piece, None]:
     if after is None:
         if asked.format == "csv":
             yield Piece((",".join(column.name for column in COLUMNS[asked.report]) + "\n").encode())
         if asked.format in LEDGERS:
-            async for text in ledgers.head(engine, asked, as_of):
-                yield Piece(text.encode())
-    async for piece in _rows(engine, asked, as_of, after, ahead):
-        yield piece
+            async with aclosing(ledgers.head(engine, asked, as_of)) as head:
+                async for text in head:
+                    yield Piece(text.encode())
+    async with aclosing(_rows(engine, asked, as_of, after, ahead)) as rows:
+        async for piece in rows:
+            yield piece
     if asked.format == "jsonl":
         document = json.dumps({"control_totals": (await totals()).document()}, separators=(",", ":"))
         yield Piece(f"{document}\n".encode())
     if asked.format in LEDGERS:
-        async for text in ledgers.foot(engine, asked, await totals()):
-            yield Piece(text.encode())
+        async with aclosing(ledgers.foot(engine, asked, await totals())) as foot:
+            async for text in foot:
+                yield Piece(text.encode())
 
 
 async def _rows(
     engine: Engine, asked: Asked, as_of: datetime, after: tuple[str, Key] | None, ahead: int
-) -> AsyncIterator[Piece]:
+) -> AsyncGenerator[Piece, None]:
     scope = asked.scope(as_of)
     lines: Lines = "as it is" if asked.format in ("jsonl", *LEDGERS) else "csv"
     if asked.report == "costs":
         select = {"csv": csv_list, "jsonl": json_list, "parquet": typed_list}[asked.format]
-        async for content, rows in whole(engine, costs(scope, select(COLUMNS["costs"])), lines):
-            yield Piece(content, rows)
+        async with aclosing(whole(engine, costs(scope, select(COLUMNS["costs"])), lines)) as blocks:
+            async for content, count in blocks:
+                yield Piece(content, count)
         return
     parts = _parts(asked)
-    async for one in slices(engine, parts, scope, lines=lines, after=after, ahead=ahead):
-        yield Piece(one.content, one.rows, written(one.part, one.key))
+    async with aclosing(slices(engine, parts, scope, lines=lines, after=after, ahead=ahead)) as found:
+        async for one in found:
+            yield Piece(one.content, one.rows, written(one.part, one.key))
 
 
 def _parts(asked: Asked) -> tuple[Part, ...]:
@@ -105,25 +112,28 @@ def _parts(asked: Asked) -> tuple[Part, ...]:
     return (journal if asked.report == "journal" else usage)(select)
 
 
-async def _parquet(engine: Engine, asked: Asked, as_of: datetime, ahead: int, totals: Totals) -> AsyncIterator[Piece]:
+async def _parquet(
+    engine: Engine, asked: Asked, as_of: datetime, ahead: int, totals: Totals
+) -> AsyncGenerator[Piece, None]:
     file = ParquetFile(COLUMNS[asked.report])
     if asked.report == "costs":  # sums of a day: few enough for one group
         blocks = [piece async for piece in _rows(engine, asked, as_of, None, ahead)]
         content = await asyncio.to_thread(file.group, b"".join(block.content for block in blocks))
         yield Piece(content, sum(block.rows for block in blocks))
     else:
-        async for piece in _rows(engine, asked, as_of, None, ahead):
-            yield Piece(await asyncio.to_thread(file.group, piece.content), piece.rows)
+        async with aclosing(_rows(engine, asked, as_of, None, ahead)) as rows:
+            async for piece in rows:
+                yield Piece(await asyncio.to_thread(file.group, piece.content), piece.rows)
     yield Piece(file.end(await totals()))
 
 
-async def _accounting(engine: Engine, asked: Asked, as_of: datetime) -> AsyncIterator[Piece]:
+async def _accounting(engine: Engine, asked: Asked, as_of: datetime) -> AsyncGenerator[Piece, None]:
     await accounting.check_mapped(engine, asked, as_of)
     yield Piece(accounting.csv_rows([accounting.HEADS[asked.format]]).encode())
     async for entry in accounting.entries(engine, asked, as_of):
         yield Piece(accounting.rows(asked, entry).encode(), len(entry.lines))
 
 
-async def _workbook(engine: Engine, asked: Asked, totals: ControlTotals) -> AsyncIterator[Piece]:
+async def _workbook(engine: Engine, asked: Asked, totals: ControlTotals) -> AsyncGenerator[Piece, None]:
     async for content in workbook(engine, asked, totals):
         yield Piece(content)

@@ -6,7 +6,7 @@ what has more stands there as text, exactly.
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -27,7 +27,7 @@ _BLOCK: Final = 1 << 18
 _WIDTH: Final = 18
 
 
-async def workbook(engine: Engine, asked: Asked, totals: ControlTotals) -> AsyncIterator[bytes]:
+async def workbook(engine: Engine, asked: Asked, totals: ControlTotals) -> AsyncGenerator[bytes, None]:
     """The file. Raises Invalid where the library is not installed."""
     library = _library()
     with tempfile.TemporaryDirectory(prefix="billing-export-") as place:

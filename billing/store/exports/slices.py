@@ -8,7 +8,7 @@ stopped and comes to the same bytes.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
@@ -78,12 +78,11 @@ async def slices(
     lines: Lines,
     after: tuple[str, Key] | None = None,
     ahead: int = 1,
-    rows_at_once: int = ROWS_AT_ONCE,
-) -> AsyncIterator[Slice]:
+) -> AsyncGenerator[Slice, None]:
     """The parts' lines, one after the other, from beyond `after` on; `ahead` slices are read before they are asked for."""
     underway: deque[asyncio.Task[Slice]] = deque()
     try:
-        async for part, since, until in _ranges(engine, parts, scope, after, rows_at_once):
+        async for part, since, until in _ranges(engine, parts, scope, after):
             underway.append(asyncio.create_task(_read(engine, part, scope, since, until, lines)))
             if len(underway) > ahead:
                 yield await asyncio.shield(underway[0])
@@ -98,8 +97,8 @@ async def slices(
 
 
 async def _ranges(
-    engine: AsyncEngine, parts: Sequence[Part], scope: Scope, after: tuple[str, Key] | None, rows_at_once: int
-) -> AsyncIterator[tuple[Part, Key | None, Key | None]]:
+    engine: AsyncEngine, parts: Sequence[Part], scope: Scope, after: tuple[str, Key] | None
+) -> AsyncGenerator[tuple[Part, Key | None, Key | None], None]:
     names = [part.name for part in parts]
     first = 0 if after is None else names.index(after[0])
     since = None if after is None else after[1]
@@ -107,7 +106,7 @@ async def _ranges(
         first, since = first + 1, None
     for part in parts[first:]:
         while True:
-            until = await _until(engine, part, scope, since, rows_at_once)
+            until = await _until(engine, part, scope, since)
             yield part, since, until
             if until is None:
                 break
@@ -115,7 +114,7 @@ async def _ranges(
         since = None
 
 
-async def _until(engine: AsyncEngine, part: Part, scope: Scope, since: Key | None, rows_at_once: int) -> Key | None:
+async def _until(engine: AsyncEngine, part: Part, scope: Scope, since: Key | None) -> Key | None:
     """The last key of the slice that begins after `since`; nothing where that is the last slice."""
     columns = ", ".join(part.driver_key)
     where = ["true"]
@@ -125,7 +124,7 @@ async def _until(engine: AsyncEngine, part: Part, scope: Scope, since: Key | Non
         where.append(f"account_id = {literal(scope.account_id)}")
     query = (
         f"SELECT {columns} FROM {part.driver} WHERE {' AND '.join(where)} ORDER BY {columns} "
-        f"OFFSET {rows_at_once - 1} LIMIT 1"
+        f"OFFSET {ROWS_AT_ONCE - 1} LIMIT 1"
     )
     asking = asyncio.create_task(_asked(engine, query))
     found = await asyncio.shield(asking)
@@ -186,7 +185,7 @@ def _tuple(key: Sequence[str | int]) -> str:
     return f"({', '.join(literal(value) for value in key)})"
 
 
-async def whole(engine: AsyncEngine, query: str, lines: Lines) -> AsyncIterator[tuple[bytes, int]]:
+async def whole(engine: AsyncEngine, query: str, lines: Lines) -> AsyncGenerator[tuple[bytes, int], None]:
     """A query's lines, block by block, and with the last block how many there were: for what the database sums up."""
     blocks: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=4)
 

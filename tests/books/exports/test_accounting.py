@@ -1,0 +1,144 @@
+"""QuickBooks and Xero: what they would book is what the ledger holds, rounded once."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from billing.books.exports.accounting import entries
+from billing.books.exports.asked import Asked, Named
+from billing.books.exports.checking import check_file
+from billing.books.exports.mapping import EXAMPLE, MappingError, parse_mapping, read_mapping
+from billing.core.money import decimals, minor_units
+from billing.core.refusals import Invalid
+
+from .conftest import Export
+
+MAP = parse_mapping(EXAMPLE, "csv")
+
+
+def cells(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file, strict=True))
+
+
+def test_quickbooks(export: Export) -> None:
+    export_ = export("journal", "quickbooks", accounts=MAP)
+    rows = cells(export_.path)
+    by_entry: dict[str, Decimal] = defaultdict(Decimal)
+    by_account: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for row in rows:
+        amount = Decimal(row["Debits"] or 0) - Decimal(row["Credits"] or 0)
+        assert (row["Debits"] == "") is not (row["Credits"] == "")
+        assert amount
+        assert -amount.as_tuple().exponent == decimals(row["Currency"])
+        by_entry[row["JournalNo"]] += amount
+        by_account[row["Description"], row["Currency"]] += amount
+        assert row["AccountName"] == MAP[row["Description"]].account
+        assert (
+            datetime.strptime(row["JournalDate"], "%m/%d/%Y").replace(tzinfo=UTC).strftime("%Y%m%d")
+            == row["JournalNo"][:8]
+        )
+    assert set(by_entry.values()) == {0}
+    assert {currency for _, currency in by_account} == {"USD", "EUR", "JPY", "KWD"}
+    assert any(row["Description"] == "rounding" for row in rows)
+    # However many days there are, each account comes to its balance, rounded once.
+    for one in export_.totals.ledger:
+        if one.book == "money":
+            rounded = Decimal(minor_units(one.balance, one.asset)).scaleb(-decimals(one.asset))
+            assert by_account[one.ledger_account, one.asset] == rounded
+    assert check_file(export_.path).ok
+
+
+def test_months_apart_come_to_the_same_as_together(export: Export, on_books: Callable[..., Any]) -> None:
+    as_of = export("journal", "csv").totals.as_of
+    begins = as_of.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+    async def found(engine: Any, **more: Any) -> list[tuple[date, str, dict[str, int]]]:
+        asked = Asked.of("journal", "quickbooks", accounts=MAP, **more)
+        return [(one.day, one.asset, one.lines) async for one in entries(engine, asked, as_of)]
+
+    whole = on_books(found)
+    apart = on_books(lambda engine: found(engine, end=begins)) + on_books(lambda engine: found(engine, start=begins))
+    assert whole == apart != []
+    assert len({day for day, _, _ in whole}) > 2
+    assert [one for one in whole if one[1] == "USD"] == on_books(lambda engine: found(engine, currency="USD"))
+
+
+def test_xero_knows_one_currency_at_a_time_and_the_wallets_too(export: Export, tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="EUR, JPY, KWD, USD"):
+        export("journal", "xero", accounts=MAP)
+    rows = cells(export("journal", "xero", accounts=MAP, currency="JPY").path)
+    by_entry: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for row in rows:
+        by_entry[row["*Narration"], row["*Date"]] += Decimal(row["*Amount"])
+        assert datetime.strptime(row["*Date"], "%d %b %Y")  # noqa: DTZ007
+        assert row["*TaxRate"] == "Tax Exempt"
+        assert "." not in row["*Amount"]
+    assert rows
+    assert set(by_entry.values()) == {0}
+    wallets = {name: Named(name, "None") for name in ("wallet", "issued", "consumed", "expired", "revoked")}
+    written_ = export("journal", "xero", accounts=wallets, book="wallet")
+    sums: dict[str, int] = defaultdict(int)
+    for row in cells(written_.path):
+        sums[row["*AccountCode"]] += int(row["*Amount"])
+    assert sums == {
+        one.ledger_account: one.balance for one in written_.totals.ledger if one.book == "wallet" and one.balance
+    }
+
+
+def test_a_ledger_account_that_is_not_mapped(export: Export, tmp_path: Path) -> None:
+    for missing in ("deferred_revenue", "rounding"):
+        fewer = {name: named for name, named in MAP.items() if name != missing}
+        with pytest.raises(Invalid, match=f"add the line `{missing},<account>`"):
+            export("journal", "quickbooks", accounts=fewer)
+    with pytest.raises(Invalid, match="tax rate"):
+        export("journal", "xero", accounts={name: Named(named.account) for name, named in MAP.items()}, currency="USD")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "said"),
+    [
+        ("csv", "account,ledger_account\n", "line 1: must be ledger_account,account,tax_rate"),
+        ("csv", "ledger_account,account\nbank,1\nbnak,2\n", "line 3: there is no ledger account 'bnak'"),
+        ("csv", "ledger_account,account\nbank,1\n\nbank,2\n", "line 4: bank is mapped twice"),
+        ("csv", "ledger_account,account\nbank\n", "line 2: 2 cells are expected and 1 found"),
+        ("csv", "ledger_account,account\nbank,1,2\n", "line 2: 2 cells are expected and 3 found"),
+        ("csv", "ledger_account,account\nbank, \n", "line 2: bank is mapped to nothing"),
+        ("csv", 'ledger_account,account\nbank,"1\n2"\n', "line 3: bank: accounts and tax rates are text of one line"),
+        ("csv", 'ledger_account,account\nbank,"1\n', "line 2: this is not CSV"),
+        ("csv", "ledger_account,account\n", "line 1: nothing is mapped"),
+        ("csv", "", "line 1: must be"),
+        ("toml", 'bank = "1"\nrefunds = 2\n', "line 2: refunds: accounts and tax rates are text of one line"),
+        ("toml", 'bank = "1"\n[refunds]\nname = "2"\n', "line 2: refunds: there is no 'name'"),
+        ("toml", 'bank = "1"\nbank = "1"\n', "line 2"),
+        ("json", '{\n"bank": "1",\n"bank": "2"}', "line 3: bank is mapped twice"),
+        ("json", '{\n"bank": "1",\n}', "line "),
+        ("json", '["bank"]', "line 1: must be an object"),
+        ("json", "[" * 100_000, "line 1: this is nested too deeply"),
+        ("txt", "", "a mapping is a .csv, .toml or .json file"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_a_mapping(form: str, text: str, said: str) -> None:
+    with pytest.raises(MappingError) as problem:
+        parse_mapping(text, form)
+    assert said in str(problem.value)
+
+
+def test_mappings_of_every_form(tmp_path: Path) -> None:
+    table = 'bank = "1000"\n[refunds]\naccount = "4900"\ntax_rate = "None"\n'
+    document = '{"bank": "1000", "refunds": {"account": "4900", "tax_rate": "None"}}'
+    rows = "\ufeffledger_account,account,tax_rate\r\nbank,1000\r\nrefunds,4900,None\r\n"
+    for form, text in (("toml", table), ("json", document), ("csv", rows)):
+        path = tmp_path / f"map.{form}"
+        path.write_text(text, newline="")
+        assert read_mapping(path) == {"bank": Named("1000"), "refunds": Named("4900", "None")}
+    path.write_bytes(b"ledger_account,account\nbank,\xff\n")
+    with pytest.raises(MappingError, match="line 2: this is not UTF-8"):
+        read_mapping(path)
