@@ -23,7 +23,7 @@ def recognise_revenue(as_json: AsJson = False) -> None:
     if as_json:
         print(RecognisedShown.of(found).model_dump_json(indent=2))
         return
-    console.print(f"{found.accounts:,} accounts had changed; {found.transfers:,} transfers posted.")
+    console.print(f"Accounts that had changed: {found.accounts:,}. Transfers posted: {found.transfers:,}.")
     for amount in found.amounts:
         usage, breakage = (f"{Decimal(micros).scaleb(-6):,.6f}" for micros in amount[1:])
         console.print(f"{amount.currency}: {usage} of usage, {breakage} of breakage.")

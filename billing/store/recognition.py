@@ -21,7 +21,7 @@ from billing.store.snapshot import reading
 from billing.store.till import load_topups
 
 # Transfers of an account that one transaction looks at: others of the lane wait for it about as long as for a batch.
-TRANSFERS_AT_ONCE: Final = 10_000
+TRANSFERS_AT_ONCE: Final = 5_000
 _TICK = timedelta(microseconds=1)
 
 _PROGRESS = """
@@ -37,8 +37,10 @@ _MOVEMENTS = """
             CASE WHEN t.kind = 'expire' THEN t.amount ELSE 0 END AS expired,
             CASE WHEN s.grant_id IS NULL THEN 0 ELSE t.amount END AS moved, coalesce(s.paid_micros, 0) AS succeeded_micros
         FROM k JOIN transfer t ON t.account_id = k.account_id AND t.book = 'wallet' AND t.seq > k.after AND t.seq <= k.until
-        LEFT JOIN "grant" s ON t.kind IN ('refund', 'reduction') AND s.account_id = t.account_id AND s.grant_id = t.grant_id
-            AND s.seq = t.seq AND s.origin_grant_id IS NOT NULL
+        LEFT JOIN LATERAL (  -- OFFSET 0: only what returned credits is looked up
+            SELECT g.grant_id, g.origin_grant_id, g.paid_micros FROM "grant" g
+            WHERE t.kind IN ('refund', 'reduction') AND g.account_id = t.account_id AND g.grant_id = t.grant_id
+                AND g.seq = t.seq AND g.origin_grant_id IS NOT NULL OFFSET 0) s ON true
         WHERE t.grant_id IS NOT NULL AND t.kind IN ('settle', 'supplement', 'refund', 'reduction', 'expire')
         UNION ALL
         SELECT f.account_id, f.grant_id, t.seq, t.effective_at, f.credits, 0, 0, 0

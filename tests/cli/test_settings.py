@@ -15,3 +15,10 @@ def test_private_addresses_are_allowed_in_so_many_words(text: str, meant: bool) 
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="BILLING_WEBHOOK_ALLOW_PRIVATE must be true or false"):
         Settings.read({"BILLING_WEBHOOK_ALLOW_PRIVATE": text})
+
+
+def test_revenue_is_recognised_daily_or_not_by_itself() -> None:
+    assert Settings.read({}).recognition == "daily"
+    assert Settings.read({"BILLING_RECOGNITION": "off"}).recognition == "off"
+    with pytest.raises(SettingsError, match="BILLING_RECOGNITION must be daily or off"):
+        Settings.read({"BILLING_RECOGNITION": "hourly"})

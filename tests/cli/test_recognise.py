@@ -1,0 +1,54 @@
+"""`billing recognise`, on a real database."""
+
+import asyncio
+import json
+import sys
+
+import asyncpg
+import pytest
+
+from billing import cli
+from billing.core.commands import Authorize, IssueGrant, OpenAccount
+from billing.core.prices import PriceBooks
+from billing.posting import Posting
+from tests.books.world import SMALL, delivered
+
+
+async def spent(dsn: str, books: PriceBooks) -> None:
+    async with Posting(dsn, lambda: books) as posting:
+        await posting.post(OpenAccount("acme"))
+        await posting.post(IssueGrant("acme", "g", "purchase", 30, paid_micros=99, currency="USD"))
+        await posting.post(Authorize("acme", "r", "gpt-image-2", quality="high", outputs=delivered(SMALL)))
+
+
+def test_it_says_what_it_made_of_what(
+    fresh_database: str, books: PriceBooks, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asyncio.run(spent(fresh_database, books))
+    monkeypatch.setenv("DATABASE_URL", fresh_database)
+
+    def recognise(*words: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["billing", "recognise", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert not ended.value.code
+        return capsys.readouterr().out
+
+    told = json.loads(recognise("--json"))
+    assert (told["accounts"], told["transfers"]) == (1, 1)
+    assert told["amounts"] == [{"currency": "USD", "usage_micros": 46, "breakage_micros": 0}]
+    assert recognise() == "Accounts that had changed: 0. Transfers posted: 0.\n"
+    asyncio.run(again(fresh_database))
+    assert recognise() == (
+        "Accounts that had changed: 1. Transfers posted: 1.\nUSD: 0.000046 of usage, 0.000000 of breakage.\n"
+    )
+
+
+async def again(dsn: str) -> None:
+    """As if nothing had been recognised."""
+    owner = await asyncpg.connect(dsn)
+    try:
+        await owner.execute("UPDATE account SET recognised_seq = 0, recognised_at = NULL")
+        await owner.execute("DELETE FROM recognition")
+    finally:
+        await owner.close()
