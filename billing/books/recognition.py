@@ -4,7 +4,6 @@ The account decides (`billing.core.recognising`), under its lock; a run goes fro
 missing. Any number may run at once, and any of them may end early: what is missing is found by the next.
 """
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -28,7 +27,6 @@ from billing.store.recognition import (
 )
 
 ACCOUNTS_AT_ONCE: Final = 1_000
-SLICES_AT_ONCE: Final = 4  # so that no lane waits for the answer before
 AFTER_MIDNIGHT: Final = timedelta(minutes=5)  # what was due before has been posted by then
 log = structlog.get_logger("billing.recognition")
 Progress = Callable[[int, int], None]  # accounts done, and accounts that there were to look at
@@ -63,16 +61,13 @@ async def recognise(engine: Engine, posting: Posting, progress: Progress | None 
     done, transfers, after = 0, 0, ""
     sums: dict[str, tuple[int, int]] = {}
     while found := await unrecognised_accounts(engine, after=after, limit=ACCOUNTS_AT_ONCE):
-        slices = list(_slices(found))
-        for start in range(0, len(slices), SLICES_AT_ONCE):
-            now = slices[start : start + SLICES_AT_ONCE]
-            for answers in await asyncio.gather(*(_whole(posting, accounts) for accounts in now)):
-                for answer in answers:
-                    transfers += answer.transfers
-                    for currency, (usage, breakage) in answer.amounts.items():
-                        before = sums.get(currency, (0, 0))
-                        sums[currency] = (before[0] + usage, before[1] + breakage)
-            done += sum(map(len, now))
+        for accounts in _slices(found):
+            for answer in await _whole(posting, accounts):
+                transfers += answer.transfers
+                for currency, (usage, breakage) in answer.amounts.items():
+                    before = sums.get(currency, (0, 0))
+                    sums[currency] = (before[0] + usage, before[1] + breakage)
+            done += len(accounts)
             if progress:
                 progress(done, max(done, total))
         after = found[-1][0]
@@ -80,7 +75,10 @@ async def recognise(engine: Engine, posting: Posting, progress: Progress | None 
 
 
 def _slices(found: Sequence[tuple[str, int]]) -> Iterator[list[str]]:
-    """Accounts that may share a transaction: together they have no more to look at than one of them may have."""
+    """Accounts that may share a transaction: together they have no more to look at than one of them may have.
+
+    One slice after the other, so that charges of the same lane hardly wait.
+    """
     accounts: list[str] = []
     room = TRANSFERS_AT_ONCE
     for account_id, transfers in found:
