@@ -18,6 +18,7 @@ from billing.cli.payouts import show_payouts
 from billing.cli.periods import close_period, reopen_period, show_periods
 from billing.cli.recognition import recognise_revenue
 from billing.cli.reconcile import reconcile_manifest
+from billing.cli.revenue import show_revenue
 from billing.cli.session import AsJson, console, errors, fail, run, settings_of
 from billing.cli.statements import verify_statement
 from billing.cli.trial_balance import show_trial_balance
@@ -45,6 +46,7 @@ app.command()(verify_statement)
 app.command("export")(export)
 app.command("reconcile")(reconcile_manifest)
 app.command("recognise")(recognise_revenue)
+app.command("revenue")(show_revenue)
 app.command("close")(close_period)
 app.command("reopen")(reopen_period)
 app.command("periods")(show_periods)

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from billing.api.models.funding import PackShown, packs_of
+from billing.cli.money import price
 from billing.cli.session import AsJson, console, ledger, on, run
 from billing.core.text import identifier
 from billing.store import packs as store
@@ -41,8 +42,8 @@ def show_packs(
             escape(p.name) + ("" if published.withdrawn_at is None else "  (withdrawn)"),
             f"{p.credits:,}",
             f"{p.bonus_credits:,}" + (" diluting" if p.diluted and p.bonus_credits else ""),
-            _money(p.price_micros, p.currency),
-            _money(p.price_micros // (p.credits + p.bonus_credits), p.currency),
+            price(p.price_micros, p.currency),
+            price(p.price_micros // (p.credits + p.bonus_credits), p.currency),
             "never" if p.expires_in_days is None else f"{p.expires_in_days} days",
         )
     console.print(table)
@@ -77,7 +78,3 @@ def withdraw_pack(pack_id: str) -> None:
     with ledger() as dsn:
         run(lambda: on(work_engine(dsn, size=1), lambda work: store.withdraw_pack(work, pack_id)))
     console.print(f"Pack {pack_id} is withdrawn.")
-
-
-def _money(micros: int, currency: str) -> str:
-    return f"{micros // 1_000_000:,}.{micros % 1_000_000:06d}".rstrip("0").rstrip(".") + f" {currency}"

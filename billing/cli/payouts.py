@@ -9,6 +9,7 @@ from rich.table import Table
 
 from billing.api.models.payouts import ClearingReportShown, ClearingShown, PayoutItemShown, PayoutShown
 from billing.books.payouts import ClearingReport, clearing_report
+from billing.cli.money import decimal
 from billing.cli.session import AsJson, console, ledger, on, run
 from billing.core.months import Month
 from billing.store.engine import Engine, read_engine
@@ -57,14 +58,16 @@ async def _told(engine: Engine, month: Month | None, limit: int) -> Told:
 
 def _show(found: list[tuple[Payout, list[PayoutItem]]]) -> None:
     table = Table("booked", "payout", "currency", title="Payouts")
-    table.add_column("micros to the bank", justify="right")
+    table.add_column("to the bank", justify="right")
     table.add_column("items", justify="right")
     table.add_column("status")
     for payout, wrong in found:
         shown = PayoutShown.of(payout)
         at = f"{shown.booked_at:%Y-%m-%d %H:%M}" if shown.booked_at else "not booked"
         status = shown.status.replace("_", " ") + (", came back" if shown.returned else "")
-        table.add_row(at, escape(shown.payout_id), shown.currency, f"{shown.arrived_micros:,}", str(shown.items), status)
+        table.add_row(
+            at, escape(shown.payout_id), shown.currency, decimal(shown.arrived_micros), str(shown.items), status
+        )
         for item in wrong:
             what = f"{item.type} {item.transaction_id}"
             table.add_row("", f"  {escape(what)}", item.currency, "", "", f"[red]{item.status.replace('_', ' ')}[/red]")
@@ -74,17 +77,17 @@ def _show(found: list[tuple[Payout, list[PayoutItem]]]) -> None:
 def _show_clearing(shown: ClearingShown) -> None:
     table = Table(title=f"Clearing in {shown.currency}", show_header=False)
     table.add_column("what")
-    table.add_column("micros", justify="right")
-    table.add_row("booked, not paid out yet", f"{shown.not_paid_out_micros:,}")
+    table.add_column(shown.currency, justify="right")
+    table.add_row("booked, not paid out yet", decimal(shown.not_paid_out_micros))
     for one in shown.not_paid_out:
-        table.add_row(f"  {escape(one.transaction_id)} {one.event} {escape(one.account_id)}", f"{one.net_micros:,}")
-    table.add_row("reported, not settled by Stripe yet", f"{shown.not_settled_micros:,}")
+        table.add_row(f"  {escape(one.transaction_id)} {one.event} {escape(one.account_id)}", decimal(one.net_micros))
+    table.add_row("reported, not settled by Stripe yet", decimal(shown.not_settled_micros))
     for late in shown.not_settled:
-        table.add_row(f"  {escape(late.external_id or '')} {late.kind} {escape(late.account_id)}", f"{late.micros:,}")
+        table.add_row(f"  {escape(late.external_id or '')} {late.kind} {escape(late.account_id)}", decimal(late.micros))
     for payout in shown.incomplete_payouts:
         missing = ", ".join(payout.missing)
-        table.add_row(f"[red]{escape(payout.payout_id)} without {escape(missing)}[/red]", f"{payout.off_by_micros:,}")
+        table.add_row(f"[red]{escape(payout.payout_id)} without {escape(missing)}[/red]", decimal(payout.off_by_micros))
     if shown.unexplained_micros:
-        table.add_row("[red]unexplained: see billing verify[/red]", f"{shown.unexplained_micros:,}")
-    table.add_row("clearing", f"{shown.balance_micros:,}", style="bold")
+        table.add_row("[red]unexplained: see billing verify[/red]", decimal(shown.unexplained_micros))
+    table.add_row("clearing", decimal(shown.balance_micros), style="bold")
     console.print(table)

@@ -9,10 +9,12 @@ from rich.table import Table
 
 from billing.api.models.provider import MarginShown, MarginsShown, ProviderReportShown
 from billing.books.provider import MOST_BYTES, bring, margins, read
+from billing.cli.money import money
 from billing.cli.session import AsJson, console, ledger, on, run
 from billing.store.engine import Engine, read_engine, work_engine
 from billing.store.price_books import price_books
 
+_USD = "USD"  # what the provider's costs are read in
 app = typer.Typer(help="What the provider says it delivered, and what it took for it.", no_args_is_help=True)
 
 
@@ -33,7 +35,7 @@ def import_report(
         return
     console.print(
         f"{found.usage_lines:,} lines of usage ({found.images:,} images) and {found.cost_lines:,} of costs "
-        f"({_money(found.cost_micros)}), {found.starts_at:%Y-%m-%d %H:%M} to {found.ends_at:%Y-%m-%d %H:%M} UTC; "
+        f"({money(found.cost_micros, 'USD')}), {found.starts_at:%Y-%m-%d %H:%M} to {found.ends_at:%Y-%m-%d %H:%M} UTC; "
         + (f"{found.replaced:,} lines of earlier reports were replaced." if new else "they were imported before."),
         soft_wrap=True,
     )
@@ -75,7 +77,9 @@ def show_margins(
         )
     for left in found.unattributed:
         why = "no model that we know is named" if left.reason == "unknown_model" else "no such image was billed"
-        _say(f"{left.day}: {_money(left.cost_micros)} for “{left.line_item or 'no line item'}” is unattributed: {why}.")
+        _say(
+            f"{left.day}: {money(left.cost_micros, 'USD')} for “{left.line_item or 'no line item'}” is unattributed: {why}."
+        )
     if found.total.shared_cost:
         _say("Costs marked ~ are shared among cells by their images: the provider does not tell them apart.")
     if found.total.uncosted_images:
@@ -101,19 +105,14 @@ def _table(title: str, *first: str) -> Table:
 
 
 def _row(margin: MarginShown) -> list[str]:
-    revenue = ", ".join(f"{_money(one.micros, one.currency)}" for one in margin.revenue) or "0"
-    cost = "unknown" if margin.cost_micros is None else f"{'~' * margin.shared_cost}{_money(margin.cost_micros)}"
-    left = "" if margin.margin_micros is None else _money(margin.margin_micros)
+    revenue = ", ".join(f"{money(one.micros, one.currency)}" for one in margin.revenue) or "0"
+    cost = "unknown" if margin.cost_micros is None else f"{'~' * margin.shared_cost}{money(margin.cost_micros, 'USD')}"
+    left = "" if margin.margin_micros is None else money(margin.margin_micros, _USD)
     return [
         margin.model or "", margin.size_tier or "", margin.quality or "", f"{margin.images:,}",
         f"{margin.failed_images:,}", f"{margin.credits - margin.returned_credits:,}", revenue, cost,
         f"[red]{left}[/red]" if margin.loses else left,
     ]  # fmt: skip
-
-
-def _money(micros: int, currency: str = "USD") -> str:
-    sign, whole = "-" if micros < 0 else "", abs(micros)
-    return f"{sign}{whole // 1_000_000:,}.{whole % 1_000_000:06d} {currency}"
 
 
 def _say(sentence: str) -> None:

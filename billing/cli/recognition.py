@@ -1,12 +1,11 @@
 """`billing recognise`: makes revenue of what was used or expired."""
 
-from decimal import Decimal
-
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from billing.api.models.revenue import RecognisedShown
 from billing.books.recognition import Progress as Told
 from billing.books.recognition import Recognised, recognise
+from billing.cli.money import money
 from billing.cli.session import AsJson, console, errors, ledger, run
 from billing.core.prices import PriceBooks
 from billing.posting import Posting
@@ -25,8 +24,8 @@ def recognise_revenue(as_json: AsJson = False) -> None:
         return
     console.print(f"Accounts that had changed: {found.accounts:,}. Transfers posted: {found.transfers:,}.")
     for amount in found.amounts:
-        usage, breakage = (f"{Decimal(micros).scaleb(-6):,.6f}" for micros in amount[1:])
-        console.print(f"{amount.currency}: {usage} of usage, {breakage} of breakage.")
+        usage, breakage = (money(micros, amount.currency) for micros in amount[1:])
+        console.print(f"{usage} of usage, {breakage} of breakage.", highlight=False)
 
 
 async def _recognise(dsn: str, progress: Told) -> Recognised:

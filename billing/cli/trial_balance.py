@@ -8,6 +8,7 @@ from rich.table import Table
 from billing.api.models.common import parse_time
 from billing.api.models.trial_balances import TrialBalanceShown
 from billing.books.trial_balance import trial_balance
+from billing.cli.money import figure
 from billing.cli.session import AsJson, console, ledger, on, run
 from billing.store.engine import read_engine
 
@@ -45,7 +46,9 @@ def show_trial_balance(
     for heading in ("debits", "credits", "balance"):
         table.add_column(heading, justify="right")
     for row in found.rows:
-        table.add_row(*row[:3], f"{row.debits:,}", f"{row.credits:,}", f"{row.balance:,}")
+        figures = (figure(amount, row.asset) for amount in (row.debits, row.credits, row.balance))
+        table.add_row(*row[:3], *figures)
     for total in found.totals:
-        table.add_row("", "total", total.asset, f"{total.debits:,}", f"{total.credits:,}", "0", style="bold")
+        figures = (figure(amount, total.asset) for amount in (total.debits, total.credits, 0))
+        table.add_row("", "total", total.asset, *figures, style="bold")
     console.print(table)

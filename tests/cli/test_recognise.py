@@ -1,7 +1,8 @@
-"""`billing recognise`, on a real database."""
+"""`billing recognise`, `billing revenue` and `billing trial-balance`, on a real database."""
 
 import asyncio
 import json
+import re
 import sys
 
 import asyncpg
@@ -27,8 +28,8 @@ def test_it_says_what_it_made_of_what(
     asyncio.run(spent(fresh_database, books))
     monkeypatch.setenv("DATABASE_URL", fresh_database)
 
-    def recognise(*words: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["billing", "recognise", *words])
+    def recognise(*words: str, command: str = "recognise") -> str:
+        monkeypatch.setattr(sys, "argv", ["billing", command, *words])
         with pytest.raises(SystemExit) as ended:
             cli.main()
         assert not ended.value.code
@@ -38,10 +39,22 @@ def test_it_says_what_it_made_of_what(
     assert (told["accounts"], told["transfers"]) == (1, 1)
     assert told["amounts"] == [{"currency": "USD", "usage_micros": 46, "breakage_micros": 0}]
     assert recognise() == "Accounts that had changed: 0. Transfers posted: 0.\n"
+    shown = figures(recognise(command="revenue"))
+    assert shown == ["0.000000", "0.000099", "0.000046", "0.000000", "0.000000", "0.000000", "0.000053"]
+    rolled = json.loads(recognise("--json", command="revenue"))["currencies"][0]["roll_forward"]
+    assert (rolled["sold"], rolled["recognised"], rolled["closing"]) == (99, 46, 53)
+    lines = recognise(command="trial-balance").splitlines()
+    assert [figures(line) for line in lines if "deferred_revenue" in line] == [["0.000046", "0.000099", "-0.000053"]]
+    assert [figures(line) for line in lines if " wallet " in line and "CREDIT" in line][-1] == ["14", "30", "-16"]
     asyncio.run(again(fresh_database))
     assert recognise() == (
-        "Accounts that had changed: 1. Transfers posted: 1.\nUSD: 0.000046 of usage, 0.000000 of breakage.\n"
+        "Accounts that had changed: 1. Transfers posted: 1.\n0.000046 USD of usage, 0.000000 USD of breakage.\n"
     )
+
+
+def figures(shown: str) -> list[str]:
+    """The numbers at the end of a table's cells, as they are printed."""
+    return re.findall(r"│\s+(-?[\d,]+(?:\.\d+)?)(?=\s+│)", shown)
 
 
 async def again(dsn: str) -> None:
