@@ -50,10 +50,15 @@ class FlowShown(Shown):
         return cls.like(flow)
 
 
-class RollForwardShown(FlowShown):
+class RollForwardShown(Shown):
     """opening + sold − recognised − breakage − refunded − disputed = closing, in micros."""
 
     opening: int
+    sold: int
+    recognised: int
+    breakage: int
+    refunded: int
+    disputed: int
     closing: int
 
 
