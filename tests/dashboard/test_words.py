@@ -6,9 +6,15 @@ import pytest
 
 from billing.api.models.accounts import Overage
 from billing.api.models.funding import AutoRechargeShown, StripeEventShown, TopupShown
+from billing.api.models.payouts import PayoutItemShown, PayoutShown
+from billing.api.models.periods import PeriodShown
+from billing.api.models.reconciliations import State
+from billing.books.exports.asked import FORMS, REPORTS
 from billing.core.charges import Status
+from billing.core.chart import CHART
 from billing.core.ledger import ROUTES, WALLET
 from billing.core.recharging import AT_LIMIT, NO_CARD
+from billing.core.reconciliation import ACTIONS, KINDS, NOTHING, POSTED, REFUSED
 from billing.core.till import Via
 from billing.dashboard.menu import ACCOUNT_PAGES, BOOKS_PAGES, HOUSE_PAGES
 from billing.store.usage import DIMENSIONS
@@ -34,6 +40,17 @@ WORDS = {
     "overage": set(typing.get_args(Overage)),
     "dimension": set(DIMENSIONS),
     "measure": {"requests", "images", "failed_images", "credits"},
+    "ledger_account": set(CHART),
+    "period_status": values(PeriodShown, "status"),
+    "payout": values(PayoutShown, "status"),
+    "payout_item": values(PayoutItemShown, "status"),
+    "reconciliation_state": set(typing.get_args(State)),
+    "reconciliation_kind": set(KINDS),
+    "reconciliation_action": set(ACTIONS),
+    "reconciliation_outcome": {POSTED, REFUSED, NOTHING},
+    "export": set(REPORTS),
+    "export_format": set(FORMS),
+    "unpriced": {"unknown_model", "size_not_allowed", "size_not_priced", "quality_not_supported"},
     "flag": {"late", "forced", "overdrawn", "capped", "unmeasured", "unpriced_size", "unrequested"},
     "refusal": {
         "unknown_model", "size_not_priced", "quality_not_supported", "pack_not_found",
@@ -53,8 +70,20 @@ def test_every_value_has_a_word(group: str, language: str) -> None:
         assert {f"{group}.{value}.meaning" for value in WORDS[group]} <= there
 
 
+@pytest.mark.parametrize("language", CATALOGS)
+def test_the_money_books_kinds_have_words_too(language: str) -> None:
+    assert {f"transfer.{kind}" for kind in ROUTES} <= set(CATALOGS[language])
+
+
 def test_scripts_know_the_kinds_and_states_that_there_are() -> None:
-    for name, group in (("transfer.js", "transfer"), ("pages/events.js", "event"), ("charge.js", "flag")):
+    for name, group in (
+        ("transfer.js", "transfer"),
+        ("pages/events.js", "event"),
+        ("charge.js", "flag"),
+        ("reconciliation.js", "reconciliation_kind"),
+        ("reconciliation.js", "reconciliation_action"),
+        ("reconciliation.js", "reconciliation_outcome"),
+    ):
         source = ASSETS[name].decode()
         for value in WORDS[group]:
             assert f'"{value}"' in source, (name, value)

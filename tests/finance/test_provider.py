@@ -289,3 +289,36 @@ def test_line_items(line_item: str, item: Item) -> None:
     assert catalogue.tier("gpt-image-2", "1536x1024") == "1K"
     assert catalogue.tier("gpt-image-2", "auto") is None
     assert catalogue.model("gpt-image-1.5-2025-12-16") == "gpt-image-1.5"
+
+
+def test_corrections_and_debts_that_are_paid(books: Api) -> None:
+    """An image counts as it was really delivered; what was owed is worth what the grant that pays it was bought for."""
+    set_clock(books, DAY + timedelta(days=4, hours=9))
+    books.post("/v1/accounts", {"account_id": "measured"})
+    books.grant("measured", 200, amount_paid={"micros": 2_000_000, "currency": "USD"})
+    books.settle(books.authorize("measured", "r5", n=2), image(0), image(1))
+    manifest = (
+        b"account_id,request_id,index,status,width,height\nmeasured,r5,0,succeeded,2048,2048\nmeasured,r5,1,failed,,\n"
+    )
+    path = "/v1/reconciliations"
+    headers = {"Content-Type": "text/csv"}
+    done = books.call("POST", f"{path}?reconciliation_id=m", role="finance", content=manifest, headers=headers)
+    assert done.status_code == 201, done.text
+    assert books.post(f"{path}/m/apply", {"reason": "measured"}, "finance").json()["state"] == "applied"
+    before = margins(books)
+    cells = {(c["size_tier"], c["quality"]): c for c in before["cells"] if c["day"] == "2026-01-14"}
+    assert {name: (c["images"], c["failed_images"], c["credits"]) for name, c in cells.items()} == {
+        ("1K", "high"): (0, 1, 0),
+        ("2K", "high"): (1, 0, 67),
+    }
+    assert cells["2K", "high"]["revenue"] == [{"currency": "USD", "micros": 670_000}]
+    books.grant("owing", 50, amount_paid={"micros": 5_000_000, "currency": "USD"})
+    after = margins(books)
+    assert (before["unpaid_credits"], after["unpaid_credits"]) == (14, 0)
+    was, now = (next(r["micros"] for r in m["total"]["revenue"] if r["currency"] == "USD") for m in (before, after))
+    assert now - was == 14 * 100_000
+    # And revenue as it is recognised, grant by grant, is the same.
+    assert books.post("/v1/finance/recognition", {}).status_code == 200
+    recognised = books.get("/v1/finance/revenue", "finance", period="2026-01").json()["currencies"]
+    revenue = {one["currency"]: one["micros"] for one in after["total"]["revenue"]}
+    assert {one["currency"]: one["revenue_usage_micros"] for one in recognised} == revenue

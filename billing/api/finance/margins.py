@@ -13,7 +13,7 @@ from billing.core.months import MONTH, Month
 from billing.core.refusals import Invalid
 
 router = APIRouter(prefix="/v1/finance", tags=["finance"])
-SECONDS = 20.0
+SECONDS = 45.0
 
 
 @router.get("/margins", response_model=MarginsShown, responses=responses())

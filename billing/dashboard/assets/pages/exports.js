@@ -4,7 +4,7 @@ import { address, download, get } from "../api.js";
 import { el, replace } from "../dom.js";
 import { amount, number, timeExactly } from "../format.js";
 import { byMonth } from "../months.js";
-import { badge, card, code, facts, field } from "../parts.js";
+import { card, code, facts, field } from "../parts.js";
 import { failure } from "../states.js";
 import { table } from "../table.js";
 import { t, word } from "../texts.js";
@@ -60,7 +60,7 @@ function shown({ report, formats, columns }, query) {
         word("export_format", format), el("span", { class: "visually-hidden" }, ` ${word("export", report)}`)))),
     columns.length ? totals(report, query) : null,
     columns.length ? el("details", { class: "behind" }, el("summary", {}, t("exports.columns")), el("p", { class: "flags" },
-      columns.map((column) => [badge("", column.name, "plain"), " "]))) : null);
+      columns.map((column) => [code(column.name), " "]))) : null);
 }
 
 function accounting(query) {

@@ -191,7 +191,7 @@ history();
 const again = await byMonth({
   after: card(t("margins.bring"), bringing.node, imports),
   build: async ({ period }) => {
-    const found = await get("/v1/finance/margins", { period });
+    const found = await get("/v1/finance/margins", { period }, { wait: 60_000 });
     if (!found.cells.length && !found.provider.usage_days && !found.provider.cost_days) return card(null, empty(t("margins.nothing")));
     return [figures(found), losing(found), differences(found), over(found), kinds(found, period), unattributed(found)];
   },
