@@ -89,7 +89,8 @@ async def _adds_up(owner: asyncpg.Connection, charge: Any, steps: list[tuple[str
     assert sum(facts["credits"] for facts in of("debt")) == owed
     fills = await owner.fetch(
         """SELECT f.seq, f.paid_by_seq, f.grant_id, f.credits FROM fill f
-           JOIN debt d ON d.account_id = f.account_id AND d.seq = f.seq WHERE d.request_id = $1 ORDER BY f.paid_by_seq""",
+           JOIN debt d ON d.account_id = f.account_id AND d.seq = f.seq WHERE d.request_id = $1
+           ORDER BY greatest(f.paid_by_seq, f.seq), f.paid_by_seq, f.seq""",
         request_id,
     )
     assert [(f["seq"], f["paid_by_seq"], f["grant_id"], f["credits"]) for f in of("debt_paid")] == [

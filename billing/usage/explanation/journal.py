@@ -85,7 +85,7 @@ def _afterwards(c: Charge, prices: ModelPrices, settlement: list[Transfer], foun
     """Payments of the bill's debts, refunds and corrections, in the order of the journal, and what is still owed."""
     owed = _debts(settlement)
     later: list[Fill | RefundRow | CorrectionRow] = [*found.fills, *found.refunds, *found.corrections]
-    for event in sorted(later, key=lambda event: event.paid_by_seq if isinstance(event, Fill) else event.first_seq):
+    for event in sorted(later, key=_in_order):
         if isinstance(event, Fill):
             owed[event.seq] -= event.credits
             yield _payment(event, owed[event.seq], found)
@@ -99,6 +99,13 @@ def _afterwards(c: Charge, prices: ModelPrices, settlement: list[Transfer], foun
     for seq, credits in owed.items():
         if credits:
             yield Step("debt", ("still_owed",), {"seq": seq, "credits": credits})
+
+
+def _in_order(event: Fill | RefundRow | CorrectionRow) -> tuple[int, ...]:
+    """A debt may be paid by a grant that came before it, which was under dispute then."""
+    if isinstance(event, Fill):
+        return max(event.paid_by_seq, event.seq), 1, event.paid_by_seq, event.seq
+    return event.first_seq, 0
 
 
 def _debts(transfers: list[Transfer]) -> dict[int, int]:
