@@ -4,7 +4,7 @@ import { chart, legend } from "../chart.js";
 import { get } from "../api.js";
 import { save } from "../csv.js";
 import { el, replace } from "../dom.js";
-import { DASH, amount, dayUTC, number } from "../format.js";
+import { DASH, amount, dayUTC, money, number } from "../format.js";
 import { byMonth } from "../months.js";
 import { language } from "../page.js";
 import { card, code, figure, moment } from "../parts.js";
@@ -18,10 +18,10 @@ const WORST = 8; // cells that are shown at once
 const short = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", timeZone: "UTC" });
 const own = (margin, currency) => margin.revenue.find((one) => one.currency === currency)?.micros ?? 0;
 
-const revenue = (margin) => (margin.revenue.length
-  ? margin.revenue.map((one) => el("div", {}, amount(one.micros, one.currency))) : amount(0, "USD"));
+const revenue = (margin, written = amount) => (margin.revenue.length
+  ? el("div", {}, margin.revenue.map((one) => el("div", {}, written(one.micros, one.currency)))) : written(0, "USD"));
 const cost = (margin, currency) => (margin.cost_micros === null ? el("span", { class: "muted" }, t("margins.no_cost"))
-  : [margin.shared_cost ? el("abbr", { title: t("margins.shared") }, "≈") : null, margin.shared_cost ? " " : null, amount(margin.cost_micros, currency)]);
+  : el("span", {}, margin.shared_cost ? [el("abbr", { title: t("margins.shared") }, "≈"), " "] : null, amount(margin.cost_micros, currency)));
 const left = (margin, currency) => (margin.margin_micros === null ? DASH
   : el("strong", { class: margin.loses ? "owed" : null }, amount(margin.margin_micros, currency)));
 // Of the revenue of those days whose costs are known, which is margin and cost together.
@@ -39,7 +39,7 @@ const columns = (currency, first = []) => [
     one.failed_images ? el("span", { class: "aside" }, plural("margins.failed", one.failed_images)) : null) },
   { label: t("charge.credits"), kind: "number", cell: (one) => el("div", {}, number(one.credits - one.returned_credits),
     one.returned_credits ? el("span", { class: "aside" }, plural("margins.returned", one.returned_credits)) : null) },
-  { label: t("margins.revenue"), kind: "number", cell: revenue },
+  { label: t("margins.revenue"), kind: "number", cell: (one) => revenue(one) },
   { label: t("margins.cost"), kind: "number", cell: (one) => cost(one, currency) },
   { label: t("margins.margin"), kind: "number", cell: (one) => left(one, currency) },
   { label: t("margins.share"), kind: "number", cell: share },
@@ -49,10 +49,10 @@ const day = { label: t("margins.day"), cell: (one) => el("time", { datetime: one
 function figures({ total, provider, currency }) {
   const shown = [
     ["images", number(total.images), provider.usage_days ? t("margins.provider_images", { n: number(provider.images) }) : t("margins.no_usage")],
-    ["revenue", revenue(total), t("margins.revenue.note")],
-    ["cost", total.cost_micros === null ? DASH : amount(total.cost_micros, currency),
+    ["revenue", revenue(total, money), t("margins.revenue.note")],
+    ["cost", total.cost_micros === null ? DASH : money(total.cost_micros, currency),
       provider.unattributed_micros ? t("margins.left_over", { money: amount(provider.unattributed_micros, currency) }) : t("margins.cost.note")],
-    ["margin", total.margin_micros === null ? DASH : amount(total.margin_micros, currency),
+    ["margin", total.margin_micros === null ? DASH : money(total.margin_micros, currency),
       total.uncosted_images ? plural("margins.uncosted", total.uncosted_images) : t("margins.margin.note")],
   ];
   return el("div", { class: "figures tight" }, shown.map(([name, value, note]) => {
