@@ -4,13 +4,17 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner
 
 from billing.books.provider import read
 from billing.books.provider.line_items import Catalogue, Item
 from billing.books.provider.shares import rounded, shared
+from billing.cli import app
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
 from billing.core.refusals import Invalid
 from billing.embedded import EmbeddedPostgres
@@ -322,3 +326,29 @@ def test_corrections_and_debts_that_are_paid(books: Api) -> None:
     recognised = books.get("/v1/finance/revenue", "finance", period="2026-01").json()["currencies"]
     revenue = {one["currency"]: one["micros"] for one in after["total"]["revenue"]}
     assert {one["currency"]: one["revenue_usage_micros"] for one in recognised} == revenue
+
+
+def test_on_the_command_line(books: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several files are one import; a bad one is named with its line, and nothing of the others is taken."""
+    monkeypatch.setenv("DATABASE_URL", books.dsn)
+    monkeypatch.setattr("billing.cli.provider.console", Console(width=200))
+
+    def told(*words: str) -> Any:
+        return CliRunner().invoke(app, list(words), catch_exceptions=True)
+
+    used, paid = tmp_path / "usage.json", tmp_path / "costs.jsonl"
+    used.write_bytes(content(page(bucket(usage(4), day=8))))
+    paid.write_bytes(content(page(bucket(cost("0.10"), day=8)), '{"object": "page"'))
+    before = books.contents()
+    refused = told("provider", "import", str(used), str(paid)).exception
+    assert str(refused).startswith(f"{paid}: line 2: is not JSON")
+    assert books.contents() == before
+    paid.write_bytes(content(page(bucket(cost("0.10"), day=8))))
+    assert "4 images" in told("provider", "import", str(used), str(paid)).output
+    assert "imported before" in told("provider", "import", str(used), str(paid)).output
+    days = ("--from", "2026-01-01", "--to", "2026-02-01")
+    said = told("margins", *days).output
+    assert "2026-01-18: the provider says 4 images of gpt-image-2 1K, we billed 0" in said
+    assert "0.100000 USD for “gpt-image-2, image output” is unattributed: no such image was billed." in said
+    shown = json.loads(told("margins", *days, "--json").output)
+    assert shown["total"] == margins(books)["total"]
