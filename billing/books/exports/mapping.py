@@ -98,6 +98,10 @@ def _toml(text: str) -> Iterator[tuple[int, str, Any, Any]]:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise MappingError(f"this is not TOML: {error}") from None
+    except RecursionError:
+        raise MappingError("this is nested too deeply") from None
+    except ValueError:  # Python refuses to read integers of thousands of digits
+        raise MappingError("a number is too long to be one; names of accounts are text, quoted") from None
     return _entries(table, text, r'^\s*\[?\s*"?{}"?\s*[=\]]')
 
 
@@ -117,6 +121,10 @@ def _json(text: str) -> Iterator[tuple[int, str, Any, Any]]:
         raise MappingError(f"line {error.lineno}: this is not JSON: {error.msg}") from None
     except RecursionError:
         raise MappingError("line 1: this is nested too deeply") from None
+    except MappingError:
+        raise
+    except ValueError:  # Python refuses to read integers of thousands of digits
+        raise MappingError("line 1: a number is too long to be one; names of accounts are text, quoted") from None
     if not isinstance(table, dict):
         raise MappingError("line 1: must be an object")
     return _entries(table, text, '"{}"\\s*:')

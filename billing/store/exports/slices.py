@@ -190,7 +190,7 @@ async def whole(engine: AsyncEngine, query: str, lines: Lines) -> AsyncGenerator
     blocks: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=4)
 
     async def keep(data: bytes) -> None:
-        await blocks.put(data)
+        await blocks.put(bytes(data))  # whatever holds them: HTTP sends nothing else
 
     async def copy() -> int:
         try:

@@ -122,6 +122,9 @@ def test_a_ledger_account_that_is_not_mapped(export: Export, tmp_path: Path) -> 
         ("json", '{\n"bank": "1",\n}', "line "),
         ("json", '["bank"]', "line 1: must be an object"),
         ("json", "[" * 100_000, "line 1: this is nested too deeply"),
+        ("json", f'{{"bank": {"1" * 5000}}}', "line 1: a number is too long to be one; names of accounts are text, quoted"),
+        ("toml", f"bank = {'1' * 5000}", "a number is too long to be one; names of accounts are text, quoted"),
+        ("toml", f"bank = {'[' * 5000}", "this is nested too deeply"),
         ("txt", "", "a mapping is a .csv, .toml or .json file"),
     ],
 )  # fmt: skip

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +11,9 @@ import duckdb
 import openpyxl
 import pytest
 
-from billing.books.exports.asked import COLUMNS
+from billing.books.exports.asked import COLUMNS, Asked
 from billing.books.exports.checking import NoExport, check_file
+from billing.books.exports.pieces import pieces
 from billing.core.cells import harmless, plain
 from billing.core.refusals import AccountNotFound, Invalid
 from billing.store.engine import Engine
@@ -214,6 +216,17 @@ def test_files_are_checked_without_a_database(export: Export, report: str, forma
         beside.unlink()
         with pytest.raises(NoExport):
             check_file(written.path)
+
+
+def test_what_is_streamed_is_bytes(on_books: OnBooks) -> None:
+    """HTTP sends nothing else."""
+
+    async def kinds(engine: Engine) -> set[type]:
+        asked = [Asked.of(report, format) for report in COLUMNS for format in ("csv", "jsonl", "parquet")]
+        now = datetime.now(UTC)
+        return {type(piece.content) for one in asked async for piece in pieces(engine, one, now)}
+
+    assert on_books(kinds) == {bytes}
 
 
 def test_what_cannot_be_asked(export: Export, on_books: OnBooks, tmp_path: Any) -> None:
