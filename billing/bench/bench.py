@@ -5,7 +5,7 @@ import sys
 import uvloop
 from rich.console import Console
 
-from billing.bench import database, in_process, machine, over_http, report, stored, table, usage
+from billing.bench import database, exports, in_process, machine, over_http, report, stored, table, usage
 from billing.bench.measurement import Measurement, Target
 from billing.bench.options import Options
 from billing.bench.posting import open_accounts
@@ -26,6 +26,7 @@ def measure(options: Options) -> int:
         about = uvloop.run(machine.described(server.dsn(), server.data_dir))
         sections: Sections = {"empty database": uvloop.run(_measured(server, options, 0, progress))}
         sections["usage"] = uvloop.run(usage.measure(server, options, progress))
+        sections["exports"] = uvloop.run(exports.measure(server, options, progress))
         if options.stored:
             full = uvloop.run(_measured(server, options.with_stored(), options.stored, progress))
             _compare(full, sections["empty database"])

@@ -23,8 +23,8 @@ from billing.core.wallet import Wallet
 from billing.store.engine import plain_dsn
 
 _TABLES = """
-    CREATE TABLE floor_charge (LIKE charge, PRIMARY KEY (account_id, request_id));
-    CREATE TABLE floor_output (LIKE output, PRIMARY KEY (account_id, request_id, index));
+    CREATE TABLE floor_charge (LIKE charge INCLUDING DEFAULTS, PRIMARY KEY (account_id, request_id));
+    CREATE TABLE floor_output (LIKE output INCLUDING DEFAULTS, PRIMARY KEY (account_id, request_id, index));
     CREATE TABLE floor_transfer (LIKE transfer, PRIMARY KEY (account_id, book, seq))"""
 _PATTERN_BATCHES = 10
 _rounds = count(1_000)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 STORED = 2_000_000
 USAGE_OUTPUTS = 1_000_000
+EXPORTED_CHARGES = 1_000_000
 STORED_SECONDS = 60.0  # long enough to span a checkpoint and what it costs afterwards
 
 
@@ -22,12 +23,17 @@ class Options:
     turn_seconds: float = 2.0
     warm_up_seconds: float = 1.0
     usage_outputs: int = USAGE_OUTPUTS
+    exported_charges: int = EXPORTED_CHARGES
 
     def filled_in(self) -> "Options":
         """With what `quick` means and the defaults that depend on it."""
         if self.quick:
             return replace(
-                self, stored=0, usage_outputs=min(self.usage_outputs, USAGE_OUTPUTS // 10), seconds=self.seconds or 4.0
+                self,
+                stored=0,
+                usage_outputs=min(self.usage_outputs, USAGE_OUTPUTS // 10),
+                exported_charges=min(self.exported_charges, EXPORTED_CHARGES // 10),
+                seconds=self.seconds or 4.0,
             )
         return replace(self, seconds=self.seconds or 10.0)
 

@@ -48,10 +48,13 @@ _TRANSFER = f"""
         request_id, 'grant_1', NULL, NULL, moment, moment, sha256(request_id::bytea),
         sha256(account_id::bytea)
     FROM ({_EACH}) each"""
-_STATEMENTS = [
+CHARGES = [
     _CHARGE.format(charge="charge"),
     _OUTPUT.format(output="output"),
     _TRANSFER.format(transfer="transfer"),
+]
+_STATEMENTS = [
+    *CHARGES,
     _CHARGE.format(charge="floor_charge"),
     _OUTPUT.format(output="floor_output"),
     _TRANSFER.format(transfer="floor_transfer"),

@@ -12,6 +12,7 @@ SMALLEST = {
     "turn_seconds": 0.1,
     "warm_up_seconds": 0.05,
     "usage_outputs": 2_000,
+    "exported_charges": 500,
 }
 
 
@@ -21,7 +22,7 @@ def test_a_quick_run_writes_every_measurement_beside_its_floor(tmp_path, capsys)
     assert run(Options(quick=True, json=found, **SMALLEST)) == 0
 
     document = json.loads(found.read_text())
-    measurements, usage = document["sections"].values()
+    measurements, usage, exports = document["sections"].values()
     assert [one["name"] for one in measurements] == [
         "authorize + settle",
         "one step",
@@ -42,5 +43,11 @@ def test_a_quick_run_writes_every_measurement_beside_its_floor(tmp_path, capsys)
         "the same beside 4 other such accounts",
     ]
     assert all(one["ours"]["p50_ms"] > 0 for one in usage)
+    assert {one["name"].partition(", ")[2] for one in exports} >= {
+        "journal as csv",
+        "journal as beancount",
+        "usage as parquet",
+    }
+    assert all(turn["count"] == 500 for one in exports for turn in one["ours"]["turns"])
     assert {"processor", "cores", "memory", "PostgreSQL", "settings", "libraries"} <= set(document["machine"])
     assert "authorize + settle" in capsys.readouterr().out

@@ -88,7 +88,7 @@ async def _rows(
     engine: Engine, asked: Asked, as_of: datetime, after: tuple[str, Key] | None, ahead: int
 ) -> AsyncGenerator[Piece, None]:
     scope = asked.scope(as_of)
-    lines: Lines = "as it is" if asked.format in ("jsonl", *LEDGERS) else "csv"
+    lines: Lines = "json" if asked.format == "jsonl" else "ledger" if asked.format in LEDGERS else "csv"
     if asked.report == "costs":
         select = {"csv": csv_list, "jsonl": json_list, "parquet": typed_list}[asked.format]
         async with aclosing(whole(engine, costs(scope, select(COLUMNS["costs"])), lines)) as blocks:

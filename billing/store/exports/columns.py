@@ -49,6 +49,9 @@ def json_list(columns: Sequence[Column]) -> str:
     for column in columns:
         text += f'"{column.name}":'
         value = _text(column)
+        if (known := _known(column)) is not None:  # the same in every row: part of the text between
+            text += f"{known},"
+            continue
         if column.kind in ("integer", "decimal"):
             parts += [_literal(text), value]
             text = ","
@@ -84,6 +87,15 @@ def _text(column: Column) -> str:
         case "labels":
             return f"array_to_string({column.sql}, ' ')"
     return column.sql
+
+
+def _known(column: Column) -> str | None:
+    """A constant's JSON."""
+    if column.sql.startswith("NULL::"):
+        return "null"
+    if column.kind == "word" and column.sql[0] == column.sql[-1] == "'" and column.sql[1:-1].isalpha():
+        return f'"{column.sql[1:-1]}"'
+    return column.sql if column.kind == "integer" and column.sql.isdigit() else None
 
 
 def _literal(text: str) -> str:

@@ -26,7 +26,7 @@ def beancount(per_account: bool) -> Callable[[Sequence[Column]], str]:
     parts = [
         _DATE, _is(' * "'), "t.account_id", _is('" "'), "t.kind", _is('"\n  book: "'), "t.book", _is('"\n  seq: '),
         "t.seq", _is("\n"),
-        *(_optional(f'  {name}: "', f"t.{name}", '"\n') for name in ("request_id", "grant_id", "refund_id")),
+        *_named('  {}: "', '"\n'),
         _optional('  external_id: "', _BEANCOUNT_TEXT.format("t.external_id"), '"\n'),
         _unless_posted('  effective_at: "', '"\n'),
         _is('  posted_at: "'), "a.posted", _is('"\n  hash: "'), "encode(t.hash, 'hex')", _is('"\n  '),
@@ -39,7 +39,7 @@ def hledger(per_account: bool) -> Callable[[Sequence[Column]], str]:
     """SELECT list: an entry of hledger; with `per_account` customers have ledger accounts of their own."""
     parts = [
         _DATE, _is(" * ("), "t.book", _is("-"), "t.seq", _is(") "), "t.account_id", _is(" | "), "t.kind", _is("\n"),
-        *(_optional(f"    ; {name}:", f"t.{name}", "\n") for name in ("request_id", "grant_id", "refund_id")),
+        *_named("    ; {}:", "\n"),
         _optional("    ; external_id:", _HLEDGER_TEXT.format("t.external_id"), "\n"),
         _unless_posted("    ; effective_at:", "\n"),
         _is("    ; posted_at:"), "a.posted", _is("\n    ; hash:"), "encode(t.hash, 'hex')", _is("\n    "),
@@ -62,13 +62,24 @@ def _postings(between: str, per_account: bool) -> list[str]:
     ]  # fmt: skip
 
 
+def _named(before: str, after: str) -> list[str]:
+    """The ids that a transfer has. Columns of nothing cost less than texts that are put together."""
+    parts = []
+    for name in ("request_id", "grant_id", "refund_id"):
+        there = f"t.{name} IS NOT NULL"
+        parts += [
+            f"CASE WHEN {there} THEN {_is(before.format(name))} END", f"t.{name}", f"CASE WHEN {there} THEN {_is(after)} END"
+        ]  # fmt: skip
+    return parts
+
+
 def _optional(before: str, value: str, after: str) -> str:
-    return f"coalesce({_is(before)} || {value} || {_is(after)}, '')"
+    return f"{_is(before)} || {value} || {_is(after)}"
 
 
 def _unless_posted(before: str, after: str) -> str:
     when = f"{_is(before)} || w.effective || {_is(after)}"
-    return f"CASE WHEN t.effective_at = t.posted_at THEN '' ELSE {when} END"
+    return f"CASE WHEN t.effective_at <> t.posted_at THEN {when} END"
 
 
 def _is(text: str) -> str:

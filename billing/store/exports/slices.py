@@ -26,10 +26,16 @@ _LAST: Final = 2**31 - 1  # no index of an output is higher
 _BY_KEY: Final = "; ".join(
     f"SET LOCAL enable_{plan} = off" for plan in ("seqscan", "sort", "bitmapscan", "mergejoin", "hashjoin")
 )
-_AS_IT_IS: Final[dict[str, Any]] = {"quote": QUOTE, "delimiter": DELIMITER, "null": "null"}
 _LINES: Final = bytes.maketrans(LINE_FEED.encode(), b"\n")
 
-Lines = Literal["csv", "as it is"]
+# CSV; or text that is put together of columns, between which nothing stands: JSON, where nothing is null, and ledgers,
+# where it is nothing.
+Lines = Literal["csv", "json", "ledger"]
+_OPTIONS: Final[dict[Lines, dict[str, Any]]] = {
+    "csv": {},
+    "json": {"quote": QUOTE, "delimiter": DELIMITER, "null": "null"},
+    "ledger": {"quote": QUOTE, "delimiter": DELIMITER, "null": ""},
+}
 
 
 class Scope(NamedTuple):
@@ -164,10 +170,9 @@ async def _copied(engine: AsyncEngine, query: str, part: Part, until: Key | None
 
     async with snapshot(engine) as connection:
         await connection.execute(_BY_KEY)
-        options: dict[str, Any] = _AS_IT_IS if lines == "as it is" else {}
-        status = await connection.copy_from_query(query, output=keep, format="csv", **options)
+        status = await connection.copy_from_query(query, output=keep, format="csv", **_OPTIONS[lines])
     content = b"".join(found)
-    if lines == "as it is":
+    if lines != "csv":
         content = content.translate(_LINES, DELIMITER.encode())
     return Slice(content, int(status.split()[1]), part.name, until or ())
 
@@ -195,8 +200,7 @@ async def whole(engine: AsyncEngine, query: str, lines: Lines) -> AsyncGenerator
     async def copy() -> int:
         try:
             async with snapshot(engine) as connection:
-                options: dict[str, Any] = _AS_IT_IS if lines == "as it is" else {}
-                status = await connection.copy_from_query(query, output=keep, format="csv", **options)
+                status = await connection.copy_from_query(query, output=keep, format="csv", **_OPTIONS[lines])
                 return int(status.split()[1])
         finally:
             await blocks.put(None)
@@ -204,7 +208,7 @@ async def whole(engine: AsyncEngine, query: str, lines: Lines) -> AsyncGenerator
     copying = asyncio.create_task(copy())
     try:
         while (block := await blocks.get()) is not None:
-            yield block.translate(_LINES, DELIMITER.encode()) if lines == "as it is" else block, 0
+            yield bytes(block.translate(_LINES, DELIMITER.encode()) if lines != "csv" else block), 0
         yield b"", await copying
     finally:
         if not copying.done():

@@ -9,9 +9,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from billing.core.cells import FORMULA, MARK, harmless
+
 _DIGITS = 40  # more than any sum of 64-bit amounts has
 _NO_MOMENT = "must be a time such as 2026-01-31T12:00:00.000001Z"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", MARK)
+_MARKED = (*_FORMULA, *FORMULA)  # statements of before left out the rest: those are read, and not written
 
 
 class Field(NamedTuple):
@@ -98,7 +101,7 @@ def cell(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     assert isinstance(value, str)
-    return f"'{value}" if value == "" or value.startswith(_FORMULA) else value
+    return harmless(value)
 
 
 def from_cell(field: Field, found: str) -> Any:
@@ -114,7 +117,7 @@ def from_cell(field: Field, found: str) -> Any:
         return {"true": True, "false": False}.get(found, found)
     if found.startswith("'"):
         found = found[1:]
-        if found and not found.startswith(_FORMULA):
+        if found and not found.startswith(_MARKED):
             raise ValueError("must not begin with an apostrophe")
     elif found.startswith(_FORMULA):
         raise ValueError("must have an apostrophe before it")

@@ -1,0 +1,113 @@
+"""Exports over HTTP: files that can be continued, and refusals before the first byte."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+
+from billing.books.exports.mapping import EXAMPLE, parse_mapping
+from billing.store.exports import slices
+
+from .service import Api, problem
+
+PATH = "/v1/finance/exports"
+MAP = json.dumps({name: named._asdict() for name, named in parse_mapping(EXAMPLE, "csv").items()})
+
+
+@pytest.fixture(scope="module")
+def used(quiet: Api) -> Api:
+    """An account that bought, used and got something back."""
+    quiet.post("/v1/accounts", {"account_id": "acme"})
+    money = {"micros": 9_990_000, "currency": "USD"}
+    quiet.grant("acme", 1_000, grant_id="bought", amount_paid=money, reference="=1+1")
+    for number in range(12):
+        output = {"index": 0, "status": "succeeded", "width": 1024, "height": 1024}
+        quiet.authorize("acme", f"r-{number:02}", outputs=[output])
+    quiet.post("/v1/accounts/acme/charges/r-03/refunds", {"refund_id": "back", "reason": "r"})
+    return quiet
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text), strict=True))
+
+
+def test_what_there_is(used: Api) -> None:
+    reports = {one["report"]: one for one in used.get(PATH, "finance").json()["data"]}
+    assert set(reports) == {"journal", "usage", "costs", "workbook"}
+    assert "beancount" in {one["format"] for one in reports["journal"]["formats"]}
+    head = used.get(f"{PATH}/usage", "finance").text.partition("\n")[0]
+    assert head.split(",") == [column["name"] for column in reports["usage"]["columns"]]
+    for name, report in reports.items():
+        for form in report["formats"]:
+            more = {"map": MAP} if form["format"] in ("quickbooks", "xero") else {}
+            answer = used.get(f"{PATH}/{name}", "finance", format=form["format"], **more)
+            assert answer.status_code == 200, answer.text
+            assert answer.headers["content-type"] == form["media_type"]
+            assert answer.headers["content-disposition"].endswith(f'.{form["extension"]}"')
+            assert answer.content
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "beancount"])
+def test_what_broke_off_is_continued_to_the_same_bytes(used: Api, format: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(slices, "ROWS_AT_ONCE", 3)
+    whole = used.get(f"{PATH}/journal", "finance", format=format)
+    as_of = whole.headers["export-as-of"]
+    used.authorize("acme", f"later-{format}", outputs=[])
+    part = whole.content.index(b"r-05")
+    if format == "csv":
+        kept = whole.content[: whole.content.rindex(b"\n", 0, part) + 1]
+        seq = rows(kept.decode())[-1]["seq"]
+    elif format == "jsonl":
+        kept = whole.content[: whole.content.rindex(b"\n", 0, part) + 1]
+        seq = json.loads(kept.splitlines()[-1])["seq"]
+    else:
+        kept = whole.content[: whole.content.rindex(b"\n\n", 0, part) + 2]
+        seq = kept.rpartition(b"seq: ")[2].partition(b"\n")[0].decode()
+    rest = used.get(f"{PATH}/journal", "finance", format=format, as_of=as_of, after=f"journal,acme,wallet,{seq}")
+    assert kept + rest.content == whole.content
+    assert used.get(f"{PATH}/journal", "finance", format=format).content != whole.content
+
+
+def test_totals_are_those_of_the_file(used: Api) -> None:
+    answer = used.get(f"{PATH}/usage", "finance")
+    totals = used.get(f"{PATH}/usage/totals", "finance", as_of=answer.headers["export-as-of"]).json()
+    found = rows(answer.text)
+    assert totals["rows"] == len(found) > 12
+    assert totals["credits"] == sum(int(row["credits"]) for row in found)
+    ledger = used.get(f"{PATH}/journal/totals", "finance").json()["ledger"]
+    assert {one["asset"] for one in ledger} == {"CREDIT", "USD"}
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status", "code"),
+    [
+        ("nothing", {}, 422, "validation_error"),
+        ("journal", {"format": "xml"}, 422, "validation_error"),
+        ("journal", {"format": "\x00"}, 422, "validation_error"),
+        ("journal", {"period": "2026-13"}, 422, "validation_error"),
+        ("journal", {"period": "2026-01", "start": "2026-01-01T00:00:00Z"}, 422, "validation_error"),
+        ("journal", {"start": "2026-01-02T00:00:00Z", "end": "2026-01-01T00:00:00Z"}, 422, "validation_error"),
+        ("journal", {"account_id": "nobody"}, 404, "account_not_found"),
+        ("journal", {"account_id": "a'b"}, 422, "validation_error"),
+        ("journal", {"as_of": "2999-01-01T00:00:00Z"}, 422, "validation_error"),
+        ("journal", {"format": "quickbooks"}, 422, "validation_error"),
+        ("journal", {"format": "quickbooks", "map": "{"}, 422, "validation_error"),
+        ("journal", {"format": "quickbooks", "map": '{"bank": "1"}'}, 422, "validation_error"),
+        ("journal", {"after": "journal,acme,wallet,1"}, 422, "validation_error"),
+        ("usage", {"as_of": "2026-01-01T00:00:00Z", "after": "journal,acme,wallet,1"}, 422, "validation_error"),
+        ("journal", {"as_of": "2026-01-01T00:00:00Z", "after": "journal,acme,wallet,²"}, 422, "validation_error"),
+        ("journal", {"as_of": "2026-01-01T00:00:00Z", "after": "journal,acme,wallet"}, 422, "validation_error"),
+        ("journal", {"as_of": "2026-01-01T00:00:00Z", "after": "journal,a'b,wallet,1"}, 422, "validation_error"),
+        ("costs", {"as_of": "2026-01-01T00:00:00Z", "after": "journal,acme,wallet,1"}, 422, "validation_error"),
+        ("nothing/totals", {}, 422, "validation_error"),
+    ],
+)
+def test_refused_before_the_first_byte(used: Api, path: str, query: dict[str, str], status: int, code: str) -> None:
+    problem(used.get(f"{PATH}/{path}", "finance", **query), status, code)
+
+
+def test_an_unmapped_ledger_account_is_named(used: Api) -> None:
+    answer = used.get(f"{PATH}/journal", "finance", format="quickbooks", map='{"bank": "1"}')
+    assert "add the line `deferred_revenue,<account>`" in answer.json()["detail"]
