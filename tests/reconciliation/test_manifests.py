@@ -53,6 +53,15 @@ def test_one_meaning_in_every_form():
     assert rows_of(as_parquet(**columns), "parquet") == numbered
 
 
+def test_times_of_parquet_may_be_finer_than_ours_and_of_any_zone():
+    """As pandas writes them."""
+    nanoseconds = 1_772_366_400_123_456_789
+    for zone in ("UTC", "Mars/Phobos"):
+        times = pyarrow.array([nanoseconds], pyarrow.timestamp("ns", zone))
+        (row,) = rows_of(as_parquet(account_id=["a"], request_id=["r"], index=[0], delivered_at=times), "parquet")
+        assert row.delivered_at == AT.replace(microsecond=123_456)
+
+
 H = b"account_id,request_id,index,status,width,height\n"
 GOOD = b"a,r,0,succeeded,1024,1024\n"
 BAD = {
@@ -67,6 +76,8 @@ BAD = {
     "cut off": ("csv", H + GOOD + b"a,r,1,succ", 3, "cut off: its last line has 4 of 6 cells"),
     "cut off within quotes": ("csv", H + GOOD + b'a,"r', 3, "cut off within quotes"),
     "a stray quote": ("csv", H + b'a,"r"x,0,,,\n', 2, "no CSV"),
+    "quotes that never end": ("csv", H + b'a,"' + b'x","\n' * 20_000, 13_108, "quotes that were opened before it do not end"),
+    "lines of an old Mac": ("csv", (H + GOOD).replace(b"\n", b"\r"), 1, "no CSV: new-line character"),
     "another encoding": ("csv", H + GOOD + "a,é,0,,,\n".encode("latin-1"), 3, "byte 3 of it is not UTF-8"),
     "utf-16": ("csv", (H + GOOD).decode().encode("utf-16"), 1, "UTF-16"),
     "a NUL": ("csv", H + b"a,r\x00,0,,,\n", 2, "NUL"),
@@ -88,6 +99,7 @@ BAD = {
     "no JSON": ("jsonl", b'{"account_id"\n', 1, "not JSON"),
     "JSON cut off": ("jsonl", b'{"account_id": "a", "request_id": "r", "index": 0}\n{"account_id": "a", "re', 2, "cut off"),
     "a list": ("jsonl", b"\n[1]\n", 2, "no object"),
+    "a field twice": ("jsonl", b'{"account_id": "a", "request_id": "r", "index": 0, "index": 1}\n', 1, "`index` is there twice"),
     "an unknown field": ("jsonl", b'{"account_id": "a", "request_id": "r", "index": 0, "w": 1}\n', 1, "unknown column `w`"),
     "text for a number": ("jsonl", b'{"account_id": "a", "request_id": "r", "index": "0"}\n', 1, "index must be"),
     "true for a number": ("jsonl", b'{"account_id": "a", "request_id": "r", "index": true}\n', 1, "index must be"),
@@ -100,6 +112,16 @@ BAD = {
     "Parquet with floats": ("parquet", as_parquet(account_id=["a"], request_id=["r"], index=[0.0]), None, "must be integers"),
     "Parquet with times of no zone": (
         "parquet", as_parquet(account_id=["a"], request_id=["r"], index=[0], delivered_at=[datetime(2026, 1, 1)]), None, "with a zone",  # noqa: DTZ001
+    ),
+    "Parquet with times before all calendars": (
+        "parquet", as_parquet(account_id=["a"], request_id=["r"], index=[0], delivered_at=pyarrow.array([-(2**62)], pyarrow.timestamp("us", "UTC"))),
+        None, "a time that no calendar has",
+    ),
+    "Parquet with one long text, repeated": (
+        "parquet", as_parquet(account_id=["a"] * 2, request_id=["r"] * 2, index=[0, 1], provider=["x" * 5_000] * 2), None, "more than 4096 bytes",
+    ),
+    "Parquet with a text as long as memory": (
+        "parquet", as_parquet(account_id=["a"], request_id=["r"], index=[0], provider=["x" * 2_000_000]), None, "more than 4096 bytes",
     ),
     "a row of Parquet": ("parquet", as_parquet(account_id=["a", "a"], request_id=["r", "r"], index=[0, -1]), 2, "index must be"),
 }  # fmt: skip

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from billing.books.reconciliation.lines import text_lines
+from billing.books.reconciliation.lines import LINE_BYTES, text_lines
 from billing.books.reconciliation.manifest import Wanted, checker, integer, places_of
 from billing.core.reconciliation import ManifestRow
 from billing.core.refusals import ManifestUnreadable
@@ -13,11 +13,15 @@ from billing.core.refusals import ManifestUnreadable
 def csv_rows(file: BinaryIO, wanted: Wanted) -> Iterator[ManifestRow]:
     """The rows of `file`, each checked. Raises ManifestUnreadable."""
     ended = True
+    length = 0  # of the row so far: within quotes it may go on for lines, and is in memory until it ends
 
     def feed() -> Iterator[str]:
-        nonlocal ended
+        nonlocal ended, length
         for line in text_lines(file):
             ended = line.ended
+            length += len(line.text)
+            if length > LINE_BYTES:
+                raise ManifestUnreadable(line.number, "quotes that were opened before it do not end: close them.")
             yield line.text
 
     reader = csv.reader(feed(), strict=True)
@@ -31,8 +35,9 @@ def csv_rows(file: BinaryIO, wanted: Wanted) -> Iterator[ManifestRow]:
         numbers = [(place, name) for name in ("index", "width", "height", "price_version")
                    if (place := places[_AT[name]]) is not None]  # fmt: skip
         order = [width if place is None else place for place in places]  # what is not there is behind the last cell
+        length = 0
         for cells in reader:
-            line = reader.line_num
+            line, length = reader.line_num, 0
             if not cells:
                 continue
             if len(cells) != width:
@@ -45,7 +50,8 @@ def csv_rows(file: BinaryIO, wanted: Wanted) -> Iterator[ManifestRow]:
                     values[place] = integer(text, name, line)
             yield check(line, *[values[place] for place in order])
     except csv.Error as problem:
-        said = "it is cut off within quotes." if not ended else f"{problem}."
+        cut = not ended and str(problem) == "unexpected end of data"
+        said = "it is cut off within quotes." if cut else f"{str(problem).partition(' - ')[0]}."
         raise ManifestUnreadable(reader.line_num, f"it is no CSV: {said}") from None
 
 

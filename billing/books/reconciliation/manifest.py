@@ -46,7 +46,7 @@ def places_of(names: Sequence[str], wanted: Wanted, line: int | None) -> list[in
         if name not in COLUMNS:
             hint = " Separate cells by commas." if ";" in name or "\t" in name else ""
             raise ManifestUnreadable(
-                line, f"unknown column `{_shown(name)}`: take it out, or name it one of {', '.join(COLUMNS)}.{hint}"
+                line, f"unknown column `{shown(name)}`: take it out, or name it one of {', '.join(COLUMNS)}.{hint}"
             )
         if names.count(name) > 1:
             raise ManifestUnreadable(line, f"column `{name}` is there twice: keep one of them.")
@@ -67,7 +67,7 @@ def checker(wanted: Wanted) -> Callable[..., ManifestRow]:
     staging_id, own = wanted
     known_accounts: dict[str, str] = {}
     statuses = {"succeeded": "succeeded", "failed": "failed", None: "succeeded"}
-    known_tiers: dict[str | None, str | None] = {None: None}
+    known_tiers: dict[str, str] = {}
 
     def check(
         line: int,
@@ -102,7 +102,9 @@ def checker(wanted: Wanted) -> Callable[..., ManifestRow]:
                 raise Invalid.of("status", "must be succeeded or failed")
             if width is not None or height is not None:
                 _check_size(width, height)
-            if size_tier not in known_tiers:
+            if size_tier is not None and size_tier not in known_tiers:
+                if len(known_tiers) >= ROWS_AT_ONCE:
+                    known_tiers.clear()
                 known_tiers[identifier(size_tier, "size_tier")] = size_tier
             if price_version is not None and (type(price_version) is not int or not 1 <= price_version <= VERSION_MAX):
                 raise Invalid.of("price_version", "must be an integer from 1")
@@ -186,5 +188,6 @@ def _moment(value: Any) -> datetime:
     return value
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """The beginning of what may be anything, as a sentence can hold it."""
     return "".join(letter if letter.isprintable() else "?" for letter in text[:40])

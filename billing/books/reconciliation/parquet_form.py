@@ -8,29 +8,39 @@ from billing.core.reconciliation import ManifestRow
 from billing.core.refusals import ManifestUnreadable
 
 _NUMBERS = ("index", "width", "height", "price_version")
+_TEXT_BYTES = 4_096  # of one value: far beyond what any may have
 
 
 def parquet_rows(file: BinaryIO, wanted: Wanted) -> Iterator[ManifestRow]:
     """The rows of `file`, each checked. Raises ManifestUnreadable, also where pyarrow is not installed."""
     try:
         import pyarrow as arrow  # type: ignore[import-untyped, unused-ignore]
+        import pyarrow.compute  # type: ignore[import-untyped, unused-ignore]
         from pyarrow import parquet  # type: ignore[import-untyped, unused-ignore]
     except ImportError:
         raise ManifestUnreadable(
             None, "Parquet needs pyarrow: install `billing[parquet]`, or send CSV or JSON lines."
         ) from None
     try:
-        # Small reads of what is wanted next, instead of whole row groups ahead.
-        opened = parquet.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20)
+        # Small reads of what is wanted next, instead of whole row groups ahead. Text stays a dictionary, so that a
+        # long value, which a few bytes repeat ten thousand times, is in memory once.
+        about = parquet.read_metadata(file)
+        texts = {column.path for column in map(about.schema.column, range(about.num_columns))} & set(
+            COLUMNS
+        ).difference(_NUMBERS)
+        opened = parquet.ParquetFile(
+            file, metadata=about, pre_buffer=False, buffer_size=1 << 20, read_dictionary=sorted(texts)
+        )
         names = list(opened.schema_arrow.names)
         places_of(names, wanted, None)
         for field in opened.schema_arrow:
             _check_type(arrow, field)
+        _check_lengths(about)
         check = checker(wanted)
         line = 0
         for batch in opened.iter_batches(batch_size=ROWS_AT_ONCE):
             columns: list[Any] = [
-                batch.column(names.index(name)).to_pylist() if name in names else [None] * batch.num_rows
+                _listed(arrow, name, batch.column(names.index(name))) if name in names else [None] * batch.num_rows
                 for name in COLUMNS
             ]
             for values in zip(*columns, strict=True):
@@ -50,6 +60,41 @@ def _check_type(arrow: Any, field: Any) -> None:
         fits = types.is_string(kind) or (types.is_timestamp(kind) and kind.tz is not None)
         needed = "times with a zone"
     else:
-        fits, needed = types.is_string(kind) or types.is_large_string(kind), "text"
+        fits, needed = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind), "text"
     if not fits and not types.is_null(kind):
-        raise ManifestUnreadable(None, f"Column `{field.name}` is {field.type}: it must be {needed}.")
+        raise ManifestUnreadable(None, f"Column `{field.name}` is {kind}: it must be {needed}.")
+
+
+def _check_lengths(metadata: Any) -> None:
+    """Raises ManifestUnreadable where a column's values are too long to be unpacked, by what the file says of them."""
+    for group in range(metadata.num_row_groups):
+        for place in range(metadata.num_columns):
+            column = metadata.row_group(group).column(place)
+            if column.total_uncompressed_size > (1 << 20) + _TEXT_BYTES * max(column.num_values, 0):
+                raise _too_long(column.path_in_schema)
+
+
+def _listed(arrow: Any, name: str, column: Any) -> list[Any]:
+    """A column's values as Python has them: times in UTC, to the microsecond."""
+    types = arrow.types
+    if types.is_dictionary(column.type):
+        values = column.dictionary
+        is_text = len(values) and not (types.is_timestamp(values.type) or types.is_integer(values.type))
+        if is_text and arrow.compute.max(arrow.compute.binary_length(values)).as_py() > _TEXT_BYTES:
+            raise _too_long(name)
+        column = column.dictionary_decode()
+    if not types.is_timestamp(column.type):
+        found: list[Any] = column.to_pylist()
+        return found
+    try:
+        # What is finer than a microsecond is cut off, as in text.
+        times: list[Any] = column.cast(arrow.timestamp("us", "UTC"), safe=column.type.unit != "ns").to_pylist()
+        return times
+    except (arrow.ArrowInvalid, OverflowError, ValueError):
+        raise ManifestUnreadable(None, f"Column `{name}` holds a time that no calendar has.") from None
+
+
+def _too_long(name: str) -> ManifestUnreadable:
+    return ManifestUnreadable(
+        None, f"Column `{name}` holds text of more than {_TEXT_BYTES} bytes: this is no manifest."
+    )
