@@ -2,13 +2,15 @@
 
     ACCOUNT/REQUEST/INDEX.png      or, where the account is given:      REQUEST/INDEX.png      REQUEST_INDEX.png
 
-The name's ending does not matter; what cannot be measured counts as delivered without a size. Hidden files are left out.
+The name's ending does not matter; what cannot be measured counts as delivered without a size. Hidden files are left out;
+empty ones, links to folders and what cannot be read are refused.
 """
 
 import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from stat import S_ISREG
 from typing import BinaryIO, Final
 
 from billing.core.refusals import Invalid, ManifestUnreadable
@@ -25,10 +27,24 @@ def written_manifest(
 ) -> None:
     """Writes the manifest of a folder as JSON lines, in the order of names. Raises ManifestUnreadable."""
     number = 0
+    place = folder
+    taken: dict[tuple[str | int, str | int], Path] = {}
     for path in _files(folder):
         number += 1
         row: dict[str, str | int] = _named(path.relative_to(folder), account_id)
+        if path.parent != place:
+            place, taken = path.parent, {}
+        first = taken.setdefault((row["request_id"], row["index"]), path)
+        if first != path:
+            raise ManifestUnreadable(None, f"{_shown(path)} is the same output as {_shown(first)}: keep one of them.")
         try:
+            status = path.stat()
+            if not S_ISREG(status.st_mode):  # to open a pipe would wait for its other end
+                raise ManifestUnreadable(None, f"{_shown(path)} is no file: take it out of the folder.")
+            if not status.st_size:
+                raise ManifestUnreadable(
+                    None, f"{_shown(path)} is empty, and no image: take it out if nothing was delivered."
+                )
             size = measure(path)
         except OSError as problem:
             raise ManifestUnreadable(None, f"{_shown(path)}: {problem.strerror}.") from None
@@ -42,12 +58,21 @@ def written_manifest(
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
+    """Every file, one folder after the other. What cannot be looked into is refused: its images would be missing."""
+    for place, folders, names in os.walk(folder, onerror=_unread):
         folders.sort()
         folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in folders:
+            path = Path(place) / name
+            if os.path.islink(path):
+                raise ManifestUnreadable(None, f"{_shown(path)} links to another folder: copy it, or take it out.")
         for name in sorted(names):
             if not name.startswith("."):
                 yield Path(place) / name
+
+
+def _unread(problem: OSError) -> None:
+    raise ManifestUnreadable(None, f"{_shown(Path(problem.filename))}: {problem.strerror}.")
 
 
 def _named(path: Path, account_id: str | None) -> dict[str, str | int]:
