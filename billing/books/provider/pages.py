@@ -5,6 +5,7 @@ decimals in the JSON and are never floats here: they become whole micros, half t
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ MOST_MICROS = 10**15  # of one line: a thousand million dollars
 MOST_TEXT = 256
 _LATEST = 4_102_444_800  # the year 2100
 _DAY = timedelta(days=1)
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?").fullmatch
 _EXACT = Context(prec=200, rounding=ROUND_HALF_EVEN)
 
 Kind = Literal["usage", "costs"]
@@ -88,7 +90,7 @@ def _values(name: str, content: bytes) -> Iterator[tuple[_Place, Any]]:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         _refuse(_Place(name, line), "is not UTF-8: export the report as JSON in UTF-8")
-    decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_number)
+    decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_once)
     place, line, several = _skip(text, 0), 1, False
     line += text.count("\n", 0, place)
     if place == len(text):
@@ -100,7 +102,10 @@ def _values(name: str, content: bytes) -> Iterator[tuple[_Place, Any]]:
             _refuse(_Place(name, line), "is nested too deeply to be a page")
         except json.JSONDecodeError as error:
             _refuse(_Place(name, error.lineno), f"is not JSON: {error.msg} at column {error.colno}")
-        except ValueError:  # a number of thousands of digits, or NaN
+        except _Twice as found:
+            said = found.name if found.name.isprintable() and len(found.name) <= MOST_TEXT else "a name"
+            _refuse(_Place(name, line), f"says {said} twice in one object: which is meant?")
+        except (ValueError, ArithmeticError):  # a number of thousands of digits, an exponent of dozens, or NaN
             _refuse(_Place(name, line), "holds a number that cannot be one")
         following = _skip(text, end)
         several = several or following < len(text)
@@ -277,6 +282,8 @@ def _micros(where: _Place, value: Any) -> int:
     try:
         if isinstance(value, bool) or not isinstance(value, int | Decimal | str) or len(str(value)) > 100:
             raise ValueError
+        if isinstance(value, str) and _DECIMAL(value) is None:  # Python reads ` 1_0` and `１` too
+            raise ValueError
         dollars = Decimal(value)
         if not dollars.is_finite():
             raise ValueError
@@ -298,6 +305,21 @@ def _skip(text: str, place: int) -> int:
 
 def _span(bucket: Bucket) -> str:
     return f"{bucket[0]:%Y-%m-%dT%H:%MZ} to {bucket[1]:%Y-%m-%dT%H:%MZ}"
+
+
+class _Twice(Exception):
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        for name, _ in pairs:
+            if name not in found:
+                raise _Twice(name)
+            del found[name]
+    return found
 
 
 def _no_number(name: str) -> NoReturn:

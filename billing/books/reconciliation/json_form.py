@@ -46,6 +46,8 @@ class _Twice(Exception):
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _Twice(next(name for name in names if names.count(name) > 1))
+        for name, _ in pairs:
+            if name not in found:
+                raise _Twice(name)
+            del found[name]
     return found
