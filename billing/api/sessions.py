@@ -32,7 +32,8 @@ async def session_key(request: Request) -> Key | None:
     session = await sessions.find_session(service.engine, _digest(token))
     if session is None:
         return None
-    return session.key or service.keys.environment_key(session.key_hash)
+    # As by header: who holds one secret is one key, whichever way it is sent.
+    return service.keys.environment_key(session.key_hash) or session.key
 
 
 def check_origin(request: Request) -> None:

@@ -185,7 +185,10 @@ async def to_post(engine: Engine, reconciliation_id: str, *, after: int) -> list
 
 
 async def mark(engine: Engine, reconciliation_id: str, outcomes: Sequence[Outcome]) -> None:
-    """Writes what came of lines, those that nobody else has written meanwhile."""
+    """Writes what came of lines, those that nobody else has written meanwhile.
+
+    Where two post at once, one of them may find nothing to do, or be refused, and the other post: that it was posted stays.
+    """
     arrays: list[Any] = [list(part) for part in zip(*outcomes, strict=True)]
     async with working(engine) as connection:
         await connection.execute(
@@ -193,18 +196,20 @@ async def mark(engine: Engine, reconciliation_id: str, outcomes: Sequence[Outcom
                    posted_credits = o.posted_credits, problem = o.problem, posted_at = clock_timestamp()
                FROM unnest($2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[])
                    AS o(line, outcome, correction_id, posted_credits, problem)
-               WHERE l.reconciliation_id = $1 AND l.line = o.line AND l.outcome IS NULL""",
+               WHERE l.reconciliation_id = $1 AND l.line = o.line
+                   AND (l.outcome IS NULL OR (l.outcome <> $7 AND o.outcome = $7))""",
             reconciliation_id,
             *arrays,
+            POSTED,
         )
 
 
 async def finish(engine: Engine, reconciliation_id: str) -> Reconciliation:
-    """Sums up what was posted, when nothing is left to be. Raises ReconciliationNotFound."""
+    """Sums up what was posted, when nothing is left to be; who ends after another, again. Raises ReconciliationNotFound."""
     return await _change(
         engine,
         reconciliation_id,
-        f"""state = '{APPLIED}', applied_at = clock_timestamp(), posted = (
+        f"""state = '{APPLIED}', applied_at = coalesce(applied_at, clock_timestamp()), posted = (
                 SELECT json_build_object(
                     'charges', count(DISTINCT (account_id, request_id)) FILTER (WHERE outcome = '{POSTED}'),
                     'credits', coalesce(sum(posted_credits), 0),
@@ -214,6 +219,6 @@ async def finish(engine: Engine, reconciliation_id: str) -> Reconciliation:
                     'refused_lines', count(*) FILTER (WHERE outcome = '{REFUSED}'),
                     'unneeded_lines', count(*) FILTER (WHERE outcome = '{NOTHING}'))::text
                 FROM reconciliation_line l WHERE l.reconciliation_id = r.reconciliation_id AND outcome IS NOT NULL)
-            WHERE r.state = '{APPLYING}'
+            WHERE r.state IN ('{APPLYING}', '{APPLIED}')
                 AND NOT EXISTS (SELECT FROM reconciliation_line l WHERE l.reconciliation_id = r.reconciliation_id AND {_TO_POST})""",
     )

@@ -73,9 +73,14 @@ def test_by_https_the_cookie_is_secure(browser: Browser, secret: str, headers: d
     assert browser.set["billing_session"]["secure"] is True
 
 
-def test_the_environments_key_signs_in(browser: Browser) -> None:
+def test_the_environments_key_signs_in(api: Api, browser: Browser) -> None:
     browser.sign_in(ADMIN_KEY)
     assert browser.get("/v1/keys").status_code == 200
+    # Also where the database has a key of this secret: who holds one is not two, and cannot approve what he asked for.
+    twin = "INSERT INTO api_key (key_id, hash, role, name, created_at) VALUES ('twin', $1, 'finance', '', now())"
+    on(api.dsn, lambda c: c.execute(twin, digest(ADMIN_KEY)))
+    assert browser.get("/v1/keys").status_code == 200
+    on(api.dsn, lambda c: c.execute("DELETE FROM api_key WHERE key_id = 'twin'"))
 
 
 @pytest.mark.parametrize("wrong", ["", "bk_short", "x" * 4000, "\x00", "ключ", "unknown"])

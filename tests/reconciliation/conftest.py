@@ -101,8 +101,8 @@ class Books:
         return await reconcile(self.dsn, Source(file, f"{name}.{form}", form), asked, self.prices)
 
     async def period(self) -> dict[str, Any]:
-        """All time until now."""
-        return {"starts_at": await self.ask("SELECT min(created_at) FROM account"), "complete": True,
+        """All time until now, and a day before."""
+        return {"starts_at": await self.ask("SELECT min(created_at) - interval '1 day' FROM account"), "complete": True,
                 "ends_at": await self.ask("SELECT clock_timestamp()")}  # fmt: skip
 
     async def lines(self, name: str) -> list[Line]:

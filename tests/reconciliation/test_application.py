@@ -78,6 +78,26 @@ async def test_a_crash_between_posting_and_writing_it_down(ledger, monkeypatch):
     assert report.ok, [checked.finding for checked in report.invariants if checked.finding]
 
 
+async def test_posted_by_one_when_the_other_found_nothing_to_do(ledger, monkeypatch):
+    """Two apply at once, and the charge is changed between them: the last to be told is what was posted."""
+    await ledger.compare("r", ONE_EACH)
+    mark = store.mark
+
+    async def after_another(engine, name, outcomes):
+        nothing = [store.Outcome(one.line, "nothing", None, 0, "as it should be") for one in outcomes]
+        await mark(engine, name, nothing)
+        assert (await store.finish(engine, name)).state == "applied"
+        await mark(engine, name, outcomes)
+        await mark(engine, name, nothing)
+
+    monkeypatch.setattr(store, "mark", after_another)
+    applied, _ = await ledger.application().apply("r", "key_1", "why")
+    lines = [one for one in await ledger.lines("r") if one.action != "none"]
+    assert {(one.outcome, one.problem) for one in lines} == {("posted", None)}
+    posted = json.loads(applied.posted)
+    assert (posted["charges"], posted["credits"], posted["unneeded_lines"]) == (4, 53 - 53 - 28 + 14, 0)
+
+
 async def test_what_changed_since_it_was_compared(ledger):
     """The ledger has the last word: what it refuses, and what is done already, is written down."""
     await ledger.compare("r", ONE_EACH)
@@ -112,10 +132,41 @@ async def test_ids_and_reasons(ledger):
         await ledger.compare("q", ONE_EACH, **period | {"ends_at": period["ends_at"].replace(year=2999)})
 
 
-async def test_what_was_authorized_before_the_period_may_have_been_delivered_before_it(ledger):
-    starts = "SELECT resolved_at FROM charge WHERE request_id = $1"
-    period = await ledger.period() | {"starts_at": await ledger.ask(starts, "unmeasured")}
-    await ledger.compare("r", "account_id,request_id,index\nacme,fine,0\n", **period)
-    (line,) = await ledger.lines("r")
-    assert (line.request_id, line.action, line.difference_credits) == ("unmeasured", "person", -14)
-    assert "may have been delivered before it" in line.explanation
+async def test_what_may_have_been_delivered_outside_the_period_is_not_given_back(ledger):
+    """Charges of which a part, or all, may be in the manifest of the time before or after."""
+    period = await ledger.period()
+    rows = "account_id,request_id,index\nacme,failed,0\n"  # of two images
+    settled = "SELECT resolved_at FROM charge WHERE request_id = $1"
+
+    async def found(name, **more):
+        await ledger.compare(name, rows, account_id="acme", **period | more)
+        lines = {(one.request_id, one.index): one for one in await ledger.lines(name)}
+        assert ("failed", 0) not in lines
+        return lines
+
+    # Authorized before it began, and settled in it.
+    lines = await found("begins", starts_at=await ledger.ask(settled, "unmeasured"))
+    line = lines["unmeasured", 0]
+    assert (line.action, line.difference_credits) == ("person", -14)
+    assert "before the manifest's time began, or after it ended" in line.explanation
+    assert lines["failed", 1].action == "person"  # charged before it began: its second image was in the manifest before
+    # Charged in one step, after it was delivered: a moment later, and a hold's time later.
+    for seconds, action in ((899, "person"), (900, "correct")):
+        moment = f"SELECT authorized_at - interval '{seconds} seconds' FROM charge WHERE request_id = 'unlisted'"
+        lines = await found(f"one-step-{seconds}", starts_at=await ledger.ask(moment))
+        assert lines["unlisted", 0].action == action
+    # Settled when it had ended, one image of two having been delivered in it.
+    lines = await found("ends", ends_at=await ledger.ask(settled, "failed"))
+    assert lines["failed", 1].action == "person"
+    lines = await found("within")
+    assert (lines["failed", 1].action, lines["failed", 1].difference_credits) == ("correct", -14)
+
+
+async def test_two_that_found_the_same_post_it_once_and_say_so_once(ledger):
+    """Both were compared before either was applied."""
+    before = await spent(ledger)
+    for name in ("one", "two"):
+        await ledger.compare(name, ONE_EACH)
+    answers = await asyncio.gather(*(ledger.application().apply(name, "key_1", "why") for name in ("one", "two")))
+    told = sum(json.loads(one.posted)["credits"] for one, _ in answers)
+    assert told == await spent(ledger) - before == 53 - 53 - 28 + 14

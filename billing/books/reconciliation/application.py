@@ -126,14 +126,19 @@ def correction_id(reconciliation_id: str, request_id: str) -> str:
 
 def _command(found: Reconciliation, lines: Sequence[Line]) -> Command:
     first = lines[0]
+    name = correction_id(found.reconciliation_id, first.request_id)
+    # A settlement carries the name among what it reports: that of another reconciliation is not this one, sent again.
+    source = None if first.action == CORRECT else f"reconciled: {name}"
     reported = tuple(
-        Reported(line.index or 0, line.delivered_status or "failed", line.delivered_width, line.delivered_height, None)
+        Reported(
+            line.index or 0, line.delivered_status or "failed", line.delivered_width, line.delivered_height, source
+        )
         for line in lines
     )
     if first.action == CORRECT:
         return Correct(
             first.account_id,
-            correction_id(found.reconciliation_id, first.request_id),
+            name,
             first.request_id,
             reported,
             found.reason or "",

@@ -5,7 +5,7 @@ not given twice, so a reduction ends there.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from billing.books.reconciliation import explanation as explain
 from billing.core.charges import UNREQUESTED, Charge, Output, Reported, bill
@@ -19,19 +19,29 @@ _NO_IMAGE: _Image = (None, None, None, None)
 NOT_DELIVERED, FAILED = "not delivered, says a manifest", "failed, says a manifest"
 
 
-def compare(case: Case, books: PriceBooks, starts_at: datetime | None) -> list[Line]:
-    """What differs in one request, by index. `starts_at`: of the time that the manifest says all about, if it does."""
+def compare(case: Case, books: PriceBooks, time: tuple[datetime, datetime] | None) -> list[Line]:
+    """What differs in one request, by index. `time`: from when until before when the manifest says all, if it does."""
     charge = case.charge
     if charge is None:
         return list(_unknown(case))
     prices = books.version(charge.price_version).model(charge.model)
     if charge.status == "settled":
-        # Delivered between its authorization and its settlement, which may have been before the manifest's time.
-        surely = bool(case.rows) or starts_at is None or charge.authorized_at >= starts_at
-        lines = _settled(case, charge, prices, surely)
+        missing = any(one.status == "succeeded" and one.index not in case.rows for one in case.standing)
+        lines = _settled(case, charge, prices, not missing or time is None or _within(charge, *time))
         lines += _other_books(case, charge, books)
         return lines
     return _not_settled(case, charge, prices)
+
+
+def _within(charge: Charge, starts_at: datetime, ends_at: datetime) -> bool:
+    """Whether all of it was delivered within that time: between its authorization and its settlement.
+
+    What is charged in one step was delivered before, and took no longer than a hold would have lasted.
+    """
+    began = charge.authorized_at
+    if charge.one_step:
+        began -= timedelta(seconds=charge.hold_seconds)
+    return began >= starts_at and charge.resolved_at is not None and charge.resolved_at < ends_at
 
 
 def _unknown(case: Case) -> Iterator[Line]:

@@ -8,7 +8,7 @@ from billing.core.reconciliation import PERSON, Kind, ManifestRow
 from billing.core.sizes import Size
 
 STRADDLES: Final = (
-    "It was authorized before the manifest's time began, and may have been delivered before it too: look there."
+    "What is missing may have been delivered before the manifest's time began, or after it ended: look there."
 )
 
 

@@ -149,6 +149,7 @@ async def _compare(
     rows: int,
     tell: Progress,
 ) -> Compared:
+    time = (asked.starts_at, asked.ends_at) if asked.complete and asked.starts_at and asked.ends_at else None
     scope = Scope(staging.staging_id, asked.complete, asked.starts_at, asked.ends_at, asked.account_id)
     totals = Totals(rows=rows)
     numbers = count(1)
@@ -160,7 +161,7 @@ async def _compare(
         async for some in cases(connection, scope, rows, now):
             lines: list[Line] = []
             for case in some:
-                found = compare(case, books, asked.starts_at if asked.complete else None)
+                found = compare(case, books, time)
                 totals.add(found)
                 lines += [
                     line._replace(reconciliation_id=asked.reconciliation_id, line=next(numbers)) for line in found
