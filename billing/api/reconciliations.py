@@ -6,6 +6,7 @@ from typing import Annotated, Any, BinaryIO, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
 
 from billing.api.auth import Overseeing
 from billing.api.models.common import Page, decode_cursor, decode_moment, page
@@ -177,6 +178,9 @@ def _application(service: Service) -> Application:
 
 async def _spool(request: Request, file: BinaryIO) -> None:
     """Writes the body to a file as it comes: it may be larger than memory."""
-    async for piece in request.stream():
-        if piece:
-            await asyncio.to_thread(file.write, piece)
+    try:
+        async for piece in request.stream():
+            if piece:
+                await asyncio.to_thread(file.write, piece)
+    except ClientDisconnect:  # nobody is there to be told, and nothing is wrong with us
+        raise Invalid.of("body", "ended early") from None

@@ -6,6 +6,8 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from billing.books import verify
 
 from .service import MODEL, Api, check_problem, created, image, path_of, problem, set_clock
@@ -24,7 +26,11 @@ def test_a_position_that_no_change_has(api: Api) -> None:
     assert answer.json()["has_more"] is False
 
 
-def test_a_batch_whose_body_ends_early(api: Api) -> None:
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [("/v1/charges/batch", b""), ("/v1/reconciliations", b"reconciliation_id=early"), ("/v1/provider-reports", b"")],
+)
+def test_a_body_that_ends_early(api: Api, path: str, query: bytes) -> None:
     app: Any = api.client.app
     sent: list[Any] = []
 
@@ -39,11 +45,15 @@ def test_a_batch_whose_body_ends_early(api: Api) -> None:
         "http_version": "1.1",
         "method": "POST",
         "scheme": "http",
-        "path": "/v1/charges/batch",
-        "raw_path": b"/v1/charges/batch",
-        "query_string": b"",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query,
         "root_path": "",
-        "headers": [(b"authorization", f"Bearer {api.keys['admin']}".encode()), (b"content-length", b"50")],
+        "headers": [
+            (b"authorization", f"Bearer {api.keys['admin']}".encode()),
+            (b"content-length", b"50"),
+            (b"content-type", b"text/csv"),
+        ],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
