@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.store.corrections import LINES, tier_when_refunded
 from billing.store.exports.columns import Column, Kind
-from billing.store.exports.slices import Scope, literal
+from billing.store.exports.slices import SUMMED_UP, Scope, literal
 from billing.store.snapshot import snapshot
 
 _KINDS: Final[dict[str, Kind]] = {
@@ -69,20 +69,24 @@ _LINES: Final = f"""
         line.sign * (line.status = 'succeeded')::integer, line.sign * line.credits
     FROM event e JOIN correction k ON k.account_id = e.account_id AND k.correction_id = e.event_id {LINES}
     WHERE e.event = 'correction'"""
-_MONEY: Final = """
-    SELECT e.event, e.event_id, e.account_id, e.request_id, g.currency,
-        sum(CASE t.debit WHEN 'wallet' THEN 1 ELSE -1 END * share.credits * g.paid_micros::numeric / g.granted) AS micros
+# What each drew on: grants, or a debt that grants have paid since.
+_DRAWN: Final = """
     FROM event e
-    JOIN transfer t ON t.account_id = e.account_id AND t.book = 'wallet' AND t.seq BETWEEN e.first_seq AND e.last_seq
-        AND t.kind IN ('settle', 'refund', 'supplement', 'reduction')
-    CROSS JOIN LATERAL (
-        SELECT t.grant_id, t.amount AS credits WHERE t.grant_id IS NOT NULL
-        UNION ALL
-        SELECT f.grant_id, f.credits FROM fill f
-        JOIN transfer p ON p.account_id = f.account_id AND p.book = 'wallet' AND p.seq = f.paid_by_seq
-        WHERE t.grant_id IS NULL AND f.account_id = t.account_id AND f.seq = t.seq AND p.posted_at <= {as_of}) share
-    JOIN "grant" g ON g.account_id = t.account_id AND g.grant_id = share.grant_id AND g.currency IS NOT NULL
-    GROUP BY e.event, e.event_id, e.account_id, e.request_id, g.currency"""
+    JOIN transfer t ON t.account_id = e.account_id AND t.request_id = e.request_id AND t.book = 'wallet'
+        AND t.kind IN ('settle', 'refund', 'supplement', 'reduction') AND t.seq BETWEEN e.first_seq AND e.last_seq"""
+_SHARES: Final = f"""
+    SELECT e.event, e.event_id, e.account_id, e.request_id, t.debit, t.grant_id, t.amount AS credits {_DRAWN}
+    WHERE t.grant_id IS NOT NULL
+    UNION ALL
+    SELECT e.event, e.event_id, e.account_id, e.request_id, t.debit, f.grant_id, f.credits {_DRAWN}
+    JOIN fill f ON f.account_id = t.account_id AND f.seq = t.seq
+    JOIN transfer p ON p.account_id = f.account_id AND p.book = 'wallet' AND p.seq = f.paid_by_seq
+    WHERE t.grant_id IS NULL AND p.posted_at <= {{as_of}}"""
+_MONEY: Final = """
+    SELECT s.event, s.event_id, s.account_id, s.request_id, g.currency,
+        sum(CASE s.debit WHEN 'wallet' THEN 1 ELSE -1 END * s.credits * g.paid_micros::numeric / g.granted) AS micros
+    FROM share s JOIN "grant" g ON g.account_id = s.account_id AND g.grant_id = s.grant_id AND g.currency IS NOT NULL
+    GROUP BY s.event, s.event_id, s.account_id, s.request_id, g.currency"""
 # A charge that drew on grants of two currencies has a row in each; its images stand in the one that it cost most in.
 _PRICED: Final = """
     SELECT l.*, e.at, e.settled_at, e.model, e.quality, e.price_version, m.currency, m.place,
@@ -169,7 +173,7 @@ def costs(scope: Scope, select: str, *, ordered: bool = True) -> str:
     sums = _SUMS.format(usage=_USAGE, bought=_BOUGHT.format(bought=bought))
     return f"""
         WITH event AS MATERIALIZED ({_EVENTS.format(**bounds)}), line AS MATERIALIZED ({_LINES}),
-            money AS MATERIALIZED ({_MONEY.format(as_of=as_of)}), priced AS ({_PRICED}), summed AS ({sums}),
+            share AS ({_SHARES.format(as_of=as_of)}), money AS MATERIALIZED ({_MONEY}), priced AS ({_PRICED}), summed AS ({sums}),
             focus AS ({_FOCUS.format(as_of=as_of)})
         SELECT {select} FROM focus f{f" ORDER BY {ORDER}" if ordered else ""}"""
 
@@ -180,6 +184,7 @@ async def summed_costs(engine: AsyncEngine, scope: Scope) -> tuple[int, list[dic
     sums = ", ".join(f'sum(f."{name}")::text' for name in names)
     query = costs(scope, f'f."BillingCurrency", f."ChargeCategory", count(*), {sums}', ordered=False)
     async with snapshot(engine) as connection:
+        await connection.execute(SUMMED_UP)
         found = await connection.fetch(f"{query} GROUP BY 1, 2 ORDER BY 1, 2")
     entries = [
         dict(zip(("BillingCurrency", "ChargeCategory", *names), (*row[:2], *row[3:]), strict=True)) for row in found

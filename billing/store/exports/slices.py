@@ -26,6 +26,8 @@ _LAST: Final = 2**31 - 1  # no index of an output is higher
 _BY_KEY: Final = "; ".join(
     f"SET LOCAL enable_{plan} = off" for plan in ("seqscan", "sort", "bitmapscan", "mergejoin", "hashjoin")
 )
+# Sums are of whole tables. The planner, who cannot know how many rows an export leaves, would loop over them.
+SUMMED_UP: Final = "SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'"
 _LINES: Final = bytes.maketrans(LINE_FEED.encode(), b"\n")
 
 # CSV; or text that is put together of columns, between which nothing stands: JSON, where nothing is null, and ledgers,
@@ -200,6 +202,7 @@ async def whole(engine: AsyncEngine, query: str, lines: Lines) -> AsyncGenerator
     async def copy() -> int:
         try:
             async with snapshot(engine) as connection:
+                await connection.execute(SUMMED_UP)
                 status = await connection.copy_from_query(query, output=keep, format="csv", **_OPTIONS[lines])
                 return int(status.split()[1])
         finally:
