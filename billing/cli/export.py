@@ -96,7 +96,12 @@ def _check(path: Path, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"file": path.name, "ok": found.ok, "rows": found.rows, "problems": found.problems}, indent=2))
     elif found.ok:
-        console.print(f"{escape(str(path))}: as it was written, {found.rows:,} rows.", highlight=False, soft_wrap=True)
+        said = (
+            f"its {found.rows:,} rows come to the control totals in it. With {path.name}.totals.json every byte is checked."
+            if found.alone
+            else f"as it was written, {found.rows:,} rows."
+        )
+        console.print(escape(f"{path}: {said}"), highlight=False, soft_wrap=True)
     else:
         for problem in found.problems:
             errors.print(f"[red]billing:[/red] {escape(str(path))}: {escape(problem)}", highlight=False, soft_wrap=True)

@@ -31,10 +31,14 @@ class NoExport(ValueError):
 
 @dataclass(slots=True)
 class Checked:
-    """What was found: nothing where the file is as it was written."""
+    """What was found: nothing where the file is as it was written.
+
+    Where its control totals stand in it alone (`alone`) nothing is known of its bytes, only that its rows come to them.
+    """
 
     path: Path
     format: str
+    alone: bool = False
     rows: int = 0
     problems: list[str] = field(default_factory=list)
 
@@ -77,12 +81,12 @@ def check_file(path: Path) -> Checked:
     format = said.get("file_format") if said else _BY_EXTENSION.get(path.suffix.removeprefix("."))
     if format is None:
         raise NoExport(f"{path}: there is no {beside.name} to compare it with")
-    found = Checked(path, str(format))
+    found = Checked(path, str(format), alone=said is None)
     if said is not None:
         _compare_bytes(path, said, found)
     try:
         rows, inside = _read(path, found, said)
-    except (KeyError, ValueError, ArithmeticError, csv.Error) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError, csv.Error) as error:
         if isinstance(error, NoExport):
             raise
         found.problems.append(f"a row cannot be read: {error!r}")
@@ -94,7 +98,10 @@ def check_file(path: Path) -> Checked:
         raise NoExport(f"{path}: there are no control totals, neither in it nor beside it")
     if rows is not None:
         found.rows = rows.rows
-        _compare(rows, said, found)
+        try:
+            _compare(rows, said, found)
+        except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
+            found.problems.append(f"the control totals cannot be read: {error!r}")
     return found
 
 

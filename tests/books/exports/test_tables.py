@@ -207,11 +207,19 @@ def test_files_are_checked_without_a_database(export: Export, report: str, forma
         beside.write_text(beside.read_text().replace('"sha256": "', '"sha256": "0'))
     found = check_file(written.path)
     assert not found.ok
+    if format in ("csv", "jsonl"):
+        written.path.write_bytes(content[: cut + 5])
+        assert not check_file(written.path).ok  # half a row
     if format in ("jsonl", "beancount", "hledger"):  # by what stands in the file itself
         written.path.write_bytes(content)
         beside.unlink()
         renamed = written.path.rename(written.path.with_suffix(".journal" if format == "hledger" else f".{format}"))
-        assert check_file(renamed).ok
+        found = check_file(renamed)
+        assert found.ok
+        assert found.alone
+        if (report, format) == ("journal", "jsonl"):
+            renamed.write_bytes(content.replace(b'"ledger":[{"book"', b'"ledger":[{"b"'))
+            assert not check_file(renamed).ok
     if format == "csv":
         beside.unlink()
         with pytest.raises(NoExport):
