@@ -85,6 +85,7 @@ _DRAWS = """
     FROM unnest($1::text[], $2::bigint[], $3::bigint[]) k(account_id, first_seq, last_seq)
     JOIN transfer t ON t.account_id = k.account_id AND t.book = 'wallet' AND t.seq BETWEEN k.first_seq AND k.last_seq
     WHERE t.amount > 0 ORDER BY t.account_id, t.seq"""
+_LAST_CLOSED = "SELECT max(closed_at) FROM closing"
 _FILLS = """
     SELECT f.account_id, f.seq, f.grant_id, f.credits FROM unnest($1::text[], $2::bigint[]) k(account_id, seq)
     JOIN fill f ON f.account_id = k.account_id AND f.seq = k.seq ORDER BY f.paid_by_seq"""
@@ -196,6 +197,11 @@ async def gather(connection: asyncpg.Connection, needs: Needs, *, lock: bool = T
     due = [wallet for wallet in wallets.values() if wallet.due_at is not None and wallet.due_at <= batch.now(wallet)]
     if needs.thawing:
         due += [wallets[account] for account in needs.thawing & wallets.keys() if wallets[account] not in due]
+    if lock and (due or needs.recognised):
+        # What was due before now is posted after the last closing, also where the clock was set back behind its line.
+        closed_at = await connection.fetchval(_LAST_CLOSED)
+        if closed_at is not None and batch.clock <= closed_at:
+            batch.clock = closed_at + _TICK
     drawing = needs.drawing.union(wallet.account_id for wallet in due)
     if drawing:
         for row in await connection.fetch(_OPEN_GRANTS, list(drawing)):

@@ -154,6 +154,24 @@ def test_what_comes_late_is_listed_and_changes_nothing_that_was_closed(api: Api)
     assert balances(api, period="2026-01", known="close") == balances(api, period="2026-01")
 
 
+def test_a_clock_set_back_behind_the_line_changes_nothing_that_was_closed(api: Api) -> None:
+    """What was due in January is posted after January was closed, whatever the clock says."""
+
+    async def close() -> None:
+        work = work_engine(api.dsn, size=2)
+        await close_month(work, Month.of("2026-01"), "ops")
+        await work.dispose()
+
+    asyncio.run(close())
+    before = balances(api, "money", period="2026-01", known="close")
+    set_clock(api, MARCH - timedelta(hours=1))
+    assert api.post("/v1/finance/recognition", role="finance").json()["transfers"] == 2  # used, and expired
+    assert listed(api)["2026-01"] == ("closed", 3)  # and the credits that expired
+    assert balances(api, "money", period="2026-01", known="close") == before
+    report = asyncio.run(verify(api.dsn))
+    assert report.ok, [checked.finding for checked in report.invariants if checked.finding]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
