@@ -1,5 +1,6 @@
 """The `billing` command."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -129,6 +130,9 @@ def bench(
     sys.exit(measure(Options(quick=quick, stored=stored, seconds=seconds, json=json_file)))
 
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def main() -> None:
     """Runs a command; what cannot be done is one sentence and exit 1, never a traceback."""
     try:
@@ -138,6 +142,8 @@ def main() -> None:
     except Exception as problem:
         if isinstance(problem, OSError) and problem.filename is not None:
             fail(f"{problem.filename}: {problem.strerror}")
+        if isinstance(problem, OSError) and problem.errno in _NO_ROOM:
+            fail(f"What was to be written could not be: {problem.strerror}.")
         if reason := refused_login(problem):
             fail(f"The database refuses us: {reason}. Is DATABASE_URL right?")
         if unreachable(problem):

@@ -22,7 +22,7 @@ from billing.books.exports.asked import ACCOUNTING, Asked
 from billing.books.exports.control import FORMAT, ControlTotals, OutOfControl, control_totals, moment
 from billing.books.exports.cursor import parsed
 from billing.books.exports.pieces import pieces
-from billing.core.refusals import Invalid, Refusal
+from billing.core.refusals import Invalid, Refusal, Unavailable
 from billing.store.engine import Engine
 from billing.store.periods import draw_line
 
@@ -33,6 +33,10 @@ Progress = Callable[[int, int], None]
 
 class Busy(ValueError):
     """Another process is writing this very file."""
+
+
+class NoFile(ValueError):
+    """What stands under the name is a folder or a device, which a file must not replace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,11 @@ async def write_file(
 ) -> Written:
     """Writes the export to `path`, or what is missing of it. Nothing is there if the question cannot be answered.
 
-    `progress` is told rows so far and in all. Raises Invalid, AccountNotFound, Busy, OutOfControl, OSError.
+    `progress` is told rows so far and in all. What is missing when the database was lost, or the disk is full, is
+    written by the next call. Raises Invalid, AccountNotFound, Busy, NoFile, OutOfControl, Unavailable, OSError.
     """
     tell = progress or _nobody
+    _check_replaceable(path)
     part, kept = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.part.json")
     with _alone(part) as file:
         state = _continued(file, kept, _question(asked, as_of))
@@ -88,6 +94,12 @@ async def write_file(
         try:
             totals = await control_totals(engine, asked, datetime.fromisoformat(state.as_of))
             digest = await _write(engine, file, kept, state, totals, tell)
+        except Unavailable:
+            raise
+        except OSError as problem:  # a disk that is full does not say whose file it was
+            if problem.filename is None and problem.errno is not None:
+                raise OSError(problem.errno, problem.strerror, str(part)) from problem
+            raise
         except (OutOfControl, Refusal):  # there is no going on from here
             part.unlink()
             kept.unlink(missing_ok=True)
@@ -195,6 +207,11 @@ def _put(path: Path, document: dict[str, Any]) -> None:
     beside = path.with_name(f"{path.name}.new")
     beside.write_text(json.dumps(document, indent=2) + "\n")
     beside.replace(path)
+
+
+def _check_replaceable(path: Path) -> None:
+    if not path.name or (path.exists() and not path.is_file()):
+        raise NoFile(f"{path}: this is no file, and is not replaced by one: give the export a name of its own")
 
 
 def _nobody(done: int, total: int) -> None:

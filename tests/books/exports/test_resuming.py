@@ -1,6 +1,7 @@
 """Exports that are interrupted: the same command goes on, and the file is the same to the byte."""
 
 import asyncio
+import errno
 import fcntl
 import json
 import os
@@ -13,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from billing.books.exports.checking import check_file
-from billing.books.exports.file import Busy
+from billing.books.exports.file import Busy, NoFile
 from billing.core.commands import OpenAccount
 from billing.core.prices import PriceBooks
+from billing.core.refusals import DatabaseUnavailable
 from billing.posting import Posting
 from billing.store.exports import slices
 from tests.books.world import SMALL, asked, delivered
@@ -134,6 +136,35 @@ def test_two_at_once(exported: str, export: Export, tmp_path: Path) -> None:
         with pytest.raises(Busy):
             export("journal", "csv", "it.csv")
     assert export("journal", "csv", "it.csv").totals.rows
+
+
+def test_what_is_lost_on_the_way_is_gone_on_with(
+    exported: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that went away and a disk that is full leave what there is; what is full says which file it was."""
+    monkeypatch.setattr(slices, "ROWS_AT_ONCE", 5)
+    path = tmp_path / "it.csv"
+    for problem in (DatabaseUnavailable(), OSError(errno.ENOSPC, "No space left on device")):
+
+        def lost(done: int, total: int, problem: Exception = problem) -> None:
+            if done > 20:
+                raise problem
+
+        with pytest.raises(type(problem)) as raised:
+            asyncio.run(written(exported, path, "journal", "csv", progress=lost))
+        assert getattr(raised.value, "filename", f"{path}.part") == f"{path}.part"
+    assert asyncio.run(written(exported, path, "journal", "csv")).resumed_rows == 20
+    assert check_file(path).ok
+
+
+def test_devices_and_folders_are_not_replaced(exported: str, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(NoFile):
+            asyncio.run(written(exported, path, "journal", "csv"))
+    assert list(tmp_path.iterdir()) == [pipe]
+    assert pipe.is_fifo()
 
 
 async def _meanwhile(dsn: str, books: PriceBooks, name: str) -> None:
