@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from billing.core.cells import harmless, plain
+
 from .service import Answer, Api, created, image, problem, replayed, serving
 
 HEADER = "account_id,request_id,index,width,height\n"
@@ -34,6 +36,21 @@ def charged(api: Api, credits: int = 1_000) -> tuple[str, str]:
     charge = api.authorize(account, size="1K", quality="high")
     api.settle(charge, image())
     return account, charge["request_id"]
+
+
+def test_no_cell_of_a_report_is_a_formula_and_each_can_be_read_back(small: Api) -> None:
+    texts = ["=1+1", "＝1", "'quoted", "\tx", "-5", "plain"]
+    file = io.StringIO()
+    rows = [
+        ["account_id", "request_id", "index", "provider"],
+        *(["nobody", "r", n, text] for n, text in enumerate(texts)),
+    ]
+    csv.writer(file).writerows(rows)
+    created(send(small, "cells", file.getvalue()))
+    written = small.get("/v1/reconciliations/cells/report", format="csv").text
+    cells = [row["provider"] for row in csv.DictReader(io.StringIO(written, newline="")) if row["index"]]
+    assert cells == [harmless(text) for text in texts]
+    assert [plain(cell) for cell in cells] == texts
 
 
 def test_from_a_manifest_to_what_is_posted(small: Api) -> None:

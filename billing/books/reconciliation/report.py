@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from billing.core.cells import harmless
 from billing.core.reconciliation import Line
 from billing.store import reconciliation as store
 from billing.store.engine import Engine
 
 COLUMNS: Final = tuple(name for name in Line._fields if name != "reconciliation_id")
-_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 async def as_json(engine: Engine, reconciliation_id: str, head: Mapping[str, Any]) -> AsyncIterator[str]:
@@ -46,4 +46,4 @@ def _plain(value: Any) -> Any:
 
 
 def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
+    return harmless(value) if isinstance(value, str) else value
