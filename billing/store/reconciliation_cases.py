@@ -53,11 +53,13 @@ _CASES: Final = f"""
     unlisted AS (
         SELECT account_id, request_id FROM ({_OF_TIME}) t
         WHERE credits > refunded_credits AND NOT EXISTS
-            (SELECT FROM asked WHERE asked.account_id = t.account_id AND asked.request_id = t.request_id))
-    SELECT every.account_id, every.request_id, min(elsewhere.account_id) AS elsewhere
+            (SELECT FROM asked WHERE asked.account_id = t.account_id AND asked.request_id = t.request_id)),
+    misplaced AS (SELECT request_id, min(account_id) AS account_id FROM found WHERE unknown GROUP BY 1)
+    SELECT every.account_id, every.request_id, coalesce(min(elsewhere.account_id), min(misplaced.account_id)) AS elsewhere
     FROM (SELECT account_id, request_id, unknown FROM found UNION ALL SELECT account_id, request_id, false FROM undelivered
           UNION ALL SELECT account_id, request_id, false FROM unlisted) every
     LEFT JOIN elsewhere ON every.unknown AND elsewhere.request_id = every.request_id
+    LEFT JOIN misplaced ON NOT every.unknown AND misplaced.request_id = every.request_id
     GROUP BY 1, 2 ORDER BY 1, 2"""
 _COUNTS: Final = f"""
     WITH asked AS MATERIALIZED (SELECT DISTINCT account_id, request_id FROM ({_ROWS}) m)
@@ -74,7 +76,8 @@ _LOOK_UP: Final = "SET LOCAL enable_nestloop = on; SET LOCAL enable_hashjoin = o
 class Case:
     """One request: its charge as it is now, its outputs as they were settled and as they are known to be, and its rows.
 
-    `elsewhere` is another account that has a charge of this id, where this one has none.
+    `elsewhere` is another account that has a charge of this id, where this one has none; or, where it has one, an account
+    without such a charge that the manifest names for it.
     """
 
     account_id: str

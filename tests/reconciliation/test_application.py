@@ -162,6 +162,16 @@ async def test_what_may_have_been_delivered_outside_the_period_is_not_given_back
     assert (lines["failed", 1].action, lines["failed", 1].difference_credits) == ("correct", -14)
 
 
+async def test_a_row_under_the_wrong_account_gives_nothing_back_to_the_right_one(ledger):
+    await ledger.compare("w", "account_id,request_id,index\nbeta,unlisted,0\n", **await ledger.period())
+    lines = {(one.account_id, one.request_id, one.kind): one for one in await ledger.lines("w")}
+    assert lines["beta", "unlisted", "other_account"].action == "person"
+    line = lines["acme", "unlisted", "charged_not_delivered"]
+    assert (line.action, line.difference_credits) == ("person", -14)
+    assert "under account beta, which has no such charge" in line.explanation
+    assert lines["acme", "fine", "charged_not_delivered"].action == "correct"
+
+
 async def test_two_that_found_the_same_post_it_once_and_say_so_once(ledger):
     """Both were compared before either was applied."""
     before = await spent(ledger)

@@ -27,7 +27,12 @@ def compare(case: Case, books: PriceBooks, time: tuple[datetime, datetime] | Non
     prices = books.version(charge.price_version).model(charge.model)
     if charge.status == "settled":
         missing = any(one.status == "succeeded" and one.index not in case.rows for one in case.standing)
-        lines = _settled(case, charge, prices, not missing or time is None or _within(charge, *time))
+        doubt = None
+        if missing and case.elsewhere is not None:
+            doubt = explain.misplaced(case.elsewhere)
+        elif missing and time is not None and not _within(charge, *time):
+            doubt = explain.STRADDLES
+        lines = _settled(case, charge, prices, doubt)
         lines += _other_books(case, charge, books)
         return lines
     return _not_settled(case, charge, prices)
@@ -69,7 +74,8 @@ def _not_settled(case: Case, charge: Charge, prices: ModelPrices) -> list[Line]:
     return lines
 
 
-def _settled(case: Case, charge: Charge, prices: ModelPrices, surely: bool) -> list[Line]:
+def _settled(case: Case, charge: Charge, prices: ModelPrices, doubt: str | None) -> list[Line]:
+    """With a `doubt` about what is missing nothing is corrected: a person must look."""
     reports = [_as_delivered(one, case.rows.get(one.index)) for one in case.standing]
     priced = bill(charge, prices, reports)
     lines: list[Line] = []
@@ -86,11 +92,9 @@ def _settled(case: Case, charge: Charge, prices: ModelPrices, surely: bool) -> l
             lines.append(_line(case, was.index, "wrong_size_tier", PERSON, was, row, None, before, before, said))
     if not any(line.difference_credits for line in lines if line.action == CORRECT):
         lines = [line._replace(action=NONE) if line.action == CORRECT else line for line in lines]
-    if not surely:
+    if doubt is not None:
         lines = [
-            line._replace(action=PERSON, explanation=f"{line.explanation} {explain.STRADDLES}")
-            if line.action == CORRECT
-            else line
+            line._replace(action=PERSON, explanation=f"{line.explanation} {doubt}") if line.action == CORRECT else line
             for line in lines
         ]
     lines += _beyond(case, charge, priced)

@@ -12,6 +12,10 @@ STRADDLES: Final = (
 )
 
 
+def misplaced(account_id: str) -> str:
+    return f"The manifest names this request under account {account_id}, which has no such charge: look whose it is."
+
+
 def unknown(row: ManifestRow, elsewhere: str | None, account_known: bool) -> str:
     if not account_known:
         why = f"there is no account {row.account_id}"
