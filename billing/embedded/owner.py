@@ -2,9 +2,14 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from billing.embedded.refusal import DataDirectoryInUse
+
+# What an owner that was killed had just forked lets go of its files when it becomes another program.
+ORPHAN_SECONDS = 10.0
+_PAUSE_SECONDS = 0.02
 
 _held: set[int] = set()
 
@@ -35,19 +40,30 @@ class OwnerLock:
         if self.is_held:
             return
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner_pid = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
+        if not self._locked(descriptor):
+            owner_pid = _pid_in(descriptor) or "unknown"
             os.close(descriptor)
             raise DataDirectoryInUse(
                 f"The data directory {self._path.parent} is in use by process {owner_pid}; "
                 "stop that process first, or choose another data directory."
-            ) from None
+            )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
         _held.add(descriptor)
+
+    @staticmethod
+    def _locked(descriptor: int) -> bool:
+        """Whether it could be locked; an owner that has ended already is waited for."""
+        patience = time.monotonic() + ORPHAN_SECONDS
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                if time.monotonic() > patience or not _has_ended(_pid_in(descriptor)):
+                    return False
+            time.sleep(_PAUSE_SECONDS)
 
     def release(self) -> None:
         """Give the lock up, if we have it. The file stays: removing it would let two in."""
@@ -55,3 +71,17 @@ class OwnerLock:
             _held.remove(self._descriptor)
             os.close(self._descriptor)
         self._descriptor = None
+
+
+def _pid_in(descriptor: int) -> str:
+    return os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+
+
+def _has_ended(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (ValueError, OverflowError, PermissionError):  # none is named, or somebody else's
+        return False
+    return False

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import billing.embedded
 from billing.embedded import EmbeddedPostgres, EmbeddedPostgresError, default_data_dir, postmaster
+from billing.embedded.owner import OwnerLock
 
 BOUND_SECONDS = 90.0
 CODE = Path(billing.embedded.__file__).parents[2]
@@ -358,6 +360,27 @@ class TestStaleFiles:
 
 
 class TestOwner:
+    def test_what_a_killed_owner_had_forked_is_waited_for(self, place: Path) -> None:
+        """Between fork and exec a child shares the lock: its owner, whose pid the file holds, may be gone by then."""
+        with subprocess.Popen(["true"]) as killed:
+            pass
+        path = place / "owner.lock"
+        path.write_text(f"{killed.pid}\n")
+        hold = "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); sys.stdin.read()"
+        child = subprocess.Popen([sys.executable, "-c", hold, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        with child, ThreadPoolExecutor(1) as pool:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            child.stdout.readline()
+            lock = OwnerLock(path)
+            taken = pool.submit(lock.take)
+            with pytest.raises(TimeoutError):
+                taken.result(0.1)
+            child.stdin.close()
+            taken.result(BOUND_SECONDS)
+            assert lock.is_held
+            lock.release()
+
     def test_a_second_owner_is_refused_by_name_and_the_first_works_on(self, data_dir: Path) -> None:
         with EmbeddedPostgres(data_dir) as postgres:
             with pytest.raises(EmbeddedPostgresError, match=rf"in use by process {os.getpid()};"):
