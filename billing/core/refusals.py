@@ -198,7 +198,7 @@ class ReconciliationNotFound(NotFound):
 
     @property
     def detail(self) -> str:
-        return "GET /v1/reconciliations lists them; POST a manifest there to make one."
+        return "There is no reconciliation of this id: GET /v1/reconciliations lists them."
 
 
 @dataclass(eq=False)

@@ -70,7 +70,7 @@ TABLE = [
         refusals.ReconciliationNotFound("rec"),
         "reconciliation_not_found",
         {"reconciliation_id": "rec"},
-        "GET /v1/reconciliations lists them; POST a manifest there to make one.",
+        "There is no reconciliation of this id: GET /v1/reconciliations lists them.",
     ),
     (
         refusals.ManifestUnreadable(7, "width is -1: send pixels from 1 to 65535."),
