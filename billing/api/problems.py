@@ -110,7 +110,7 @@ def invalid(error: RequestValidationError | ValidationError) -> r.Invalid:
             where = where[1:]  # which operation of a batch it is: its place in the results says so
         if one["type"] == "json_invalid":
             where = ["body"]
-        message = one["msg"]
+        message = one["msg"].removeprefix("Value error, ")
         if one["type"] == "union_tag_invalid":  # pydantic's own words repeat the tag
             message = f"must be one of {one['ctx']['expected_tags']}"
         found.append({"field": ".".join(where) or "body", "message": message})

@@ -172,6 +172,15 @@ async def test_a_row_under_the_wrong_account_gives_nothing_back_to_the_right_one
     assert lines["acme", "fine", "charged_not_delivered"].action == "correct"
 
 
+async def test_what_nobody_could_measure_is_not_billed_without_a_look(ledger):
+    await ledger.compare("u", "account_id,request_id,index\nacme,recorded-failed,1\nacme,voided,0\n")
+    lines = {(one.request_id, one.kind): one for one in await ledger.lines("u")}
+    for request_id, credits in (("recorded-failed", 14), ("voided", 14)):
+        line = lines[request_id, "delivered_not_charged"]
+        assert (line.action, line.difference_credits) == ("person", credits)
+        assert line.explanation.endswith("Nobody could measure it: look at it before it is billed.")
+
+
 async def test_two_that_found_the_same_post_it_once_and_say_so_once(ledger):
     """Both were compared before either was applied."""
     before = await spent(ledger)

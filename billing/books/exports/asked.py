@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from billing.core.amounts import CREDIT
+from billing.core.commands import currency as an_iso_code
 from billing.core.months import Month
 from billing.core.refusals import Invalid
 from billing.core.text import identifier
@@ -97,6 +99,8 @@ class Asked:
             raise Invalid.of("book", "must be money or wallet")
         if (book != "money" or currency is not None) and format not in ACCOUNTING:
             raise Invalid.of("book" if currency is None else "currency", f"is for {' and '.join(ACCOUNTING)}")
+        if currency is not None and not (book == "wallet" and currency == CREDIT):
+            an_iso_code(currency, "currency")
         if format in ACCOUNTING and not accounts:
             raise Invalid.of("map", f"{format} needs to know its own accounts: see `billing export --example-map`")
         return cls(report, format, start, end, account_id, period, per_account, book, currency, accounts or {})

@@ -61,12 +61,15 @@ def _not_settled(case: Case, charge: Charge, prices: ModelPrices) -> list[Line]:
     """A charge that is open, voided or expired: whatever was delivered is not charged."""
     delivered = [row for row in case.rows.values() if row.status == "succeeded"]
     priced = {one.index: one for one in bill(charge, prices, [_reported(row) for row in delivered])}
+    unseen = any(one.status == "succeeded" and one.width is None for one in priced.values())
     lines = []
     for row in delivered:
         one = priced[row.index]
         beyond = UNREQUESTED in one.flags
-        action: Action = PERSON if charge.status == "authorized" else SETTLE
+        action: Action = PERSON if charge.status == "authorized" or unseen else SETTLE
         said = explain.not_settled(charge, prices, one, action)
+        if unseen and charge.status != "authorized":
+            said = f"{said} {explain.UNSEEN}"
         kind: Kind = "unrequested" if beyond else "delivered_not_charged"
         lines.append(_line(case, row.index, kind, action, None, row, one, 0, one.credits, said))
     if not any(line.expected_credits for line in lines):  # nothing to bill: not even an image of no price
@@ -86,7 +89,10 @@ def _settled(case: Case, charge: Charge, prices: ModelPrices, doubt: str | None)
         kind = _kind(was, now, row, before, after)
         if kind is not None:
             said = explain.settled(kind, charge, prices, was, now, before, after)
-            lines.append(_line(case, was.index, kind, CORRECT, was, row, now, before, after, said))
+            action: Action = CORRECT
+            if after > before and now.width is None:
+                action, said = PERSON, f"{said} {explain.UNSEEN}"
+            lines.append(_line(case, was.index, kind, action, was, row, now, before, after, said))
         elif row is not None and row.width is None and _other_tier(was, row):
             said = explain.tier_only(prices, was, row)
             lines.append(_line(case, was.index, "wrong_size_tier", PERSON, was, row, None, before, before, said))

@@ -10,6 +10,7 @@ from billing.core.sizes import Size
 STRADDLES: Final = (
     "What is missing may have been delivered before the manifest's time began, or after it ended: look there."
 )
+UNSEEN: Final = "Nobody could measure it: look at it before it is billed."
 
 
 def misplaced(account_id: str) -> str:

@@ -2,8 +2,8 @@
 
     ACCOUNT/REQUEST/INDEX.png      or, where the account is given:      REQUEST/INDEX.png      REQUEST_INDEX.png
 
-The name's ending does not matter; what cannot be measured counts as delivered without a size. Hidden files are left out;
-empty ones, links to folders and what cannot be read are refused.
+The name's ending does not matter. What cannot be measured counts as delivered without a size, and is not billed before
+somebody looked. Hidden files are left out; empty ones, links to folders and what cannot be read are refused.
 """
 
 import json

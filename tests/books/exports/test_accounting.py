@@ -73,6 +73,8 @@ def test_months_apart_come_to_the_same_as_together(export: Export, on_books: Cal
 def test_xero_knows_one_currency_at_a_time_and_the_wallets_too(export: Export, tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="EUR, JPY, KWD, USD"):
         export("journal", "xero", accounts=MAP)
+    with pytest.raises(Invalid, match="currency"):
+        export("journal", "xero", accounts=MAP, currency="jpy")
     rows = cells(export("journal", "xero", accounts=MAP, currency="JPY").path)
     by_entry: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for row in rows:
