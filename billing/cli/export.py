@@ -10,11 +10,11 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from billing.api.models.common import parse_time
 from billing.books.exports.asked import ACCOUNTING, REPORTS, Asked
 from billing.books.exports.checking import check_file
 from billing.books.exports.file import Written, write_file
 from billing.books.exports.mapping import EXAMPLE, read_mapping
+from billing.cli.given import moment
 from billing.cli.session import AsJson, console, errors, ledger, run
 from billing.store.engine import read_engine, work_engine
 
@@ -50,14 +50,18 @@ def export(
     elif report is None:
         raise ValueError(f"say what to export: {', '.join(REPORTS)}")
     else:
+        if output is not None and output.name == "-":
+            raise ValueError(
+                "--output must name a file: an export goes on where it stopped, and its totals stand beside it"
+            )
         if report in REPORTS and format is None:
             format = REPORTS[report][0]
         asked = Asked.of(
-            report, format or "", period=period, start=_moment(since, "--from"), end=_moment(until, "--to"),
+            report, format or "", period=period, start=moment(since, "--from"), end=moment(until, "--to"),
             account_id=account, per_account=per_account, book=book, currency=currency,
             accounts=None if map_file is None else read_mapping(map_file),
         )  # fmt: skip
-        _export(asked, output or Path(asked.file_name), _moment(as_of, "--as-of"), as_json)
+        _export(asked, output or Path(asked.file_name), moment(as_of, "--as-of"), as_json)
 
 
 def _export(asked: Asked, path: Path, as_of: datetime | None, as_json: bool) -> None:
@@ -106,13 +110,3 @@ def _check(path: Path, as_json: bool) -> None:
         for problem in found.problems:
             errors.print(f"[red]billing:[/red] {escape(str(path))}: {escape(problem)}", highlight=False, soft_wrap=True)
     sys.exit(0 if found.ok else 1)
-
-
-def _moment(text: str | None, option: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        found: datetime = parse_time(text)
-    except ValueError as error:
-        raise ValueError(f"{option} {error}") from None
-    return found

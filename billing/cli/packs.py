@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from billing.api.models.funding import PackShown, packs_of
+from billing.cli.given import document
 from billing.cli.money import price
 from billing.cli.session import AsJson, console, ledger, on, run
 from billing.core.text import identifier
@@ -56,11 +57,7 @@ def publish_packs(
     ],
 ) -> None:
     """Put packs on sale, at once."""
-    try:
-        document = json.loads(file.read_text())
-    except RecursionError:
-        raise ValueError(f"{file} is nested too deeply") from None
-    wanted = packs_of(document)
+    wanted = packs_of(document(file))
 
     async def publish(work: Engine) -> None:
         for pack in wanted:

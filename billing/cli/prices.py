@@ -1,13 +1,13 @@
 """`billing price-book`: immutable, numbered versions of all prices."""
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from billing.cli.given import document, moment
 from billing.cli.session import AsJson, console, errors, ledger, on, run
 from billing.cli.simulation import show_simulation
 from billing.store.engine import read_engine
@@ -51,13 +51,11 @@ def publish_prices(file: Annotated[Path, typer.Argument(help='JSON: {"effective_
     """Publish a new version of all prices, at least a minute before it applies."""
     from billing.api.models.common import parse_time
 
-    document = json.loads(file.read_text())
-    if not isinstance(document, dict) or set(document) != {"effective_from", "models"}:
+    asked = document(file)
+    if not isinstance(asked, dict) or set(asked) != {"effective_from", "models"}:
         raise ValueError(f"{file} must be an object with effective_from and models")
     with ledger() as dsn:
-        book, new = run(
-            lambda: publish(dsn, parse_time(document["effective_from"]), document["models"], "command line")
-        )
+        book, new = run(lambda: publish(dsn, parse_time(asked["effective_from"]), asked["models"], "command line"))
     console.print(f"Price book {book.version} {'is published' if new else 'was published before'}.")
 
 
@@ -73,28 +71,20 @@ def simulate_prices(
     from billing.api.models.simulations import SimulationShown
     from billing.books.simulation import simulate
 
-    document = json.loads(file.read_text())
-    if not isinstance(document, dict) or not {"models"} <= set(document) <= {"models", "effective_from"}:
+    asked = document(file)
+    if not isinstance(asked, dict) or not {"models"} <= set(asked) <= {"models", "effective_from"}:
         raise ValueError(f"{file} must be an object with models")
-    since, until = _moment(start, "--from"), _moment(end, "--to")
+    since, until = moment(start, "--from"), moment(end, "--to")
+    assert since is not None
+    assert until is not None
     with ledger() as dsn, errors.status("pricing again what was delivered"):
         found = run(
             lambda: on(
                 read_engine(dsn, size=1),
-                lambda engine: simulate(engine, document["models"], since, until, limit=limit),
+                lambda engine: simulate(engine, asked["models"], since, until, limit=limit),
             )
         )
     if as_json:
         print(SimulationShown.of(found).model_dump_json(indent=2))
     else:
         show_simulation(found)
-
-
-def _moment(text: str, option: str) -> datetime:
-    from billing.api.models.common import parse_time
-
-    try:
-        moment: datetime = parse_time(f"{text}T00:00:00Z" if len(text) == 10 else text)
-    except ValueError as error:
-        raise ValueError(f"{option} {error}") from None
-    return moment

@@ -20,6 +20,7 @@ from billing.api.models.reconciliations import ReconciliationShown
 from billing.books.reconciliation import FORMATS, Application, Asked, Source, format_of, reconcile
 from billing.books.reconciliation.images import FOLDER_FORMAT, written_manifest
 from billing.books.reconciliation.report import as_csv, as_json
+from billing.cli.given import moment
 from billing.cli.session import AsJson, console, errors, ledger, on, run, settings_of
 from billing.client import measure
 from billing.core.prices import PriceBooks
@@ -33,7 +34,6 @@ from billing.store.price_books import price_books
 
 T = TypeVar("T")
 DIFFERENCES, UNREADABLE = 1, 2
-_DAY = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S")
 _HEAD_BYTES = 1 << 20
 
 
@@ -46,9 +46,9 @@ def reconcile_manifest(
     ] = None,
     account: Annotated[str | None, typer.Option(help="of this account alone; its manifest need not name it")] = None,
     start: Annotated[
-        datetime | None, typer.Option("--from", formats=[*_DAY], help="the manifest begins here, in UTC")
+        str | None, typer.Option("--from", help="RFC 3339 or YYYY-MM-DD: the manifest begins here")
     ] = None,
-    end: Annotated[datetime | None, typer.Option("--to", formats=[*_DAY], help="and ends before this")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="and ends before this")] = None,
     partial: Annotated[
         bool, typer.Option("--partial", help="it is not all that was delivered from --from to --to")
     ] = False,
@@ -94,7 +94,12 @@ def reconcile_manifest(
             name = reconciliation_id or f"rec-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
             try:
                 asked = Asked(
-                    name, actor, account, _utc(start), _utc(end), start is not None and end is not None and not partial
+                    name,
+                    actor,
+                    account,
+                    moment(start, "--from"),
+                    moment(end, "--to"),
+                    start is not None and end is not None and not partial,
                 )
                 found = _compared(dsn, manifest, format, asked)
             except ManifestUnreadable as problem:
@@ -280,10 +285,6 @@ def _bar() -> Progress:
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}% {task.fields[of]}"),
         TimeElapsedColumn(), console=errors, transient=True,
     )  # fmt: skip
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.replace(tzinfo=UTC)
 
 
 def _signed(credits: int) -> str:

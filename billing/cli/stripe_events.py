@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Annotated, TypeVar
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from billing.api.models.common import parse_time
 from billing.api.models.funding import StripeEventShown
+from billing.cli.given import moment
 from billing.cli.session import AsJson, console, errors, ledger, on, run, settings_of
 from billing.core.prices import PriceBooks
 from billing.core.refusals import StripeEventNotFound
@@ -29,7 +28,7 @@ def sync(
     as_json: AsJson = False,
 ) -> None:
     """Fetch the events that never arrived from Stripe's own list, and act on them."""
-    start: datetime | None = None if since is None else parse_time(since)
+    start = moment(since, "--since")
 
     async def catch_up(parts: Funding) -> tuple[int, int, int]:
         listed, new = await parts.sync.once(start)

@@ -5,16 +5,18 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from billing.api.models.common import parse_time
 from billing.api.models.trial_balances import TrialBalanceShown
 from billing.books.trial_balance import trial_balance
+from billing.cli.given import moment
 from billing.cli.money import figure
 from billing.cli.session import AsJson, console, ledger, on, run
 from billing.store.engine import read_engine
 
 
 def show_trial_balance(
-    at: Annotated[str | None, typer.Option(help="RFC 3339: after all that was due by then; default: now")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="RFC 3339 or a day: after all that was due by then; default: now")
+    ] = None,
     period: Annotated[str | None, typer.Option(help="YYYY-MM: at the end of this month")] = None,
     known: Annotated[
         Literal["close", "now"] | None, typer.Option(help="of a period: as it was known when it was closed, or now")
@@ -24,14 +26,13 @@ def show_trial_balance(
     as_json: AsJson = False,
 ) -> None:
     """Show every ledger account by book and asset: debits, credits and balance."""
-    moment = None if at is None else parse_time(at)
-    until = None if known_at is None else parse_time(known_at)
+    instant, until = moment(at, "--at"), moment(known_at, "--known-at")
     with ledger() as dsn:
         found = run(
             lambda: on(
                 read_engine(dsn, size=1),
                 lambda engine: trial_balance(
-                    engine, at=moment, period=period, known=known, known_at=until, account_id=account
+                    engine, at=instant, period=period, known=known, known_at=until, account_id=account
                 ),
             )
         )

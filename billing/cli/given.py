@@ -1,0 +1,31 @@
+"""What is given on the command line: instants, and documents in files."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from billing.api.models.common import parse_time
+
+_DAY = len("2026-01-31")
+
+
+def moment(text: str | None, option: str) -> datetime | None:
+    """An instant in RFC 3339; a day means its first instant in UTC. Raises ValueError, naming the option."""
+    if text is None:
+        return None
+    try:
+        found: datetime = parse_time(f"{text}T00:00:00Z" if len(text) == _DAY else text)
+    except ValueError as problem:
+        raise ValueError(f"{option} {problem}, or a day") from None
+    return found
+
+
+def document(file: Path) -> Any:
+    """What a file of JSON holds. Raises ValueError, naming the file, and OSError."""
+    try:
+        return json.loads(file.read_text())
+    except RecursionError:
+        raise ValueError(f"{file} is nested too deeply") from None
+    except ValueError as problem:
+        raise ValueError(f"{file} is not JSON: {problem}") from None
