@@ -27,7 +27,6 @@ from billing.embedded import EmbeddedPostgres
 from billing.store.engine import plain_dsn, read_engine, work_engine
 
 ACCOUNTS = 10_000
-TURNS = 3
 _STEP = 50_000
 _JOURNAL = """
     SELECT account_id, book, seq, kind, debit, credit, asset, amount, balance_after, request_id, grant_id, refund_id,
@@ -60,8 +59,8 @@ async def measure(server: EmbeddedPostgres, options: Options, progress: Progress
         for report, format, columns in CASES:
             meter = Meter(server.pid or 0, os.getpid())
             ours, floor, memory = Side("export"), Side("COPY … TO"), 0
-            with progress.step(f"{report} as {format}", total=TURNS) as step:
-                for _ in range(TURNS):
+            with progress.step(f"{report} as {format}", total=options.export_turns) as step:
+                for _ in range(options.export_turns):
                     floor.turns.append(await _copy(dsn, columns, Path(place) / "floor", meter))
                     before = meter.read()
                     told = await _apart(dsn, report, format, str(Path(place) / "export"))

@@ -24,6 +24,7 @@ class Options:
     warm_up_seconds: float = 1.0
     usage_outputs: int = USAGE_OUTPUTS
     exported_charges: int = EXPORTED_CHARGES
+    export_turns: int = 3
 
     def filled_in(self) -> "Options":
         """With what `quick` means and the defaults that depend on it."""

@@ -13,6 +13,7 @@ SMALLEST = {
     "warm_up_seconds": 0.05,
     "usage_outputs": 2_000,
     "exported_charges": 500,
+    "export_turns": 1,  # each in a process of its own
 }
 
 
