@@ -11,10 +11,11 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,7 +29,7 @@ from billing.store.periods import draw_line
 
 _AHEAD = 2  # one slice is written while two are read: PostgreSQL makes the lines, and has the cores for it
 _BLOCK = 1 << 20
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int | None], None]
 
 
 class Busy(ValueError):
@@ -80,7 +81,7 @@ async def write_file(
 ) -> Written:
     """Writes the export to `path`, or what is missing of it. Nothing is there if the question cannot be answered.
 
-    `progress` is told rows so far and in all. What is missing when the database was lost, or the disk is full, is
+    `progress` is told rows so far and, once they are counted, in all. What is missing when the database was lost, or the disk is full, is
     written by the next call. Raises Invalid, AccountNotFound, Busy, NoFile, OutOfControl, Unavailable, OSError.
     """
     tell = progress or _nobody
@@ -92,8 +93,7 @@ async def write_file(
             state = _State(_question(asked, as_of), moment(await instant(work, as_of)) or "")
         resumed = state.rows
         try:
-            totals = await control_totals(engine, asked, datetime.fromisoformat(state.as_of))
-            digest = await _write(engine, file, kept, state, totals, tell)
+            totals, digest = await _write(engine, asked, file, kept, state, tell)
         except Unavailable:
             raise
         except OSError as problem:  # a disk that is full does not say whose file it was
@@ -121,37 +121,47 @@ async def instant(work: Engine, as_of: datetime | None) -> datetime:
 
 
 async def _write(
-    engine: Engine, file: BinaryIO, kept: Path, state: _State, totals: ControlTotals, tell: Progress
-) -> str:
-    """Everything from the state's cursor on; the digest of the whole file."""
-    asked = totals.asked
+    engine: Engine, asked: Asked, file: BinaryIO, kept: Path, state: _State, tell: Progress
+) -> tuple[ControlTotals, str]:
+    """Everything from the state's cursor on; the control totals, and the digest of the whole file."""
     digest = hashlib.sha256()
     file.seek(0)
     while block := file.read(_BLOCK):
         digest.update(block)
     after = None if state.cursor is None else parsed(state.cursor, asked.report)
-
-    async def known() -> ControlTotals:
-        return totals
+    as_of = datetime.fromisoformat(state.as_of)
 
     def write(content: bytes) -> None:
         file.write(content)
         digest.update(content)
 
     _put(kept, asdict(state))
-    async with aclosing(pieces(engine, asked, totals.as_of, after=after, ahead=_AHEAD, totals=known)) as made:
-        async for piece in made:
-            await asyncio.to_thread(write, piece.content)
-            state.rows += piece.rows
-            tell(state.rows, totals.rows)
-            if piece.cursor is not None and asked.form.resumable:
-                file.flush()
-                state.cursor, state.bytes, state.sha256 = piece.cursor, file.tell(), digest.copy().hexdigest()
-                _put(kept, asdict(state))
+    async with _counted(engine, asked, as_of) as counting:
+        known = partial(asyncio.shield, counting)
+        async with aclosing(pieces(engine, asked, as_of, after=after, ahead=_AHEAD, totals=known)) as made:
+            async for piece in made:
+                await asyncio.to_thread(write, piece.content)
+                state.rows += piece.rows
+                tell(state.rows, counting.result().rows if counting.done() else None)
+                if piece.cursor is not None and asked.form.resumable:
+                    file.flush()
+                    state.cursor, state.bytes, state.sha256 = piece.cursor, file.tell(), digest.copy().hexdigest()
+                    _put(kept, asdict(state))
+        totals = await counting
     file.flush()
     if asked.format not in (*ACCOUNTING, "xlsx") and state.rows != totals.rows:
         raise OutOfControl(f"{state.rows} rows were written and {totals.rows} counted")
-    return digest.hexdigest()
+    return totals, digest.hexdigest()
+
+
+@asynccontextmanager
+async def _counted(engine: Engine, asked: Asked, as_of: datetime) -> AsyncIterator[asyncio.Task[ControlTotals]]:
+    """The control totals, counted while rows are read. Who leaves early waits until the session is free again."""
+    counting = asyncio.create_task(control_totals(engine, asked, as_of))
+    try:
+        yield counting
+    finally:
+        await asyncio.gather(counting, return_exceptions=True)
 
 
 def _continued(file: BinaryIO, kept: Path, question: str) -> _State | None:
@@ -214,5 +224,5 @@ def _check_replaceable(path: Path) -> None:
         raise NoFile(f"{path}: this is no file, and is not replaced by one: give the export a name of its own")
 
 
-def _nobody(done: int, total: int) -> None:
+def _nobody(done: int, total: int | None) -> None:
     """Is told of progress where nobody asked."""

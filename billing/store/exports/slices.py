@@ -23,9 +23,9 @@ ROWS_AT_ONCE: Final = 25_000
 _LAST: Final = 2**31 - 1  # no index of an output is higher
 # A slice is a range of a primary key, and what belongs to its rows is looked up by key: to sort a table for it, or to
 # read one from its beginning, is never the better plan.
-_BY_KEY: Final = "; ".join(
-    f"SET LOCAL enable_{plan} = off" for plan in ("seqscan", "sort", "bitmapscan", "mergejoin", "hashjoin")
-)
+_PLANS: Final = ("seqscan", "sort", "bitmapscan", "hashjoin")
+_BY_KEY: Final = "; ".join(f"SET LOCAL enable_{plan} = off" for plan in (*_PLANS, "mergejoin"))
+_SIDE_BY_SIDE: Final = "; ".join(f"SET LOCAL enable_{plan} = off" for plan in (*_PLANS, "nestloop"))
 # Sums are of whole tables. The planner, who cannot know how many rows an export leaves, would loop over them.
 SUMMED_UP: Final = "SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'"
 _LINES: Final = bytes.maketrans(LINE_FEED.encode(), b"\n")
@@ -54,7 +54,8 @@ class Part:
     """Rows of one origin, in the order of `key` (expressions of `rows`, the last of which may be an output's index).
 
     `driver` is the table whose primary key `driver_key` cuts the slices. `rows` is FROM and WHERE, which the
-    scope, as `scope` writes it, and the slice's range narrow.
+    scope, as `scope` writes it, and the slice's range narrow. Each row of the driver has one in a table whose primary
+    key, `beside`, is the beginning of the driver's: then both are read side by side, instead of looking rows up.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Part:
     driver_key: tuple[str, ...]
     key: tuple[str, ...]
     scope: Callable[[Scope], str]
+    beside: tuple[str, ...] = ()
 
 
 class Slice(NamedTuple):
@@ -158,8 +160,12 @@ async def _read(
         bounds.append(f"({columns}) > {_tuple(since)}")
         if len(part.key) > len(part.driver_key):  # in the words of the driver's index, too
             bounds.append(f"({driven}) >= {_tuple(since[: len(part.driver_key)])}")
+        if part.beside:
+            bounds.append(f"({', '.join(part.beside)}) >= {_tuple(since[: len(part.beside)])}")
     if until is not None:
         bounds.append(f"({driven}) <= {_tuple(until[: len(part.driver_key)])}")
+        if part.beside:
+            bounds.append(f"({', '.join(part.beside)}) <= {_tuple(until[: len(part.beside)])}")
     query = f"SELECT {part.select} {part.rows} AND {' AND '.join(bounds)} ORDER BY {columns}"
     return await _copied(engine, query, part, until, lines)
 
@@ -171,7 +177,7 @@ async def _copied(engine: AsyncEngine, query: str, part: Part, until: Key | None
         found.append(data)
 
     async with snapshot(engine) as connection:
-        await connection.execute(_BY_KEY)
+        await connection.execute(_SIDE_BY_SIDE if part.beside else _BY_KEY)
         status = await connection.copy_from_query(query, output=keep, format="csv", **_OPTIONS[lines])
     content = b"".join(found)
     if lines != "csv":

@@ -92,6 +92,7 @@ def usage(select: Callable[[Sequence[Column]], str]) -> tuple[Part, ...]:
         Part(
             "settle", _selected(select, _SETTLED), _SETTLED_ROWS, "output", ("account_id", "request_id", "index"),
             ("o.account_id", "o.request_id", "o.index"), _within("c.resolved_at", "o.account_id"),
+            beside=("c.account_id", "c.request_id"),
         ),
         Part(
             "refund", _selected(select, _REFUNDED), _REFUNDED_ROWS, "refund", ("account_id", "refund_id"),
