@@ -11,7 +11,7 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .uv/bin/uv)
 RUN := .venv/bin
 ARGS ?=
-WORKERS ?= 4
+WORKERS ?= 3
 SUDO ?= sudo
 BROWSERS := chromium chromium-browser google-chrome-stable google-chrome
 
