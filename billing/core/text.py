@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from billing.core.refusals import Invalid
 
@@ -61,6 +62,23 @@ def metadata_json(value: Metadata | None, field: str = "metadata") -> str | None
         elif label is not None and not isinstance(label, int | float | bool):
             raise Invalid.of(field, "values must be text, numbers, true, false or null")
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+class NamedTwice(Exception):
+    """`name` stands twice in one object: which value would be meant?"""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name!r} is there twice")
+        self.name = name
+
+
+def named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For JSON decoders (`object_pairs_hook`), which would take the last of two. Raises NamedTwice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        gone = object()
+        raise NamedTwice(next(name for name, _ in pairs if found.pop(name, gone) is gone))
+    return found
 
 
 def _encodes(value: str) -> bool:

@@ -1,5 +1,6 @@
 """Amounts and text at the ledger's door: what is not exactly what it should be does not come in."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from billing.core.amounts import MAX_AMOUNT, amount
 from billing.core.refusals import Invalid
-from billing.core.text import free_text, identifier, metadata_json
+from billing.core.text import NamedTwice, free_text, identifier, metadata_json, named_once
 
 MAX = 2**63 - 1
 POISON = ["\x00", "a\x00b", "\ud800", "a\udfffb", "\udc00\ud800"]
@@ -127,3 +128,10 @@ def test_no_metadata(value: Any) -> None:
 
 def test_fifty_labels_are_not_too_many() -> None:
     assert metadata_json({f"k{i}": i for i in range(50)})
+
+
+def test_a_name_that_stands_twice_in_an_object_is_told() -> None:
+    assert json.loads('{"a": 1, "b": {"a": 2}}', object_pairs_hook=named_once) == {"a": 1, "b": {"a": 2}}
+    with pytest.raises(NamedTwice, match="'a' is there twice") as twice:
+        json.loads('{"c": [{"a": 1, "b": 2, "a": 1}]}', object_pairs_hook=named_once)
+    assert twice.value.name == "a"

@@ -9,12 +9,13 @@ import csv
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from billing.books.exports.asked import Named
 from billing.core.chart import CHART
+from billing.core.text import NamedTwice, named_once
 
 ROUNDING: Final = "rounding"
 EXAMPLE: Final = "".join(
@@ -106,23 +107,15 @@ def _toml(text: str) -> Iterator[tuple[int, str, Any, Any]]:
 
 
 def _json(text: str) -> Iterator[tuple[int, str, Any, Any]]:
-    def once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for name, value in pairs:
-            if name in found:
-                line = _line_of(text, '"{}"\\s*:', name, last=True)
-                raise MappingError(f"line {line}: {name} is mapped twice")
-            found[name] = value
-        return found
-
     try:
-        table = json.loads(text, object_pairs_hook=once)
+        table = json.loads(text, object_pairs_hook=named_once)
+    except NamedTwice as twice:
+        line = _line_of(text, '"{}"\\s*:', twice.name, last=True)
+        raise MappingError(f"line {line}: {twice.name} is mapped twice") from None
     except json.JSONDecodeError as error:
         raise MappingError(f"line {error.lineno}: this is not JSON: {error.msg}") from None
     except RecursionError:
         raise MappingError("line 1: this is nested too deeply") from None
-    except MappingError:
-        raise
     except ValueError:  # Python refuses to read integers of thousands of digits
         raise MappingError("line 1: a number is too long to be one; names of accounts are text, quoted") from None
     if not isinstance(table, dict):

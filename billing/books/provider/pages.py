@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, NoReturn
 
 from billing.core.amounts import MAX_AMOUNT
 from billing.core.refusals import Invalid
+from billing.core.text import NamedTwice, named_once
 from billing.store.provider import Contents, CostLine, UsageLine
 
 PROVIDERS: Final = ("openai",)
@@ -90,7 +91,7 @@ def _values(name: str, content: bytes) -> Iterator[tuple[_Place, Any]]:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         _refuse(_Place(name, line), "is not UTF-8: export the report as JSON in UTF-8")
-    decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_once)
+    decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=named_once)
     place, line, several = _skip(text, 0), 1, False
     line += text.count("\n", 0, place)
     if place == len(text):
@@ -102,7 +103,7 @@ def _values(name: str, content: bytes) -> Iterator[tuple[_Place, Any]]:
             _refuse(_Place(name, line), "is nested too deeply to be a page")
         except json.JSONDecodeError as error:
             _refuse(_Place(name, error.lineno), f"is not JSON: {error.msg} at column {error.colno}")
-        except _Twice as found:
+        except NamedTwice as found:
             said = found.name if found.name.isprintable() and len(found.name) <= MOST_TEXT else "a name"
             _refuse(_Place(name, line), f"says {said} twice in one object: which is meant?")
         except (ValueError, ArithmeticError):  # a number of thousands of digits, an exponent of dozens, or NaN
@@ -305,21 +306,6 @@ def _skip(text: str, place: int) -> int:
 
 def _span(bucket: Bucket) -> str:
     return f"{bucket[0]:%Y-%m-%dT%H:%MZ} to {bucket[1]:%Y-%m-%dT%H:%MZ}"
-
-
-class _Twice(Exception):
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        for name, _ in pairs:
-            if name not in found:
-                raise _Twice(name)
-            del found[name]
-    return found
 
 
 def _no_number(name: str) -> NoReturn:

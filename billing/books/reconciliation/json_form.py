@@ -8,19 +8,20 @@ from billing.books.reconciliation.lines import text_lines
 from billing.books.reconciliation.manifest import COLUMNS, Wanted, checker, places_of, shown
 from billing.core.reconciliation import ManifestRow
 from billing.core.refusals import ManifestUnreadable
+from billing.core.text import NamedTwice, named_once
 
 
 def json_rows(file: BinaryIO, wanted: Wanted) -> Iterator[ManifestRow]:
     """The rows of `file`, each checked. Raises ManifestUnreadable."""
     check = checker(wanted)
     known = frozenset(COLUMNS)
-    decode = json.JSONDecoder(object_pairs_hook=_once).decode
+    decode = json.JSONDecoder(object_pairs_hook=named_once).decode
     for number, text, ended in text_lines(file):
         if text.isspace():
             continue
         try:
             row: Any = decode(text)
-        except _Twice as found:
+        except NamedTwice as found:
             raise ManifestUnreadable(number, f"`{shown(found.name)}` is there twice: keep one of them.") from None
         except (ValueError, RecursionError):
             if not ended:
@@ -34,20 +35,3 @@ def json_rows(file: BinaryIO, wanted: Wanted) -> Iterator[ManifestRow]:
             places_of(list(row), wanted, number)
         value = row.get
         yield check(number, *[value(name) for name in COLUMNS])
-
-
-class _Twice(Exception):
-    """A name stands twice in one object: which value would be meant?"""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        for name, _ in pairs:
-            if name not in found:
-                raise _Twice(name)
-            del found[name]
-    return found
