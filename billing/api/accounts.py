@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from billing.api.auth import ACCOUNT, Admin, Reading
 from billing.api.models.accounts import (
@@ -18,12 +18,13 @@ from billing.api.models.accounts import (
 from billing.api.models.common import Page, decode_cursor, decode_moment, decode_position, page
 from billing.api.parameters import AccountId, Cursor, Limit, Moment, answered
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.core.answers import AccountAnswer, GrantAnswer
 from billing.core.commands import UNCHANGED, AmendAccount, IssueGrant, OpenAccount
 from billing.core.refusals import AccountNotFound, IdReused
 from billing.store import accounts, balances, journal
 
-router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
+router = Router(prefix="/v1/accounts", tags=["accounts"])
 
 
 @router.post("", status_code=201, response_model=Account, responses=responses(IdReused, again=Account))

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
@@ -36,8 +37,10 @@ from billing.api.auth import Allow
 from billing.api.finance import exports, margins, payouts, periods, revenue, trial_balance
 from billing.api.front import Front, Requests
 from billing.api.models.common import Problem
+from billing.api.route import Route
 from billing.api.service import running
 from billing.core.refusals import Invalid, PayloadTooLarge, Refusal
+from billing.core.text import is_identifier
 from billing.settings import Settings
 from billing.store.accounts import account
 
@@ -127,6 +130,8 @@ def create_app(settings: Settings | None = None, dsn: str | None = None) -> Fast
     ):
         # Not include_router, which keeps a router within the router: one more search for every request.
         app.router.routes.extend(room.router.routes)
+    # FastAPI's own pages beside them (/docs, /openapi.json) have one answer, whatever a link or a proxy appends.
+    assert all(isinstance(route, Route) for route in app.routes if isinstance(route, APIRoute)), "use billing.api.route"
     app.add_exception_handler(Invalid, _on_invalid)
     app.add_exception_handler(Refusal, problems.on_refusal)
     app.add_exception_handler(RequestValidationError, _on_unread)
@@ -139,35 +144,34 @@ def create_app(settings: Settings | None = None, dsn: str | None = None) -> Fast
 
 async def _on_unread(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return await _refuse_body(request, problems.invalid(error))
+    return await _refuse_in_order(request, problems.invalid(error))
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, Invalid)
-    return await _refuse_body(request, error)
+    return await _refuse_in_order(request, error)
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error.__cause__, PayloadTooLarge):
-        return await _refuse_body(request, error.__cause__)
+        return await _refuse_in_order(request, error.__cause__)
     if error.status_code == 400:  # FastAPI's word for a body that cannot be read
-        return await _refuse_body(request, Invalid.of("body", "cannot be read as JSON"))
+        return await _refuse_in_order(request, Invalid.of("body", "cannot be read as JSON"))
     return await problems.on_http(request, error)
 
 
-async def _refuse_body(request: Request, refusal: Invalid | PayloadTooLarge) -> Response:
-    """A bad body is told only to those who may call and see the account: key, role, account, and then body.
+async def _refuse_in_order(request: Request, refusal: Invalid | PayloadTooLarge) -> Response:
+    """A bad query or body is told only to those who may call and see the account: key, role, account, and then those.
 
-    FastAPI reads the body first. On the way to a refusal there is time to look.
+    They are read first. On the way to a refusal there is time to look.
     """
     try:
         for dependency in getattr(getattr(request.scope.get("route"), "dependant", None), "dependencies", ()):
             if isinstance(dependency.call, Allow):
                 await dependency.call(request)
         account_id = request.path_params.get("account_id")
-        errors = refusal.errors if isinstance(refusal, Invalid) else []
-        if account_id is not None and not any(error["field"] == "account_id" for error in errors):
+        if account_id is not None and is_identifier(account_id):
             await account(request.app.state.service.engine, account_id)
     except Refusal as first:
         return problems.response(first)

@@ -5,7 +5,7 @@ import json
 from collections import deque
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -16,6 +16,7 @@ from billing.api.auth import Charging
 from billing.api.models.charges import AuthorizeOrCharge, ChargeShown, Operation
 from billing.api.models.common import Problem, Shown
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.api.service import Service
 from billing.core.answers import ChargeAnswer
 from billing.core.commands import Authorize, Command
@@ -26,7 +27,7 @@ from billing.store.accounts import account
 
 OPERATIONS_MAX = 5_000
 SLICES_IN_FLIGHT = 4  # enough that no lane waits for us
-router = APIRouter(tags=["charges"])
+router = Router(tags=["charges"])
 
 
 class Done(Shown):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 
 from billing.api.auth import Charging, Overseeing, Reading, Refunding
 from billing.api.models.charges import (
@@ -29,6 +29,7 @@ from billing.api.parameters import (
     clean,
 )
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.api.service import Service
 from billing.core.answers import ChargeAnswer, RefundAnswer
 from billing.core.refusals import (
@@ -50,7 +51,7 @@ from billing.store import accounts, charges
 from billing.store.charges import ChargeView, Filter
 from billing.usage.explanation import LANGUAGES, explain, preferred
 
-router = APIRouter(tags=["charges"])
+router = Router(tags=["charges"])
 CHARGES = "/v1/accounts/{account_id}/charges"
 CHARGE = f"{CHARGES}/{{request_id}}"
 Status = Annotated[Literal["authorized", "settled", "voided", "expired"] | None, Query()]

@@ -2,16 +2,15 @@
 
 from typing import Literal
 
-from fastapi import APIRouter
-
 from billing.api.models.common import Shown
 from billing.api.parameters import The
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.core.refusals import DatabaseUnavailable
 from billing.store.schema import is_current
 from billing.store.snapshot import reachable
 
-router = APIRouter(tags=["service"])
+router = Router(tags=["service"])
 
 
 class Health(Shown):

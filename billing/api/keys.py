@@ -2,18 +2,19 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from billing.api.auth import Admin
 from billing.api.models.common import Page, decode_cursor, decode_moment, page
 from billing.api.models.keys import KeyCreated, KeyShown, NewKey
 from billing.api.parameters import Cursor, Limit
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.core.refusals import AccountNotFound, KeyNotFound
 from billing.core.text import IDENTIFIER
 from billing.store import keys
 
-router = APIRouter(prefix="/v1/keys", tags=["keys"])
+router = Router(prefix="/v1/keys", tags=["keys"])
 
 
 @router.post("", status_code=201, response_model=KeyCreated, responses=responses(AccountNotFound))

@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from billing.api.parameters import The
+from billing.api.route import Router
 from billing.posting import Posting
 from billing.store.deliveries import Backlog, backlog
 from billing.store.inbox import Concerns, concerns
 from billing.store.totals import Totals, totals
 
-router = APIRouter(tags=["service"])
+router = Router(tags=["service"])
 
 
 class PostingMetrics(Collector):

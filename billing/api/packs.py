@@ -2,26 +2,33 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from billing.api.auth import Admin, Reading
-from billing.api.models.common import Page
+from billing.api.models.common import Page, decode_cursor, page
 from billing.api.models.funding import NewPack, PackShown
-from billing.api.parameters import answered
+from billing.api.parameters import Cursor, Limit, answered
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.core.refusals import IdReused, PackNotFound
 from billing.core.text import IDENTIFIER
 from billing.store import packs as store
 
-router = APIRouter(prefix="/v1/packs", tags=["funding"])
+router = Router(prefix="/v1/packs", tags=["funding"])
 PackId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64)]
 
 
 @router.get("", response_model=Page[PackShown], responses=responses())
-async def list_packs(caller: Reading, withdrawn: Annotated[bool, Query()] = False) -> Any:
-    """What is on sale; with `withdrawn`, also what was. All of it: one page."""
-    found = await store.packs(caller.service.engine, withdrawn=withdrawn)
-    return {"data": [PackShown.of(one) for one in found], "has_more": False, "next_cursor": None}
+async def list_packs(
+    caller: Reading, withdrawn: Annotated[bool, Query()] = False, cursor: Cursor = None, limit: Limit = 200
+) -> Any:
+    """What is on sale, the cheapest of each currency first; with `withdrawn`, also what was."""
+    after = None
+    if cursor is not None:
+        currency, price, pack_id = decode_cursor(cursor, str, int, str)
+        after = (currency, price, pack_id)
+    found = await store.packs(caller.service.engine, withdrawn=withdrawn, after=after, limit=limit + 1)
+    return page(found, limit, _place, PackShown.of)
 
 
 @router.get("/{pack_id}", response_model=PackShown, responses=responses(PackNotFound))
@@ -42,3 +49,8 @@ async def publish_pack(body: NewPack, response: Response, caller: Admin) -> Pack
 async def withdraw_pack(pack_id: PackId, caller: Admin) -> PackShown:
     """Takes a pack off sale. What was ordered can still be paid; auto-recharge with it stops."""
     return PackShown.of(await store.withdraw_pack(caller.service.work, pack_id))
+
+
+def _place(published: store.PublishedPack) -> list[Any]:
+    pack = published.pack
+    return [pack.currency, pack.price_micros, pack.pack_id]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 
 from billing.api.auth import Admin, Overseeing, Reading
 from billing.api.models.common import Page, decode_cursor, page
@@ -10,6 +10,7 @@ from billing.api.models.prices import NewPriceBook, NewQuote, PriceBookShown, Qu
 from billing.api.models.simulations import NewSimulation, SimulationShown
 from billing.api.parameters import Cursor, Limit, answered
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.books.simulation import simulate
 from billing.core.refusals import (
     PriceBookNotFound,
@@ -21,7 +22,7 @@ from billing.core.refusals import (
 from billing.store.clock import database_time
 from billing.store.price_books import publish
 
-router = APIRouter(prefix="/v1", tags=["prices"])
+router = Router(prefix="/v1", tags=["prices"])
 
 
 @router.get("/price-books", response_model=Page[PriceBookShown], responses=responses())

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from starlette.requests import ClientDisconnect
 
 from billing.api.auth import Overseeing
@@ -11,11 +11,12 @@ from billing.api.models.common import Page, decode_cursor, decode_moment, page
 from billing.api.models.provider import ProviderReportShown
 from billing.api.parameters import Cursor, Limit, answered
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.books.provider import bring, read
 from billing.core.refusals import Invalid, PayloadTooLarge
 from billing.store.provider import provider_reports
 
-router = APIRouter(prefix="/v1/provider-reports", tags=["finance"])
+router = Router(prefix="/v1/provider-reports", tags=["finance"])
 PAGE = {
     "object": "page",
     "data": [

@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from typing import Annotated, Any, BinaryIO, Final, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
@@ -13,6 +13,7 @@ from billing.api.models.common import Page, decode_cursor, decode_moment, page
 from billing.api.models.reconciliations import LineShown, Reason, ReconciliationShown
 from billing.api.parameters import Cursor, End, Limit, Start, answered
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.api.service import Service
 from billing.books.reconciliation import Application, Asked, Source, reconcile
 from billing.books.reconciliation.report import as_csv, as_json
@@ -30,7 +31,7 @@ from billing.core.refusals import (
 from billing.core.text import IDENTIFIER
 from billing.store import reconciliation as store
 
-router = APIRouter(prefix="/v1/reconciliations", tags=["reconciliation"])
+router = Router(prefix="/v1/reconciliations", tags=["reconciliation"])
 
 Name = Annotated[str, Path(pattern=IDENTIFIER, max_length=64)]
 _FORMATS: Final = {

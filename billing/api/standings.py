@@ -2,18 +2,19 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from billing.api.auth import Browsing, Overseeing
 from billing.api.models.common import Page, decode_cursor, page
 from billing.api.models.standings import StandingShown, TotalsShown
 from billing.api.parameters import Cursor, Limit
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.core.text import IDENTIFIER
 from billing.store.standings import standings
 from billing.store.totals import totals
 
-router = APIRouter(prefix="/v1", tags=["accounts"])
+router = Router(prefix="/v1", tags=["accounts"])
 Prefix = Annotated[str | None, Query(pattern=IDENTIFIER, max_length=64, description="how the account's id begins")]
 
 

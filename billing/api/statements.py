@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from fastapi.responses import StreamingResponse
 
 from billing.api.auth import Reading
@@ -10,13 +10,14 @@ from billing.api.models.common import Page, decode_cursor, page
 from billing.api.models.statements import MonthShown, PublicKeys, StatementShown
 from billing.api.parameters import AccountId, Cursor, Limit, The
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.core.refusals import AccountNotFound, Invalid, StatementNotFound
 from billing.usage.statements import issue
 from billing.usage.statements.csv_form import as_csv
 from billing.usage.statements.json_form import as_json
 from billing.usage.statements.statement import MONTH, is_month
 
-router = APIRouter(tags=["ledger"])
+router = Router(tags=["ledger"])
 STATEMENTS = "/v1/accounts/{account_id}/statements"
 KEYS_PATH = "/.well-known/billing-keys.json"
 _CSV: dict[str, Any] = {

@@ -3,17 +3,18 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi import Header, Path, Query, Request
 
 from billing.api.auth import Admin, Overseeing
 from billing.api.models.common import Page, decode_cursor, decode_moment, page
 from billing.api.models.funding import Received, StripeEventInFull, StripeEventShown
 from billing.api.parameters import Cursor, Limit, Search, The, clean
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.core.refusals import PaymentsNotConfigured, SignatureInvalid, StripeEventNotFound
 from billing.store import inbox as store
 
-router = APIRouter(prefix="/v1/stripe", tags=["funding"])
+router = Router(prefix="/v1/stripe", tags=["funding"])
 EventId = Annotated[str, Path(max_length=255, pattern=r"^[A-Za-z0-9_.]+$")]
 
 

@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 
 from billing.api.auth import Buying, Ordering, Reading
 from billing.api.models.common import Page, decode_cursor, decode_moment, page
 from billing.api.models.funding import AutoRechargeShown, NewAutoRecharge, NewTopup, TopupShown
 from billing.api.parameters import AccountId, Cursor, Limit, answered
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.api.service import Service
 from billing.core.answers import RechargeAnswer
 from billing.core.payments import EndAutoRecharge, OpenTopup, SetAutoRecharge
@@ -27,7 +28,7 @@ from billing.store import topups as store
 from billing.store.accounts import account
 from billing.store.packs import pack_on_sale
 
-router = APIRouter(prefix="/v1/accounts/{account_id}", tags=["funding"])
+router = Router(prefix="/v1/accounts/{account_id}", tags=["funding"])
 
 
 @router.post(

@@ -2,18 +2,19 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from billing.api.auth import ADMIN, FINANCE, Reading
 from billing.api.models.common import Page, decode_cursor, page
 from billing.api.models.transfers import TransferShown
 from billing.api.parameters import AccountId, Cursor, End, Limit, Search, Start, clean
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.core.refusals import AccountNotFound, Forbidden
 from billing.store import journal
 from billing.store.journal import TransferFilter
 
-router = APIRouter(prefix="/v1/accounts/{account_id}", tags=["ledger"])
+router = Router(prefix="/v1/accounts/{account_id}", tags=["ledger"])
 
 
 @router.get("/transfers", response_model=Page[TransferShown], responses=responses(AccountNotFound))

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 
 from billing.api.auth import Overseeing, Reading
 from billing.api.models.common import decode_cursor, encode_cursor
 from billing.api.models.usage import UsageBucket, UsagePage, UsageResult
 from billing.api.parameters import AccountId, clean
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.api.service import Service
 from billing.core.periods import Width, checked
 from billing.core.refusals import AccountNotFound, Invalid
@@ -19,7 +20,7 @@ from billing.store.clock import database_time
 from billing.store.usage import DIMENSIONS, Used
 from billing.usage.pages import Page, Place, Question, page
 
-router = APIRouter(tags=["usage"])
+router = Router(tags=["usage"])
 LATEST = 4_102_444_800  # the year 2100
 PAGE_BUCKETS = {"15m": 96, "1h": 168, "1d": 31, "1mo": 12}
 Instant = Annotated[int, Query(ge=0, le=LATEST, description="Unix seconds; begins a quarter of an hour")]

@@ -3,7 +3,7 @@
 import secrets
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from billing.api.auth import Admin, Overseeing
 from billing.api.models.common import Page, decode_cursor, decode_moment, decode_position, page
@@ -21,12 +21,13 @@ from billing.api.models.webhooks import (
 )
 from billing.api.parameters import Cursor, Limit, Search, answered, clean
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.core.refusals import AccountNotFound, IdReused, WebhookEndpointNotFound, WebhookEventNotFound
 from billing.core.text import IDENTIFIER
 from billing.outbox import new_secret
 from billing.store import deliveries, webhooks
 
-router = APIRouter(prefix="/v1", tags=["webhooks"])
+router = Router(prefix="/v1", tags=["webhooks"])
 EndpointId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64)]
 EventId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64)]
 

@@ -65,7 +65,6 @@ class Listing(Generic[T]):
     def page(self, cursor: str | None) -> Flow[tuple[list[T], str | None]]:
         """The rows of one page, and the cursor of the next one or None."""
         answer = yield Request("GET", self.path, params={"limit": PAGE_ROWS, **self.params, "cursor": cursor})
-        # Short lists come whole, and may leave out that there is nothing more.
         more = answer.document.get("next_cursor") if answer.document.get("has_more") else None
         return answer.document["data"], more
 

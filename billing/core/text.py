@@ -20,9 +20,14 @@ _PATH_SEGMENTS = (".", "..")  # HTTP clients would resolve them away: such an ac
 _identifier = re.compile(IDENTIFIER.strip("^$")).fullmatch
 
 
+def is_identifier(text: str) -> bool:
+    """Whether `text` is 1-64 of `A-Z a-z 0-9 _ . : -`."""
+    return _identifier(text) is not None
+
+
 def identifier(value: object, field: str) -> str:
     """`value` if it is 1-64 of `A-Z a-z 0-9 _ . : -`; raises Invalid naming `field`."""
-    if type(value) is not str or _identifier(value) is None:
+    if type(value) is not str or not is_identifier(value):
         raise Invalid.of(field, "must be 1 to 64 of the characters A-Z a-z 0-9 _ . : -")
     if value in _PATH_SEGMENTS:
         raise Invalid.of(field, "must not be . or ..")

@@ -9,6 +9,7 @@ from billing.store.engine import Engine
 from billing.store.snapshot import reading, working
 
 _COLUMNS = ", ".join(Pack._fields)
+Place = tuple[str, int, str]  # currency, price in micros, id: the order of lists
 
 
 class PublishedPack(NamedTuple):
@@ -17,13 +18,17 @@ class PublishedPack(NamedTuple):
     withdrawn_at: datetime | None
 
 
-async def packs(engine: Engine, *, withdrawn: bool = False) -> list[PublishedPack]:
-    """What is on sale, the cheapest of each currency first; with `withdrawn`, also what was."""
-    query = f"SELECT {_COLUMNS}, published_at, withdrawn_at FROM pack"
+async def packs(
+    engine: Engine, *, withdrawn: bool = False, after: Place | None = None, limit: int | None = None
+) -> list[PublishedPack]:
+    """What is on sale, the cheapest of each currency first; with `withdrawn`, also what was. At most `limit` of them."""
+    query = f"""SELECT {_COLUMNS}, published_at, withdrawn_at FROM pack
+        WHERE ($1 OR withdrawn_at IS NULL)
+          AND ($2::text IS NULL OR (currency, price_micros, pack_id) > ($2, $3::bigint, $4::text))
+        ORDER BY currency, price_micros, pack_id LIMIT $5"""
     async with reading(engine) as connection:
-        rows = await connection.exec_driver_sql(f"{query} ORDER BY currency, price_micros, pack_id")
-        found = [_published(row) for row in rows]
-    return [one for one in found if withdrawn or one.withdrawn_at is None]
+        rows = await connection.exec_driver_sql(query, (withdrawn, *(after or (None, None, None)), limit))
+        return [_published(row) for row in rows]
 
 
 async def pack(engine: Engine, pack_id: str) -> PublishedPack:

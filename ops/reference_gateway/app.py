@@ -167,9 +167,16 @@ def _taken(task: Task) -> Response:
 
 
 def _customer(request: Request) -> Customer:
-    """Asked before the body is read."""
+    """Asked before the body is read. No route takes a query: what stands there would be left out of the request."""
     customers: Customers = request.app.state.customers
-    return customers.of(request.headers.get("authorization"))
+    customer = customers.of(request.headers.get("authorization"))
+    for name in request.query_params:
+        raise invalid(
+            f"Unknown parameter in the query: '{name}'. All of a request is in its body.",
+            name,
+            code="unknown_parameter",
+        )
+    return customer
 
 
 def _request_id(request: Request) -> tuple[str, bool]:

@@ -205,7 +205,7 @@ def test_a_role_that_may_not(api: Api, place: Place, route: Route, role: str) ->
     [(route, role) for route in ROUTES for role in route.roles],
     ids=lambda value: value.name if isinstance(value, Route) else value,
 )
-def test_a_role_that_may(api: Api, route: Route, role: str) -> None:
+def test_a_role_that_may(api: Api, place: Place, route: Route, role: str) -> None:
     account_id = api.account(1_000)
     charge = api.authorize(account_id)
     if route.path.endswith("/refunds"):

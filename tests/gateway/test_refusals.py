@@ -54,6 +54,14 @@ def test_what_a_customer_got_wrong(
     assert customer.charges() == []
 
 
+def test_what_stands_in_the_query_is_not_left_out_in_silence(gateway: GatewayProgram, city: City) -> None:
+    customer = city.customer()
+    with gateway.openai(customer) as client, pytest.raises(openai.BadRequestError) as caught:
+        client.images.generate(**ASKED, extra_query={"n": 2})
+    assert (caught.value.code, caught.value.param) == ("unknown_parameter", "n")
+    assert customer.charges() == []
+
+
 def test_no_credits_is_said_once(gateway: GatewayProgram, city: City) -> None:
     customer, tries = city.customer(13), Tries()
     with (

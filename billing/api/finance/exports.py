@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 from fastapi.responses import StreamingResponse
 
 from billing.api.auth import Overseeing
 from billing.api.models.exports import ColumnShown, ControlTotalsShown, FormatShown, Reports, ReportShown
 from billing.api.parameters import End, Moment, Start, clean
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.api.service import Service
 from billing.books.exports.asked import COLUMNS, FORMS, REPORTS, Asked
 from billing.books.exports.control import control_totals, moment
@@ -23,7 +24,7 @@ from billing.core.refusals import AccountNotFound, Invalid
 from billing.core.text import IDENTIFIER
 from billing.store.accounts import account
 
-router = APIRouter(prefix="/v1/finance/exports", tags=["finance"])
+router = Router(prefix="/v1/finance/exports", tags=["finance"])
 Name = Annotated[str, Path(max_length=32, description=", ".join(REPORTS))]
 AsOf = Annotated[Moment | None, Query(description="RFC 3339: as it was known then; default: now")]
 _FILE: dict[str, Any] = {

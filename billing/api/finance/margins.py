@@ -2,17 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from billing.api.auth import Overseeing
 from billing.api.models.provider import MarginsShown
 from billing.api.parameters import Moment, clean
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.books.provider import margins
 from billing.core.months import MONTH, Month
 from billing.core.refusals import Invalid
 
-router = APIRouter(prefix="/v1/finance", tags=["finance"])
+router = Router(prefix="/v1/finance", tags=["finance"])
 SECONDS = 45.0
 
 

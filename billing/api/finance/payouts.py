@@ -2,19 +2,20 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
 from billing.api.auth import Overseeing
 from billing.api.models.common import Page, decode_cursor, decode_moment, page
 from billing.api.models.payouts import ClearingReportShown, PayoutItems, PayoutItemShown, PayoutShown
 from billing.api.parameters import Cursor, Limit, clean
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.books.payouts import clearing_report
 from billing.core.months import MONTH, Month
 from billing.core.refusals import PayoutNotFound
 from billing.store.payouts import payout, payout_items, payouts
 
-router = APIRouter(prefix="/v1/finance", tags=["finance"])
+router = Router(prefix="/v1/finance", tags=["finance"])
 Period = Annotated[str | None, Query(pattern=MONTH, description="YYYY-MM, in UTC")]
 
 

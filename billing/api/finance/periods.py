@@ -2,20 +2,21 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 
 from billing.api.auth import Overseeing
 from billing.api.models.common import Page, decode_cursor, decode_moment, page
 from billing.api.models.periods import Closing, LateTransferShown, Periods, PeriodShown, Reopening
 from billing.api.parameters import Cursor, Limit, answered
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.books.periods import close, reopen
 from billing.core.ledger import Transfer
 from billing.core.months import MONTH, Month
 from billing.core.refusals import EarlierPeriodOpen, LaterPeriodClosed, PeriodNotClosed, PeriodNotOver
 from billing.store.periods import late_transfers, periods
 
-router = APIRouter(prefix="/v1/finance", tags=["finance"])
+router = Router(prefix="/v1/finance", tags=["finance"])
 Period = Annotated[str, Path(pattern=MONTH, description="YYYY-MM, in UTC")]
 
 

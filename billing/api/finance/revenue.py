@@ -2,20 +2,21 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from billing.api.auth import Overseeing
 from billing.api.models.common import Page, decode_cursor, page
 from billing.api.models.revenue import GrantRevenueShown, RecognisedShown, RevenueShown
 from billing.api.parameters import Cursor, Limit
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.books.recognition import recognise
 from billing.books.revenue import grants, revenue
 from billing.core.months import MONTH
 from billing.core.refusals import AccountNotFound, PeriodNotClosed
 from billing.core.text import IDENTIFIER
 
-router = APIRouter(prefix="/v1/finance", tags=["finance"])
+router = Router(prefix="/v1/finance", tags=["finance"])
 Period = Annotated[str, Query(pattern=MONTH, description="YYYY-MM, in UTC")]
 
 

@@ -2,18 +2,19 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from billing.api.auth import Overseeing
 from billing.api.models.trial_balances import TrialBalanceShown
 from billing.api.parameters import Moment
 from billing.api.problems import responses
+from billing.api.route import Router
 from billing.books.trial_balance import trial_balance
 from billing.core.months import MONTH
 from billing.core.refusals import AccountNotFound, PeriodNotClosed
 from billing.core.text import IDENTIFIER
 
-router = APIRouter(prefix="/v1/finance", tags=["finance"])
+router = Router(prefix="/v1/finance", tags=["finance"])
 
 
 @router.get("/trial-balance", response_model=TrialBalanceShown, responses=responses(AccountNotFound, PeriodNotClosed))
