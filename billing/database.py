@@ -18,17 +18,22 @@ log = structlog.get_logger("billing.database")
 
 
 @contextmanager
-def database(settings: Settings, *, join: bool = True) -> Iterator[str]:
+def database(settings: Settings, *, join: bool = True, make: bool = True) -> Iterator[str]:
     """A connection string, good while the context lasts.
 
     An embedded server of our own that ends by itself is started again. With `join`, a running service's embedded
-    server is used where there is one; without, two owners are an error. Raises EmbeddedPostgresError, ValueError
-    (an URL that is none).
+    server is used where there is one; without, two owners are an error. With `make`, an embedded database that is not
+    there yet is made. Raises EmbeddedPostgresError, ValueError (an URL that is none).
     """
     if settings.database_url is not None:
         yield plain_dsn(settings.database_url)
         return
     server = EmbeddedPostgres(settings.data_dir or default_data_dir())
+    if not make and not server.is_made:
+        raise EmbeddedPostgresError(
+            f"There is no database under {server.data_dir} yet: `billing serve` or `billing migrate` makes one. "
+            "BILLING_DATA_DIR names another directory, DATABASE_URL a server."
+        )
     if not _start(server, join=join):
         yield server.dsn()
         return

@@ -20,7 +20,7 @@ from billing.cli.periods import close_period, reopen_period, show_periods
 from billing.cli.recognition import recognise_revenue
 from billing.cli.reconcile import reconcile_manifest
 from billing.cli.revenue import show_revenue
-from billing.cli.session import AsJson, console, errors, fail, run, settings_of
+from billing.cli.session import AsJson, console, errors, fail, ledger, run, settings_of
 from billing.cli.statements import verify_statement
 from billing.cli.trial_balance import show_trial_balance
 from billing.core.refusals import Refusal
@@ -28,6 +28,7 @@ from billing.database import database
 from billing.embedded import EmbeddedPostgresError
 from billing.settings import SettingsError
 from billing.store.engine import NotMigrated, refused_login, unreachable
+from billing.store.schema import WrongSchema
 from billing.store.schema import migrate as migrate_database
 
 app = typer.Typer(
@@ -107,7 +108,7 @@ def verify(
     from billing.books import progress_of, show
     from billing.books import verify as check
 
-    with database(settings_of()) as dsn, progress_of(errors) as progress:
+    with ledger() as dsn, progress_of(errors) as progress:
         report = run(lambda: check(dsn, account, progress))
     if as_json:
         print(json.dumps(report.document(), indent=2))
@@ -137,7 +138,7 @@ def main() -> None:
     """Runs a command; what cannot be done is one sentence and exit 1, never a traceback."""
     try:
         app()
-    except (EmbeddedPostgresError, NotMigrated, SettingsError, Refusal, ValueError) as problem:
+    except (EmbeddedPostgresError, NotMigrated, WrongSchema, SettingsError, Refusal, ValueError) as problem:
         fail(str(problem))
     except Exception as problem:
         if isinstance(problem, OSError) and problem.filename is not None:

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from billing.api.key_ring import KeyRing
 from billing.api.models.reconciliations import ReconciliationShown
 from billing.books.reconciliation import FORMATS, Application, Asked, Source, format_of, reconcile
 from billing.books.reconciliation.images import FOLDER_FORMAT, written_manifest
@@ -29,7 +30,6 @@ from billing.core.refusals import ManifestUnreadable
 from billing.posting import Posting
 from billing.store import reconciliation as store
 from billing.store.engine import Engine, read_engine, work_engine
-from billing.store.keys import Key, digest, find_key, well_formed
 from billing.store.price_books import price_books
 
 T = TypeVar("T")
@@ -170,14 +170,13 @@ def _posted(
 
 
 def _actor(dsn: str, secret: str) -> str:
-    """Who the key's holder is. Raises ValueError."""
-
-    async def find(engine: Engine) -> Key | None:
-        return await find_key(engine, digest(secret)) if well_formed(secret) else None
-
-    key = run(lambda: on(read_engine(dsn, size=1), find))
+    """Who the key's holder is, by the same ring of keys as over HTTP. Raises ValueError."""
+    admin_key = settings_of().admin_key
+    key = run(lambda: on(read_engine(dsn, size=1), lambda engine: KeyRing(engine, admin_key).find(secret)))
     if key is None:
-        raise ValueError("There is no such key, or it was revoked: --key and BILLING_KEY take one as `bk_…`.")
+        raise ValueError(
+            "There is no such key, or it was revoked: --key and BILLING_KEY take one as `bk_…`, or BILLING_ADMIN_KEY's."
+        )
     if key.role not in ("admin", "finance"):
         raise ValueError(f"A key of role {key.role} may not reconcile: use one of role finance or admin.")
     return key.key_id

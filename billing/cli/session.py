@@ -12,8 +12,8 @@ from rich.console import Console
 
 from billing.database import database
 from billing.settings import Settings
-from billing.store.engine import Engine
-from billing.store.schema import migrate
+from billing.store.engine import Engine, read_engine
+from billing.store.schema import require_current
 
 T = TypeVar("T")
 console = Console(width=None if sys.stdout.isatty() else 120)  # wide enough for tables where nobody looks yet
@@ -23,9 +23,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="for programs")]
 
 @contextmanager
 def ledger() -> Iterator[str]:
-    """The command's database, brought up to date."""
-    with database(settings_of()) as dsn:
-        run(lambda: migrate(dsn))
+    """The command's database as it is: only `billing serve` and `billing migrate` make one and change its schema.
+
+    Whoever only looks with a newer program must not lock the running one out. Raises NotMigrated, WrongSchema.
+    """
+    with database(settings_of(), make=False) as dsn:
+        run(lambda: on(read_engine(dsn, size=1), require_current))
         yield dsn
 
 

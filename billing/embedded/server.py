@@ -71,6 +71,11 @@ class EmbeddedPostgres:
         """The server's process id while it runs, else None."""
         return self._postmaster.pid if self._postmaster and self._postmaster.is_running else None
 
+    @property
+    def is_made(self) -> bool:
+        """Whether there is a cluster in the data directory: a first `start()` makes it."""
+        return major_of(self._cluster) is not None
+
     def dsn(self, database: str = DATABASE, user: str = OWNER_ROLE) -> str:
         """The connection string: asyncpg takes it as it is, SQLAlchemy as `postgresql+asyncpg://…`."""
         # The port is named because drivers would otherwise take $PGPORT.

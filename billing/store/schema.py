@@ -1,23 +1,43 @@
-"""The schema's version: bringing a database up to date, and knowing whether it is."""
+"""The schema's revision: bringing a database up to date, and knowing whether it is."""
 
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.store.engine import owner_engine
+from billing.store.engine import NotMigrated, owner_engine
 from billing.store.price_books import publish_first
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
+class WrongSchema(Exception):
+    """The database is at another revision than this program works with: `newer` than all it knows, or behind it."""
+
+    def __init__(self, found: str, wanted: str, *, newer: bool) -> None:
+        super().__init__(found, wanted)
+        self.found, self.wanted, self.newer = found, wanted, newer
+
+    def __str__(self) -> str:
+        if self.newer:
+            return (
+                f"The database is at revision {self.found}, which this program (revision {self.wanted}) does not know: "
+                "use the newer program that brought it there. Nothing was changed."
+            )
+        return (
+            f"The database is at revision {self.found}, and this program needs {self.wanted}: run `billing migrate` "
+            "(or start `billing serve`) with this program, or use the program that serves it. Nothing was changed."
+        )
+
+
 async def migrate(dsn: str) -> None:
     """Brings the database at `dsn` to the newest revision, with the published prices if it has none.
 
-    Safe to run from several processes at once.
+    Safe to run from several processes at once. Raises WrongSchema for one that a newer program brought further.
     """
     engine = owner_engine(dsn)
     try:
@@ -28,15 +48,40 @@ async def migrate(dsn: str) -> None:
     await publish_first(dsn)
 
 
-async def is_current(engine: AsyncEngine) -> bool:
-    """Whether the database has every migration that this code knows."""
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
+async def require_current(engine: AsyncEngine) -> None:
+    """Raises NotMigrated and WrongSchema unless the database has every migration that this code knows, and no other."""
     async with engine.connect() as connection:
-        rows = await connection.exec_driver_sql("SELECT version_num FROM alembic_version")
-        return [row[0] for row in rows] == [newest]
+        await connection.run_sync(_compare)
+
+
+async def is_current(engine: AsyncEngine) -> bool:
+    """Whether the database has every migration that this code knows, and no other."""
+    try:
+        await require_current(engine)
+    except (NotMigrated, WrongSchema):
+        return False
+    return True
+
+
+def _compare(connection: Connection) -> None:
+    found = MigrationContext.configure(connection).get_current_revision()
+    scripts = ScriptDirectory.from_config(_config())
+    newest = scripts.get_current_head()
+    if found is None:
+        raise NotMigrated()
+    if found != newest:
+        known = {script.revision for script in scripts.walk_revisions()}
+        raise WrongSchema(found, str(newest), newer=found not in known)
 
 
 def _upgrade(connection: Connection) -> None:
+    try:
+        _compare(connection)
+    except NotMigrated:
+        pass
+    except WrongSchema as wrong:
+        if wrong.newer:
+            raise
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

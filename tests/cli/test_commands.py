@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -14,9 +14,12 @@ from typing import Any, NamedTuple
 
 import asyncpg
 import pytest
+from typer.main import get_command
 
 import billing
 from billing import cli
+from billing.embedded import EmbeddedPostgres
+from tests.conftest import copied, execute
 
 CODE = Path(billing.__file__).parents[1]
 BOUND_SECONDS = 90.0
@@ -200,11 +203,94 @@ def test_a_database_that_does_not_exist(run_billing: Billing, fresh_database: st
     assert "no-such-database" in refused(run_billing("keys", "list", DATABASE_URL=url))
 
 
-def test_a_database_without_tables_gets_them(run_billing: Billing, empty_database: str) -> None:
-    assert shown(run_billing("keys", "list", "--json", DATABASE_URL=empty_database)) == []
-    assert asyncio.run(fetch(empty_database, "SELECT count(*) FROM alembic_version")) == [(1,)]
+OWN_DATABASE = {"serve", "migrate", "demo", "bench"}  # they make what they work on
+NO_DATABASE = {"verify-statement"}
+WORDS = {
+    "explain": ("acme", "req"),
+    "verify": (),
+    "export": ("journal", "--format", "csv", "-o", "out.csv"),
+    "reconcile": ("--show", "rec"),
+    "recognise": (),
+    "revenue": (),
+    "close": ("2026-01",),
+    "reopen": ("2026-01", "--reason", "why"),
+    "periods": (),
+    "payouts": (),
+    "margins": ("--from", "2026-01-01", "--to", "2026-02-01"),
+    "trial-balance": (),
+    "keys create": ("--role", "admin", "--name", "n"),
+    "keys list": (),
+    "keys revoke": ("key_0",),
+    "price-book show": (),
+    "price-book publish": ("book.json",),
+    "price-book simulate": ("book.json", "--from", "2026-01-01", "--to", "2026-02-01"),
+    "packs show": (),
+    "packs publish": ("pack.json",),
+    "packs withdraw": ("p",),
+    "stripe sync": (),
+    "stripe events": (),
+    "stripe retry": ("evt_1",),
+    "provider import": ("page.json",),
+}
+COST = {"object": "organization.costs.result", "amount": {"value": 1, "currency": "usd"}, "line_item": "images"}
+DAY = {"object": "bucket", "start_time": 1767225600, "end_time": 1767312000, "results": [COST]}
+FILES = {
+    "book.json": {"effective_from": "2090-01-01T00:00:00Z", "models": {}},
+    "pack.json": {"pack_id": "p", "credits": 1, "price": {"micros": 10_000, "currency": "USD"}},
+    "page.json": {"object": "page", "data": [DAY], "has_more": False, "next_page": None},
+}
+
+
+def all_commands(group: Any, before: tuple[str, ...] = ()) -> Iterator[str]:
+    for name, command in group.commands.items():
+        yield from (
+            all_commands(command, (*before, name)) if hasattr(command, "commands") else (" ".join((*before, name)),)
+        )
+
+
+@pytest.fixture(scope="module")
+def moved(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """A database whose schema is at whichever revision a test says."""
+    with copied(server, template) as dsn:
+        yield dsn
+
+
+def test_every_command_says_whose_database_it_works_on() -> None:
+    assert {*WORDS, *OWN_DATABASE, *NO_DATABASE} == set(all_commands(get_command(cli.app)))
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_who_only_asks_changes_no_schema(
+    run_billing: Billing, moved: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A newer checkout locks the running service out of its database; an older one does not know what it reads."""
+    monkeypatch.chdir(tmp_path)
+    for file, content in FILES.items():
+        Path(file).write_text(json.dumps(content))
+    words = (*name.split(), *WORDS[name])
+    for revision, advice in (("0009", "`billing migrate`"), ("9999", "use the newer program")):
+        asyncio.run(execute(moved, f"UPDATE alembic_version SET version_num = '{revision}'"))
+        sentence = refused(run_billing(*words, DATABASE_URL=moved))
+        assert revision in sentence
+        assert advice in sentence
+        assert asyncio.run(fetch(moved, "SELECT version_num FROM alembic_version")) == [(revision,)]
+    sentence = refused(run_billing(*words, BILLING_DATA_DIR=str(tmp_path / "typed wrong")))
+    assert "`billing serve`" in sentence
+    assert not (tmp_path / "typed wrong").exists()
+
+
+def test_a_schema_that_a_newer_program_made_is_not_migrated(run_billing: Billing, moved: str) -> None:
+    asyncio.run(execute(moved, "UPDATE alembic_version SET version_num = '9999'"))
+    for command in ("migrate", "serve"):
+        assert "newer program" in refused(run_billing(command, DATABASE_URL=moved))
+
+
+def test_a_database_without_tables_gets_them_from_migrate_alone(run_billing: Billing, empty_database: str) -> None:
+    assert "billing migrate" in refused(run_billing("keys", "list", "--json", DATABASE_URL=empty_database))
     for _ in range(2):
         assert run_billing("migrate", DATABASE_URL=empty_database).returncode == 0
+    assert asyncio.run(fetch(empty_database, "SELECT count(*) FROM alembic_version")) == [(1,)]
+    assert shown(run_billing("keys", "list", "--json", DATABASE_URL=empty_database)) == []
 
 
 def test_names_that_look_like_markup(command: Billing) -> None:
@@ -226,14 +312,16 @@ def test_help_for_every_command(run_billing: Billing) -> None:
 def test_as_a_process(fresh_database: str) -> None:
     """A sentence and status 1; nothing else on stderr when it works."""
 
-    def run(url: str) -> Ended:
+    def run(url: str, *words: str) -> Ended:
         inherited = {name: text for name, text in os.environ.items() if not name.startswith("BILLING_")}
         environment = {**inherited, "PYTHONPATH": str(CODE), "DATABASE_URL": url}
-        words = [sys.executable, "-m", "billing", "keys", "list", "--json"]
         ended = subprocess.run(
-            words, env=environment, cwd="/", capture_output=True, text=True, check=False, timeout=BOUND_SECONDS
-        )
+            [sys.executable, "-m", "billing", *words], env=environment, cwd="/", capture_output=True, text=True,
+            check=False, timeout=BOUND_SECONDS,
+        )  # fmt: skip
         return Ended(ended.returncode, ended.stdout, ended.stderr)
 
-    assert run(fresh_database) == (0, "[]\n", "")
-    refused(run("postgresql://billing@127.0.0.1:1/billing"))
+    assert run(fresh_database, "keys", "list", "--json") == (0, "[]\n", "")
+    refused(run("postgresql://billing@127.0.0.1:1/billing", "keys", "list", "--json"))
+    asyncio.run(execute(fresh_database, "UPDATE alembic_version SET version_num = '0009'"))
+    assert "`billing migrate`" in refused(run(fresh_database, "revenue"))

@@ -107,6 +107,28 @@ def test_in_whose_name(command: Billing, charges: None, fresh_database: str, tmp
     assert command("verify").returncode == 0
 
 
+def test_the_environments_admin_key_posts_as_it_does_over_http(
+    command: Billing,  # noqa: F811
+    charges: None,
+    fresh_database: str,
+    tmp_path: Path,
+) -> None:
+    """One ring of keys for both doors: what the service takes in a header, `--key` takes too, by the same name."""
+    manifest = tmp_path / "march.csv"
+    manifest.write_text(HEADER + "acme,one,0,2048,2048\n")
+    apply = ("reconcile", str(manifest), "--id", "march", "--apply", "--reason", "why", "--json")
+    house = "the-key-of-the-house"
+    assert "no such key" in refused(command(*apply, "--key", house))
+    assert "no such key" in refused(command(*apply, "--key", house, BILLING_ADMIN_KEY=f"not-{house}"))
+    few = {"BILLING_ADMIN_KEY": house, "BILLING_CORRECTION_APPROVAL": "52"}
+    waits = json.loads(command(*apply, "--key", house, **few).stdout)
+    assert (waits["state"], waits["asked_by"]) == ("awaiting_approval", "environment")
+    approve = ("reconcile", "--approve", "march", "--reason", "seen", "--json")
+    assert "another key" in refused(command(*approve, BILLING_KEY=house, **few))
+    report = json.loads(command(*approve, "--key", secret(fresh_database, "admin"), **few).stdout)
+    assert (report["state"], report["asked_by"], report["posted"]["credits"]) == ("applied", "environment", 53)
+
+
 def test_a_folder_of_images(command: Billing, charges: None, tmp_path: Path) -> None:  # noqa: F811
     folder = tmp_path / "images"
     picture(folder / "acme" / "one" / "0.png", 1024, 1024)
