@@ -1,11 +1,13 @@
 """Usage: what was billed, when and of which kind; exact at the moment of the call."""
 
+import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote
 
 from fastapi import Depends, Query
+from pydantic import BeforeValidator, Field, TypeAdapter
 
 from billing.api.auth import Overseeing, Reading
 from billing.api.models.common import decode_cursor, encode_cursor
@@ -14,8 +16,9 @@ from billing.api.parameters import AccountId, clean
 from billing.api.problems import responses
 from billing.api.route import Router
 from billing.api.service import Service
-from billing.core.periods import Width, checked
+from billing.core.periods import Width, beginning, checked
 from billing.core.refusals import AccountNotFound, Invalid
+from billing.core.zones import zone
 from billing.store.clock import database_time
 from billing.store.usage import DIMENSIONS, Used
 from billing.usage.pages import Page, Place, Question, page
@@ -23,7 +26,24 @@ from billing.usage.pages import Page, Place, Question, page
 router = Router(tags=["usage"])
 LATEST = 4_102_444_800  # the year 2100
 PAGE_BUCKETS = {"15m": 96, "1h": 168, "1d": 31, "1mo": 12}
-Instant = Annotated[int, Query(ge=0, le=LATEST, description="Unix seconds; begins a quarter of an hour")]
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_SECONDS = TypeAdapter(Annotated[int, Field(ge=0, le=LATEST)])
+
+
+def _instant(text: Any) -> Any:
+    try:
+        if isinstance(text, str) and _DAY.fullmatch(text):
+            day = date.fromisoformat(text)
+            if 1970 <= day.year < 2100:
+                return day
+        else:
+            return _SECONDS.validate_python(text)
+    except ValueError:
+        pass
+    raise ValueError("must be Unix seconds, or a day such as 2026-01-31, from 1970 to the year 2100")
+
+
+Instant = Annotated[int | date, BeforeValidator(_instant)]
 Values = Annotated[list[str] | None, Query(max_length=100, description="one of these values; may be repeated")]
 
 
@@ -32,9 +52,12 @@ class Asked:
 
     def __init__(
         self,
-        start_time: Instant,
+        start_time: Annotated[
+            Instant,
+            Query(description="Unix seconds that begin a quarter of an hour, or a day in `tz`: its first instant"),
+        ],
         end_time: Annotated[
-            int | None, Query(ge=0, le=LATEST, description="Unix seconds, exclusive; left out: until now")
+            Instant | None, Query(description="the same, exclusive (a day: until it begins); left out: until now")
         ] = None,
         bucket_width: Annotated[Width, Query()] = "1d",
         group_by: Annotated[
@@ -55,8 +78,8 @@ class Asked:
         api_key_id: Values = None,
         end_user: Values = None,
     ) -> None:
-        self.start = datetime.fromtimestamp(start_time, UTC)
-        self.end = None if end_time is None else datetime.fromtimestamp(end_time, UTC)
+        self.start = _moment(start_time, tz)
+        self.end = None if end_time is None else _moment(end_time, tz)
         self.width: Width = bucket_width
         self.group_by = _dimensions(group_by or ())
         self.tz = tz
@@ -127,11 +150,13 @@ async def _answer(
 
 
 def _shown(found: Page, question: Question) -> UsagePage:
+    tz = zone(question.tz)
     return UsagePage(
         data=[
             UsageBucket(
                 start_time=int(bucket.start.timestamp()),
                 end_time=int(bucket.end.timestamp()),
+                local_start=bucket.start.astimezone(tz).isoformat(),
                 results=[_result(used, question.group_by) for used in bucket.used or _nothing(question)],
             )
             for bucket in found.buckets
@@ -166,6 +191,11 @@ def _dimensions(group_by: Sequence[str]) -> tuple[str, ...]:
             "group_by", f"knows no `{unknown[0][:40]}`: some of {', '.join(DIMENSIONS)}".replace("\x00", "")
         )
     return tuple(dict.fromkeys(names))
+
+
+def _moment(given: int | date, tz: str) -> datetime:
+    """Raises Invalid (an unknown zone)."""
+    return datetime.fromtimestamp(given, UTC) if isinstance(given, int) else beginning(given, zone(tz))
 
 
 def _not_ours() -> Invalid:

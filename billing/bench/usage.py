@@ -17,7 +17,8 @@ from billing.bench.cpu import Meter
 from billing.bench.measurement import Measurement, Side, Target, Turn
 from billing.bench.options import Options
 from billing.bench.progress import Progress
-from billing.core.periods import buckets, zone
+from billing.core.periods import buckets
+from billing.core.zones import zone
 from billing.embedded import EmbeddedPostgres
 from billing.store.engine import Engine, plain_dsn, read_engine
 from billing.store.usage import sum_up

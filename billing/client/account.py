@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal, cast
 
 from billing.client.call import call, listing
@@ -18,7 +18,7 @@ from billing.client.documents import (
     UsageBucket,
     UsageGroup,
 )
-from billing.client.request import Flow, Listing, Request, path_of, present
+from billing.client.request import Flow, Listing, Request, instant, path_of, present
 
 
 class AccountCalls:
@@ -114,8 +114,8 @@ class AccountCalls:
         self,
         account_id: str | None,
         *,
-        start: datetime,
-        end: datetime | None = None,
+        start: date,
+        end: date | None = None,
         bucket_width: BucketWidth = "1d",
         group_by: Sequence[UsageGroup] = (),
         tz: str = "UTC",
@@ -128,8 +128,8 @@ class AccountCalls:
         end_user: str | Sequence[str] | None = None,
         limit: int | None = None,
     ) -> Flow[list[UsageBucket]]:
-        """The buckets from `start` (inclusive) to `end` (exclusive; None: now), both at a quarter of an hour, of what
-        matches the filters: one value of each, or any of several. Exact at this moment; read in pages of `limit`
+        """The buckets from `start` (inclusive) to `end` (exclusive; None: now), both at a quarter of an hour or days as
+        they begin in `tz` (by the service's table of zones, whatever this machine's says), of what matches the filters: one value of each, or any of several. Exact at this moment; read in pages of `limit`
         buckets, all of them. Without an account: of all accounts, which only admin and finance keys may ask, and
         may group by `account_id`.
         """
@@ -138,8 +138,8 @@ class AccountCalls:
         page: str | None = None
         while True:
             params = {
-                "start_time": int(start.timestamp()),
-                "end_time": None if end is None else int(end.timestamp()),
+                "start_time": _beginning(start),
+                "end_time": None if end is None else _beginning(end),
                 "bucket_width": bucket_width,
                 "group_by": ",".join(group_by) or None,
                 "tz": tz,
@@ -180,3 +180,10 @@ class AccountCalls:
     def revoke_key(self, key_id: str) -> Flow[None]:
         """The key stops within two seconds."""
         yield Request("DELETE", path_of("keys", key_id))
+
+
+def _beginning(at: date) -> int | str:
+    """Unix seconds; a day as it is. Refuses a naive time: it names no instant."""
+    if not isinstance(at, datetime):
+        return at.isoformat()
+    return int(datetime.fromisoformat(instant(at)).timestamp())

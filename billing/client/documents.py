@@ -157,11 +157,12 @@ class UsageResult(TypedDict):
 
 
 class UsageBucket(TypedDict):
-    """`start_time` (inclusive) to `end_time` (exclusive) in Unix seconds."""
+    """`start_time` (inclusive) to `end_time` (exclusive) in Unix seconds; `local_start` is what clocks show then."""
 
     object: Literal["bucket"]
     start_time: int
     end_time: int
+    local_start: str
     results: list[UsageResult]
 
 

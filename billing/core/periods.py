@@ -1,14 +1,13 @@
 """Periods: the quarter-hours, hours, days and months of a time zone, as instants.
 
 A day is what a wall clock in the zone calls one: 23 or 25 hours long where clocks change, and it begins at the first
-instant of its date, also where there is no midnight. An hour that is shown twice is two hours. Zones are IANA's.
+instant of its date, also where there is no midnight. An hour that is shown twice is two hours.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from billing.core.refusals import Invalid
 from billing.core.usage import QUARTER_HOUR, quarter_of
@@ -18,25 +17,17 @@ WIDTHS: Final[tuple[Width, ...]] = ("15m", "1h", "1d", "1mo")
 LONGEST = timedelta(days=3660)
 
 
-@cache
-def zone(name: str) -> ZoneInfo:
-    """The IANA zone of that name. Raises Invalid."""
-    if name not in _zones():
-        raise Invalid.of("tz", "is no IANA time zone, such as UTC, Europe/Madrid or Asia/Kathmandu")
-    return ZoneInfo(name)
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())  # reads the disk
-
-
 def buckets(start: datetime, end: datetime, width: Width, tz: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
     """[start, end) cut where periods of `width` begin in `tz`; the first and the last may be parts of one."""
     while start < end:
         following = min(_next(start, width, tz), end)
         yield start, following
         start = following
+
+
+def beginning(day: date, tz: ZoneInfo) -> datetime:
+    """The first instant of a date. Where midnight is skipped, that at which clocks change."""
+    return datetime(day.year, day.month, day.day, tzinfo=tz).astimezone(UTC)
 
 
 def checked(start: datetime, end: datetime, now: datetime) -> tuple[datetime, datetime]:
@@ -75,11 +66,8 @@ def _next(moment: datetime, width: Width, tz: ZoneInfo) -> datetime:
             if _hour(moment.astimezone(tz)) != hour:
                 return moment
     if width == "1d":
-        date = local.date() + timedelta(days=1)
-    else:
-        date = (local.date().replace(day=1) + timedelta(days=32)).replace(day=1)
-    # Where midnight is skipped, this is the instant at which clocks change: the first of its date.
-    return datetime(date.year, date.month, date.day, tzinfo=tz).astimezone(UTC)
+        return beginning(local.date() + timedelta(days=1), tz)
+    return beginning((local.date().replace(day=1) + timedelta(days=32)).replace(day=1), tz)
 
 
 def _hour(local: datetime) -> tuple[datetime, timedelta | None]:

@@ -6,7 +6,8 @@ from datetime import datetime
 from itertools import groupby, islice
 from time import monotonic
 
-from billing.core.periods import Width, buckets, zone
+from billing.core.periods import Width, buckets
+from billing.core.zones import zone
 from billing.store.accounts import account
 from billing.store.engine import Connection, Engine
 from billing.store.snapshot import snapshot

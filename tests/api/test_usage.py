@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import pytest
 
+from tests.core.test_zones import DAYS
+
 from .service import CLOCK_STARTS_AT, Api, created, image, path_of, set_clock
 
 NEW_YEAR = int(CLOCK_STARTS_AT.timestamp())
@@ -36,11 +38,18 @@ def test_the_shape_of_openai(clocked: Api):
     assert answer.json() == {
         "object": "page",
         "data": [
-            {"object": "bucket", "start_time": NEW_YEAR, "end_time": NEW_YEAR + HOUR, "results": []},
+            {
+                "object": "bucket",
+                "start_time": NEW_YEAR,
+                "end_time": NEW_YEAR + HOUR,
+                "local_start": "2026-01-01T00:00:00+00:00",
+                "results": [],
+            },
             {
                 "object": "bucket",
                 "start_time": NEW_YEAR + HOUR,
                 "end_time": NEW_YEAR + 2 * HOUR,
+                "local_start": "2026-01-01T01:00:00+00:00",
                 "results": [
                     {**shared, "size_tier": None, "requests": 0, "images": 0, "failed_images": 1, "credits": 0},
                     {**shared, "size_tier": "1K", "requests": 0, "images": 1, "failed_images": 0, "credits": 14},
@@ -150,6 +159,29 @@ def test_across_accounts(clocked: Api):
     assert by_account() == {one: 14, two: 28}
 
 
+def test_days_where_the_law_changed_and_what_clocks_show(clocked: Api):
+    """The system's table of zones may be years old: the package's decides, from the clock to the page."""
+    for name, instant, day in sorted(DAYS, key=lambda one: one[1]):
+        moment = datetime.fromisoformat(instant)
+        set_clock(clocked, moment)
+        account = clocked.account(1_000)
+        clocked.authorize(account, size="1K", quality="high", outputs=[image()])
+        asked = {"start_time": "2026-11-29", "end_time": "2026-12-03", "tz": name, "fill": "none"}
+        (bucket,) = clocked.get(f"/v1/accounts/{account}/usage", **asked).json()["data"]
+        assert bucket["local_start"].startswith(f"{day}T00:00:00"), name
+        assert datetime.fromisoformat(bucket["local_start"]).timestamp() == bucket["start_time"] <= moment.timestamp()
+        assert (bucket["end_time"] - bucket["start_time"], bucket["results"][0]["credits"]) == (DAY, 14)
+
+
+def test_a_day_is_asked_for_as_a_day(api: Api):
+    account = api.account()
+    found = usage(api, account, start_time="2026-03-29", end_time="2026-03-30", tz="Europe/Madrid").json()["data"]
+    assert [(one["end_time"] - one["start_time"], one["local_start"]) for one in found] == [
+        (23 * HOUR, "2026-03-29T00:00:00+01:00")
+    ]
+    assert usage(api, account, tz="Etc/Unknown").json()["data"][0]["local_start"] == "2026-01-01T00:00:00+00:00"
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
@@ -163,6 +195,11 @@ def test_across_accounts(clocked: Api):
         ({"end_time": 10**18}, "end_time"),
         ({"start_time": "yesterday"}, "start_time"),
         ({"start_time": ""}, "start_time"),
+        ({"start_time": "2026-02-30"}, "start_time"),
+        ({"start_time": "0001-01-01"}, "start_time"),
+        ({"end_time": "2150-01-01"}, "end_time"),
+        ({"start_time": "2026-01-01", "tz": "localtime"}, "tz"),
+        ({"tz": "Factory"}, "tz"),
         ({"tz": "Mars/Olympus"}, "tz"),
         ({"tz": "../../etc/localtime"}, "tz"),
         ({"tz": "\x00"}, "tz"),

@@ -1,15 +1,13 @@
-"""What the usage page makes of counts by itself: the largest and the rest, files, and days of any zone."""
+"""What the usage page makes of counts by itself: the largest and the rest, files, and ranges of days."""
 
 import csv
 import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from playwright.sync_api import Locator, expect
 from playwright.sync_api import Page as Window
 
-from billing.core.periods import buckets, zone
 from billing.dashboard.assets import BASE
 
 from .place import ACCOUNT, Place
@@ -17,7 +15,6 @@ from .visitor import Visitor
 
 Visit = Callable[..., Visitor]
 IMAGE = {"status": "succeeded", "width": 1024, "height": 1024}
-ZONES = ("Europe/Madrid", "America/Havana", "Africa/Cairo", "Asia/Kathmandu", "Australia/Lord_Howe", "America/Santiago")
 
 
 def sheet(window: Window, name: str) -> Locator:
@@ -99,22 +96,28 @@ def test_the_chart_is_read_with_the_arrow_keys(visit: Visit) -> None:
     assert told == [titles[0], titles[1], titles[-1]]
 
 
-@pytest.mark.parametrize("name", ZONES)
-def test_days_begin_where_the_service_has_them_begin(visit: Visit, name: str) -> None:
-    """Days of two years, all those on which clocks change among them; some change at midnight."""
+def test_ranges_are_days_and_their_names_are_what_clocks_show(visit: Visit) -> None:
+    """When a day begins says the service: a page asks for days, and calls periods by what the answer says."""
     window = visit("account").open(f"/accounts/{ACCOUNT}/grants")
-    first = datetime(2025, 1, 1, tzinfo=UTC)
-    periods = list(buckets(first, first + timedelta(days=740), "1d", zone(name)))
-    spans = {since.astimezone(zone(name)).date().isoformat(): (since, until) for since, until in periods[1:-1]}
-    changes = {day for day, (since, until) in spans.items() if until - since != timedelta(days=1)}
-    days = sorted({*changes, *list(spans)[::14]})
+    late = int(datetime(2026, 12, 1, 2, 30, tzinfo=UTC).timestamp())
     found = window.evaluate(
-        """async ([base, zone, days]) => {
-          const { span } = await import(`${base}/ranges.js`);
-          return days.map((day) => span({ range: "custom", from: day, to: day }, zone, 4102444800));
+        """async ([base, now]) => {
+          const { namer, span } = await import(`${base}/ranges.js`);
+          const of = (zone, values) => span(values, zone, now);
+          return [
+            of("America/New_York", { range: "7d" }), of("Asia/Tokyo", { range: "12mo" }), of("Mars/Olympus", { range: "month" }),
+            of("UTC", { range: "custom", from: "2026-02-27", to: "2026-02-28" }), of("UTC", { range: "custom", from: "2026-02-28", to: "2026-02-27" }),
+            namer("en", "1d").long("2026-12-01T00:00:00-07:00"), namer("en", "1h").long("2026-10-25T02:00:00+01:00"),
+          ];
         }""",
-        [BASE, name, days],
+        [BASE, late],
     )
-    assert [(one["start"], one["end"]) for one in found] == [
-        tuple(int(moment.timestamp()) for moment in spans[day]) for day in days
+    assert found == [
+        {"start": "2026-11-24", "end": None},
+        {"start": "2026-01-01", "end": None},
+        {"start": "2026-12-01", "end": None},
+        {"start": "2026-02-27", "end": "2026-03-01"},
+        None,
+        "Tue, Dec 1, 2026",
+        "Oct 25, 2026, 02:00",
     ]

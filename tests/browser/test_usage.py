@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from io import BytesIO
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Locator, expect
 from playwright.sync_api import Page as Window
+
+from billing.core.zones import zone
 
 from .history import IMAGE as IMAGE_TAG
 from .history import SCRIPT
@@ -28,7 +31,7 @@ def totals(window: Window, title: str) -> dict[str, list[str]]:
 
 
 def asked_of_the_api(place: Place, path: str, group: str, start: str, **query: str) -> dict[str, list[str]]:
-    """The same of the API, in one bucket from the instant that the page asked for."""
+    """The same of the API, by days from the one that the page asked for."""
     buckets = place.get(path, start_time=start, bucket_width="1d", tz=ZONE, group_by=group, limit=200, **query)["data"]
     names = ("requests", "failed_images", "images", "credits")
     sums: dict[str, list[int]] = {}
@@ -40,10 +43,10 @@ def asked_of_the_api(place: Place, path: str, group: str, start: str, **query: s
 
 
 def start_of(window: Window, path: str) -> Callable[[], str]:
-    """From which instant the page asks for `path`, as soon as it has."""
+    """From which day the page asks for `path`, as soon as it has."""
     asked: list[str] = []
     window.on("request", lambda request: asked.append(request.url) if f"{path}?" in request.url else None)
-    return lambda: re.findall(r"start_time=(\d+)", asked[-1])[0]
+    return lambda: re.findall(r"start_time=([-\d]+)", asked[-1])[0]
 
 
 @pytest.mark.parametrize(
@@ -147,11 +150,50 @@ def test_hostile_end_users_are_names_like_others(place: Place, visit: Visit, end
     assert window.evaluate("window.hacked") is None
 
 
+A_BROWSER_BEFORE_THE_LAW_CHANGED = """
+  const Real = Intl.DateTimeFormat;
+  Intl.DateTimeFormat = new Proxy(Real, { construct: (made, [language, wanted = {}]) =>
+    new made(language, wanted.timeZone === "America/Vancouver" ? { ...wanted, timeZone: "Etc/GMT+8" } : wanted) });
+"""
+A_BROWSER_THAT_IS_NOWHERE = """
+  const said = Intl.DateTimeFormat.prototype.resolvedOptions;
+  Intl.DateTimeFormat.prototype.resolvedOptions = function () { return { ...said.call(this), timeZone: "Etc/Unknown" }; };
+"""
+
+
+def test_days_are_the_services_also_where_the_browser_knows_an_older_law(place: Place, visit: Visit) -> None:
+    account_id = place.new_account()
+    place.authorize(account_id, "r")
+    place.settle(account_id, "r", {"index": 0, "status": "succeeded", "width": 1024, "height": 1024})
+    today = datetime.now(zone("America/Vancouver")).date()
+    days = [today - timedelta(days=1), today, today + timedelta(days=1)]
+    visitor = visit("finance")
+    visitor.page.add_init_script(A_BROWSER_BEFORE_THE_LAW_CHANGED)
+    asked = f"range=custom&from={days[0]}&to={days[-1]}&width=1d&group=none&tz=America/Vancouver"
+    window = visitor.open(f"/accounts/{account_id}/usage?{asked}")
+    behind(window).get_by_text("The same as a table").click()
+    rows = behind(window).locator("tbody tr")
+    expect(rows).to_have_count(3)
+    shown = [row.locator("td, th").first.inner_text() for row in rows.all()]
+    assert shown == [f"{day:%a, %b} {day.day}, {day.year}" for day in days]
+
+
+def test_a_browser_that_does_not_know_where_it_is_has_utc(visit: Visit) -> None:
+    visitor = visit("account")
+    visitor.page.add_init_script(A_BROWSER_THAT_IS_NOWHERE)
+    window = visitor.open(USAGE)
+    expect(window.get_by_role("table", name="Totals by model")).to_be_visible()
+    expect(window.locator("#zone")).to_have_text("UTC")
+
+
 def test_wrong_ranges_and_zones_are_said(visit: Visit) -> None:
-    window = visit("account").open(USAGE)
+    visitor = visit("account")
+    window = visitor.open(USAGE)
+    visitor.expects(422)  # which zones there are says the service
     window.get_by_label("Time zone").fill("Mars/Olympus")
     window.get_by_label("Time zone").press("Enter")
     expect(window.get_by_role("alert")).to_contain_text("There is no time zone “Mars/Olympus”.")
+    visitor.arrived()
     window.goto(f"{USAGE}?range=custom&from=2026-03-02&to=2026-03-01")
     expect(window.get_by_role("alert")).to_have_text("The range ends before it begins.")
 

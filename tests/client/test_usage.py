@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -45,6 +45,10 @@ def test_usage_by_groups_and_filters_page_after_page(service: Served) -> None:
         assert credits(end_user="nobody") == {}
         across = billing.usage(None, start=start, group_by=["account_id"], fill="none")
         assert {result["account_id"]: result["credits"] for one in across for result in one["results"]}[account] == 19
+        (day,) = billing.usage(account, start=date(2026, 3, 29), end=date(2026, 3, 30), tz="Europe/Madrid")
+        assert (day["local_start"], day["end_time"] - day["start_time"]) == ("2026-03-29T00:00:00+01:00", 23 * 3_600)
+        with pytest.raises(ValueError, match="without a zone"):
+            billing.usage(account, start=start.replace(tzinfo=None))
         with pytest.raises(Problem) as caught:
             billing.usage(account, start=start, tz="Mars/Olympus")
         assert caught.value.status == 422

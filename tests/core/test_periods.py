@@ -2,18 +2,19 @@
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice, pairwise
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.core.periods import LONGEST, WIDTHS, buckets, checked, zone
+from billing.core.periods import LONGEST, WIDTHS, buckets, checked
 from billing.core.refusals import Invalid
+from billing.core.zones import names, zone
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
-ZONES = sorted(available_timezones())
+ZONES = sorted(names())
 quarters = st.integers(0, 20 * 366 * 96).map(lambda n: datetime(2015, 1, 1, tzinfo=UTC) + n * QUARTER)
 
 
@@ -80,7 +81,7 @@ def test_months_and_the_parts_of_them_at_the_ends():
 
 @given(quarters, st.integers(1, 4000), st.sampled_from(WIDTHS), st.sampled_from(ZONES))
 def test_buckets_partition_the_range_where_the_wall_clock_says(start, count, width, name):
-    end, tz = start + count * QUARTER, ZoneInfo(name)
+    end, tz = start + count * QUARTER, zone(name)
     spans = list(islice(buckets(start, end, width, tz), 200))
     assert spans[0][0] == start
     assert spans[-1][1] == end or len(spans) == 200
@@ -102,13 +103,6 @@ def _turned_back(since: datetime, until: datetime, tz: ZoneInfo) -> bool:
     """Whether a date ended, and came back when clocks were turned back over midnight."""
     local = [(since + n * QUARTER).astimezone(tz).replace(tzinfo=None) for n in range((until - since) // QUARTER + 1)]
     return any(b < a for a, b in pairwise(local))
-
-
-@pytest.mark.parametrize("name", ["", "Mars/Olympus", "../../etc/passwd", "europe/madrid", "UTC\x00", "+01:00", "/UTC"])
-def test_other_zones_are_refused(name):
-    with pytest.raises(Invalid) as refused:
-        zone(name)
-    assert refused.value.errors[0]["field"] == "tz"
 
 
 NOW = START + timedelta(hours=5, minutes=7)

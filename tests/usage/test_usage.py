@@ -3,7 +3,6 @@
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from random import Random
-from zoneinfo import ZoneInfo
 
 import asyncpg
 import pytest
@@ -12,6 +11,7 @@ from billing.core.charges import Reported
 from billing.core.commands import Authorize, Correct, IssueGrant, OpenAccount, Refund, Settle, Void
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
 from billing.core.refusals import Refusal
+from billing.core.zones import zone
 from billing.posting import Posting
 from billing.store.engine import read_engine
 from billing.usage import pages
@@ -145,7 +145,7 @@ class Town:
         label = {"15m": "%Y-%m-%d %H:%M", "1h": "%Y-%m-%d %H %z", "1d": "%Y-%m-%d", "1mo": "%Y-%m"}[asked.width]
         sums: dict = defaultdict(lambda: [0, 0, 0, 0])
         for line in self.counted:
-            moment = line["at"].astimezone(UTC if asked.width == "15m" else ZoneInfo(asked.tz))
+            moment = line["at"].astimezone(UTC if asked.width == "15m" else zone(asked.tz))
             if asked.width == "15m":
                 moment = moment.replace(minute=moment.minute // 15 * 15)
             wanted = all((line[name] or "") in values for name, values in asked.filters.items())
@@ -158,7 +158,7 @@ class Town:
 
     async def told(self, asked: Question, limit: int) -> dict:
         label = {"15m": "%Y-%m-%d %H:%M", "1h": "%Y-%m-%d %H %z", "1d": "%Y-%m-%d", "1mo": "%Y-%m"}[asked.width]
-        zone = UTC if asked.width == "15m" else ZoneInfo(asked.tz)
+        tz = UTC if asked.width == "15m" else zone(asked.tz)
         sums: dict = {}
         place: Place | None = None
         border = asked.start
@@ -168,7 +168,7 @@ class Town:
             for bucket in page.buckets:
                 assert bucket.start >= border
                 for used in bucket.used:
-                    key = (bucket.start.astimezone(zone).strftime(label), *used.group)
+                    key = (bucket.start.astimezone(tz).strftime(label), *used.group)
                     assert key not in sums
                     sums[key] = [used.requests, used.images, used.failed_images, used.credits]
                 border = bucket.start

@@ -35,6 +35,7 @@ class UsageBucket(Shown):
     object: Literal["bucket"] = "bucket"
     start_time: int
     end_time: int
+    local_start: str = Field(description="start_time as clocks in `tz` show it: 2026-12-01T00:00:00-07:00")
     results: list[UsageResult]
 
 

@@ -15,7 +15,7 @@ function add(sum, counted) {
   return sum;
 }
 
-// What was used: { periods: [{ start, end }], series: [{ value, rest, counts: [by period], total }], counts, total, cut }.
+// What was used: { periods: [{ start, end, clocks }], series: [{ value, rest, counts: [by period], total }], counts, total, cut }.
 // Without a dimension there is one series. `cut`: so many values that the largest were sought among the first only.
 export async function counted(path, query, dimension, signal) {
   if (!dimension) return gathered(await ask(path, query, signal), null);
@@ -33,10 +33,10 @@ async function ask(path, query, signal, most = Infinity) {
   const buckets = new Map();
   for (let page = null, turn = 0; turn < most; turn += 1) {
     const answer = await get(path, { limit: PERIODS, ...query, page }, { signal });
-    for (const { start_time: start, end_time: end, results } of answer.data) {
+    for (const { start_time: start, end_time: end, local_start: clocks, results } of answer.data) {
       const known = buckets.get(start);
       if (known) known.results.push(...results); // a period that was cut between two pages
-      else buckets.set(start, { start, end, results });
+      else buckets.set(start, { start, end, clocks, results });
     }
     if (!answer.has_more) return { buckets: [...buckets.values()], complete: true };
     page = answer.next_page;
@@ -56,7 +56,7 @@ function gathered({ buckets }, dimension) {
     }
   });
   return {
-    periods: buckets.map(({ start, end }) => ({ start, end })),
+    periods: buckets.map(({ start, end, clocks }) => ({ start, end, clocks })),
     series: [...groups.values()],
     counts,
     total: counts.reduce(add, nothing()),

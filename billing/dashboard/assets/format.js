@@ -12,7 +12,6 @@ const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 const UNITS = [["year", 31_536_000], ["month", 2_592_000], ["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
 
 export const DASH = "—";
-export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 export const number = (n) => (n === null || n === undefined ? DASH : whole(n));
 export const signed = (n) => (n === null || n === undefined ? DASH : whole(n, { sign: true }));

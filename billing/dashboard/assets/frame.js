@@ -1,5 +1,7 @@
 // What every page does: the language's links keep the address, the theme is remembered, the menu shows where we are.
 
+import { zone } from "./zone.js";
+
 const YEAR_SECONDS = 31_536_000;
 const root = document.documentElement;
 
@@ -25,8 +27,8 @@ document.getElementById("theme").addEventListener("click", () => {
   dispatchEvent(new Event("themechange"));
 });
 
-const zone = document.getElementById("zone");
-if (zone) zone.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const zoned = document.getElementById("zone");
+if (zoned) zoned.textContent = zone;
 
 // Where the menu is a line, it begins at this page. Not scrollIntoView: the Tab key would go on from there.
 const current = document.querySelector(".menu [aria-current]");

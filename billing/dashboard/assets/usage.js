@@ -6,13 +6,14 @@ import { chart, legend } from "./chart.js";
 import { TOP, counted } from "./counts.js";
 import { save } from "./csv.js";
 import { el, replace } from "./dom.js";
-import { number, zone as ownZone } from "./format.js";
+import { number } from "./format.js";
 import { account, content, language } from "./page.js";
 import { card, choice, field, figure } from "./parts.js";
-import { RANGES, WIDTHS, isZone, namer, span, widthOf } from "./ranges.js";
+import { RANGES, WIDTHS, namer, span, widthOf } from "./ranges.js";
 import { empty, failure, loading } from "./states.js";
 import { table } from "./table.js";
 import { capital, t, word } from "./texts.js";
+import { zone as ownZone } from "./zone.js";
 
 const FILTERS = ["model", "size_tier", "quality", "operation", "api_key_id", "end_user"];
 const MEASURES = ["credits", "images", "failed_images", "requests"];
@@ -35,7 +36,6 @@ export function report({ path, dimensions, usual, also = [], linked = null }) {
       notice.textContent = text ?? "";
     };
     const zone = values.tz || ownZone;
-    if (!isZone(zone)) return wrong(t("usage.no_zone", { zone }), form.node.elements.tz);
     const range = span(values, zone);
     if (!range) return wrong(t("usage.reversed"), form.node.elements.to);
     wrong(null);
@@ -53,10 +53,14 @@ export function report({ path, dimensions, usual, also = [], linked = null }) {
     try {
       const found = await counted(path, query, group, signal);
       if (signal.aborted) return;
-      const shown = { found, group, measure, width, zone, linked };
+      const shown = { found, group, measure, width, linked };
       replace(answer, width !== values.width && values.width ? el("p", { class: "notice" }, t("usage.widened")) : null, drawn(shown));
     } catch (problem) {
       if (signal.aborted || problem.name === "AbortError") return;
+      if (problem.facts.errors?.some(({ field: name }) => name === "tz")) {
+        replace(answer);
+        return wrong(t("usage.no_zone", { zone }), form.node.elements.tz);
+      }
       replace(answer, problem.code === "validation_error" ? refused(problem) : failure(problem, () => show(values)));
     }
   }
@@ -110,13 +114,13 @@ function controls({ dimensions, usual, also }) {
   return { node, clear, more };
 }
 
-function drawn({ found, group, measure, width, zone, linked }) {
+function drawn({ found, group, measure, width, linked }) {
   if (!found.total.requests && !found.total.credits && !found.total.images) return empty(t("usage.none"));
-  const name = namer(language, zone, width);
+  const name = namer(language, width);
   const label = ({ value, rest }) => (rest ? t("usage.rest") : value === null ? (group ? t(group === "size_tier" ? "usage.no_tier" : "usage.without") : t(`measure.${measure}`))
     : group === "operation" ? word("operation", value) : value);
   const series = found.series.map((one) => ({ ...one, label: label(one), values: one.counts.map((count) => Number(count[measure])) }));
-  const periods = found.periods.map(({ start }) => ({ short: name.short(start), long: name.long(start) }));
+  const periods = found.periods.map(({ clocks }) => ({ short: name.short(clocks), long: name.long(clocks) }));
   const title = group ? t("usage.by", { measure: t(`measure.${measure}`), group: t(`dimension.${group}`) }) : t(`measure.${measure}`);
   const says = (at) => (at === null ? t("usage.point") : [
     el("strong", {}, periods[at].long), " · ", `${t(`measure.${measure}`)}: ${number(found.counts[at][measure])}`,

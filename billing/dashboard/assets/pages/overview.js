@@ -3,14 +3,16 @@
 import { get, getOr } from "../api.js";
 import { COLUMNS, asked, chargeLink } from "../charge.js";
 import { el } from "../dom.js";
-import { DASH, credits, date, fromNow, number, zone } from "../format.js";
+import { DASH, credits, date, fromNow, number } from "../format.js";
 import { expiry, left } from "../grant.js";
 import { countdown, live, redraw, update } from "../live.js";
 import { accountPath, content, pagePath } from "../page.js";
 import { card, code, figure, link } from "../parts.js";
+import { daysAgo } from "../ranges.js";
 import { empty, fill } from "../states.js";
 import { table } from "../table.js";
 import { plural, t, word } from "../texts.js";
+import { zone } from "../zone.js";
 
 const IN_FLIGHT = 100;
 const LATEST = 8;
@@ -91,16 +93,13 @@ function showDays(balance) {
 
 // What was spent a day since the midnight seven days ago, or since the account was opened; null where nobody can say.
 async function readPace(opened) {
-  const midnight = new Date();
-  midnight.setHours(0, 0, 0, 0);
-  midnight.setDate(midnight.getDate() - PACE_DAYS);
   try {
     const usage = await getOr(null, accountPath("usage"), {
-      start_time: Math.floor(midnight / 1000), bucket_width: "1d", tz: zone, limit: PACE_DAYS + 1,
+      start_time: daysAgo(PACE_DAYS, zone), bucket_width: "1d", tz: zone, limit: PACE_DAYS + 1,
     });
     if (!usage) return null;
     const spent = usage.data.flatMap((bucket) => bucket.results).reduce((sum, one) => sum + Number(one.credits), 0);
-    const since = Math.max(midnight, new Date(opened));
+    const since = Math.max(usage.data[0].start_time * 1000, new Date(opened));
     return { daily: spent / Math.max(1, (Date.now() - since) / DAY_MS) };
   } catch (problem) {
     console.warn(problem);
