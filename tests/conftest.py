@@ -22,6 +22,7 @@ from typing import Any
 import asyncpg
 import pytest
 import structlog
+from hypothesis import settings
 
 from billing.core.commands import OpenAccount
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
@@ -40,6 +41,10 @@ structlog.configure(
         structlog.processors.KeyValueRenderer(),
     ]
 )
+
+# How long an example takes says nothing of the code: a busy machine must not fail it. In CI, Hypothesis has its own profile.
+settings.register_profile("unhurried", settings(), deadline=None)
+settings.load_profile("unhurried")
 
 Run = Callable[[Awaitable[Any]], Any]
 
