@@ -21,8 +21,10 @@ from billing.client.call import Plan
 from billing.client.charge import ChargeCalls
 from billing.client.delivery import Delivery
 from billing.client.documents import Charge, Quote
+from billing.client.events import Reading
+from billing.client.hearing import Body, OpenResponse, ReadResponse, Relaying, Told, told
 from billing.client.outcome import Outcome, is_unknown
-from billing.client.output import Output, storable
+from billing.client.output import Output
 from billing.client.problem import (
     UNREACHABLE,
     Problem,
@@ -30,6 +32,7 @@ from billing.client.problem import (
     Unsettled,
 )
 from billing.client.request import Flow
+from billing.client.words import storable
 
 _log = logging.getLogger("billing.client")
 
@@ -61,9 +64,28 @@ class Charging:
         take the next free indexes, and a stream's partial images are passed over.
 
         What cannot be measured is billed as quoted, flagged `unmeasured`; items that say why they failed are reported
-        as failed, and so is what is missing in the end. Raises TypeError for an object of another kind.
+        as failed, and so is what is missing in the end. Raises `NotUnderstood`, which leaves the hold to expire, for an
+        answer of no known shape: what is not understood is not taken for nothing.
         """
         self._delivery.add(delivered)
+
+    def deliver_response(self, response: ReadResponse) -> Told:
+        """A provider's whole response, as httpx has it (`status_code`, `content`), and what may be answered to the
+        customer: the answer as it came, or an error without anything of ours in it.
+
+        Takes JSON, streams and images, whichever was asked for. A refusal with which nothing was made is settled at 0;
+        raises `OutcomeUnknown` where nobody can tell, which leaves the hold to expire: 408, 502, 504, pages of proxies.
+        """
+        return told(self._delivery, response)
+
+    def relay(self, response: OpenResponse) -> Reading[bytes]:
+        """The provider's response as a stream of events for the customer: `async for chunk in charge.relay(response)`,
+        or `for`. Each final image is told before its bytes go out; previews and comments go out and are not counted.
+
+        JSON becomes events; an error becomes an event without anything of ours in it. Raises `OutcomeUnknown`, after an
+        event that says so, where nobody can tell what was made: a stream that ends without an image, for example.
+        """
+        return Reading(Relaying(self._delivery, response.status_code, self.hold["operation"]), Body(response))
 
     def deliver_at(self, index: int, image: object) -> None:
         """The final image of an index from 0; the last one told counts."""
@@ -134,6 +156,9 @@ class Charging:
                 return None
             return self._voiding(words_of(error))
         if not self._delivery.reported:
+            if self._delivery.begun:
+                self._leave("the provider began to answer, and no image came")
+                return None
             if self.hold["mode"] == "async" or not self._begun_here:
                 return None
             _log.warning("%s: the block ended and nothing was delivered: settled at 0", self)

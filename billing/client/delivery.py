@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from billing.client.output import (
-    MISSING,
-    MOST_OUTPUTS,
-    Output,
-    failed,
-    items_of,
-    member,
-    message_of,
-    read_image,
-    read_item,
-)
-
-# What JSON parses to beside objects and lists, and bytes.
-_PLAIN = (str, bytes, bytearray, memoryview, bool, int, float, type(None))
+from billing.client.items import Item, holds_an_image, is_event, is_preview, read_answer
+from billing.client.outcome import NotUnderstood
+from billing.client.output import MISSING, MOST_OUTPUTS, Output, failed, output_of
 
 
 class Delivery:
@@ -25,36 +12,50 @@ class Delivery:
 
     def __init__(self) -> None:
         self._outputs: dict[int, Output] = {}
+        self._calls: dict[str, int] = {}
         self._why_missing = MISSING
         self.reported = False
+        self.begun = False
+        """Whether a stream has sent something; until it is `reported`, more must come."""
 
-    def add(self, delivered: object) -> None:
-        """Takes an image (bytes, base64, a data URL, an item with `b64_json`), several of them, or a whole answer of
-        a provider, at the next free indexes. Partial images of a stream are not outputs and are passed over.
+    def add(self, delivered: object) -> bool:
+        """Takes an image (bytes, base64, a data URL, an address, an item of an answer), several of them, or a whole
+        answer of a provider, at the next free indexes. Of a stream's events those that are no output are passed over:
+        partial images, and what is said of the work; then it returns False.
 
-        Raises TypeError for an object that is nothing of this, an unread HTTP response for example.
+        Raises `NotUnderstood` for what is nothing of this, an unread HTTP response for example.
         """
-        several = delivered if isinstance(delivered, (list, tuple)) else [delivered]
-        for one in several:
-            _check_kind(one)
+        if is_preview(delivered):
+            self.begun = True
+            return False
+        try:
+            items, why = read_answer(delivered)
+        except NotUnderstood:
+            if not is_event(delivered) or holds_an_image(delivered):
+                raise
+            self.begun = True
+            return False
         self.reported = True
-        for one in several:
-            if _is_answer(one) or (one is delivered and _says_only_why(one)):
-                # The message of an answer without images is why they are missing.
-                self._why_missing = message_of(one) or self._why_missing
-                for item in items_of(one) or []:
-                    self._keep(read_item(self._next_free(), item))
-            elif not _is_partial(one):
-                self._keep(read_image(self._next_free(), one))
+        # The message of an answer without images is why they are missing.
+        self._why_missing = why or self._why_missing
+        for item in items:
+            self._keep(output_of(self._index(item), item))
+        return True
 
     def put(self, index: int, image: object) -> None:
-        """One image, at its index from 0. Raises TypeError as `add` does."""
-        _check_kind(image)
-        self._keep(read_image(_index(index), image))
+        """One image, at its index from 0. Raises `NotUnderstood` as `add` does, also for more than one."""
+        items, why = read_answer(image)
+        if len(items) > 1:
+            raise NotUnderstood(f"{len(items)} images for one index")
+        self._keep(output_of(_checked(index), items[0]) if items else failed(_checked(index), why or MISSING))
+
+    def refuse(self, why: str) -> None:
+        """What is missing will not come."""
+        self.reported, self._why_missing = True, why
 
     def fail(self, index: int, reason: str) -> None:
         """The image at this index was not delivered."""
-        self._keep(failed(_index(index), reason))
+        self._keep(failed(_checked(index), reason))
 
     @property
     def delivered(self) -> bool:
@@ -71,35 +72,13 @@ class Delivery:
         self.reported = True
         self._outputs[output["index"]] = output
 
-    def _next_free(self) -> int:
-        return next(index for index in range(len(self._outputs) + 1) if index not in self._outputs)
+    def _index(self, item: Item) -> int:
+        """Where it belongs: at the next free index, or where its call was before, for a stream ends with all there was."""
+        free = next(index for index in range(len(self._outputs) + 1) if index not in self._outputs)
+        return free if item.call is None else self._calls.setdefault(item.call, free)
 
 
-def _check_kind(delivered: object) -> None:
-    """Refuses what no provider's answer parses to: it would pass for a failure, and go unbilled for ever."""
-    if isinstance(delivered, (*_PLAIN, Mapping)) or hasattr(delivered, "b64_json"):
-        return
-    if not isinstance(getattr(delivered, "data", _check_kind), (list, tuple, type(None))):
-        raise TypeError(f"{type(delivered).__name__} is neither an image nor a provider's parsed answer")
-
-
-def _is_answer(delivered: object) -> bool:
-    if isinstance(delivered, Mapping):
-        return "data" in delivered
-    return not isinstance(delivered, _PLAIN) and not hasattr(delivered, "b64_json")
-
-
-def _says_only_why(delivered: object) -> bool:
-    """Whether it is an answer in place of images: `{"error": …}`, or nothing at all."""
-    return isinstance(delivered, Mapping) and not (delivered.get("b64_json") or delivered.get("url"))
-
-
-def _is_partial(delivered: object) -> bool:
-    kind = member(delivered, "type")
-    return isinstance(kind, str) and kind.endswith("partial_image")
-
-
-def _index(index: int) -> int:
+def _checked(index: int) -> int:
     if not 0 <= index < 2**31:
         raise ValueError(f"{index!r} is no index of an image")
     return index

@@ -1,19 +1,18 @@
-"""What a provider's answer says about each image: the outputs that `settle` takes.
+"""What is said of each image: the outputs that `settle` takes.
 
-The answer has the shape of OpenAI's image API: `data[]` of items with `b64_json` (or `url`), as parsed JSON or as an
-object of its client library. Its top-level `size` and `quality` may be absent or literally `auto`, and items carry no
-size, so nothing is taken from them: each image is measured.
+Images are found by `shapes`. An answer's own words about sizes may be absent, `auto` or wrong, so nothing is taken from
+them, not even where an image comes as an address: each image is measured, or is unmeasured.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
+from billing.client.items import URL_SAFE, Item, item_of, read_answer
 from billing.client.size import HEAD_BYTES, Size, measure
+from billing.client.words import storable
 
-REASON_CHARACTERS = 200
 MOST_OUTPUTS = 1_000
 """The service takes no more in one settle. Images beyond n cost nothing, so the rest need not be told."""
 
@@ -21,7 +20,6 @@ MISSING = "not in the provider's answer"
 
 # Base64 spells 3 bytes in 4 characters. A slice of twice as many has room for line breaks, and still is a head.
 _HEAD_CHARACTERS = (HEAD_BYTES + 2) // 3 * 4
-_URL_SAFE = str.maketrans("-_", "+/")
 
 
 class Output(TypedDict):
@@ -40,38 +38,22 @@ def read_outputs(response: object, n: int) -> list[Output]:
 
     An index below `n` that the answer lacks has failed; images beyond `n` are reported too, the service
     knows that they cost nothing. An image that is there but cannot be measured has succeeded without
-    dimensions: it was delivered. Never raises on what a provider may send.
+    dimensions: it was delivered. Raises `NotUnderstood` for an answer of no known shape.
     """
-    items = items_of(response) or []
-    outputs = [read_item(index, item) for index, item in enumerate(items[:MOST_OUTPUTS])]
-    why_missing = message_of(response) or MISSING
-    outputs += [failed(index, why_missing) for index in range(len(outputs), n)]
-    return outputs
+    items, why = read_answer(response)
+    outputs = [output_of(index, item) for index, item in enumerate(items[:MOST_OUTPUTS])]
+    return outputs + [failed(index, why or MISSING) for index in range(len(outputs), n)]
 
 
-def items_of(response: object) -> list[Any] | None:
-    """The `data` of an answer in OpenAI's shape; None if it has no such list."""
-    data = member(response, "data")
-    return list(data) if isinstance(data, (list, tuple)) else None
-
-
-def read_image(index: int, image: object) -> Output:
-    """The output that an image is: its bytes, its base64 or a data URL, or an item that holds them."""
-    if isinstance(image, (bytes, bytearray, memoryview)):
-        return _read_bytes(index, bytes(image))
-    return _read_text(index, image) if isinstance(image, str) else read_item(index, image)
-
-
-def read_item(index: int, item: object) -> Output:
-    """The output that an item of `data[]` is."""
-    if not isinstance(item, Mapping) and not hasattr(item, "b64_json"):
-        return failed(index, "not an image")
-    text, url = member(item, "b64_json"), member(item, "url")
-    if isinstance(text, str) and text:
-        return _read_text(index, text)
-    if isinstance(url, str) and url:
+def output_of(index: int, item: Item) -> Output:
+    """The output that an item of an answer is. Beside images, something that nobody can read was delivered too."""
+    if item.odd:
+        return succeeded(index, None, "not understood")
+    if item.image is None:
+        return failed(index, item.why or MISSING)
+    if item.address:
         return succeeded(index, None, "delivered by URL, not measured")
-    return failed(index, message_of(item) or "no image in this item")
+    return _read_text(index, item.image) if isinstance(item.image, str) else _read_bytes(index, item.image)
 
 
 def succeeded(index: int, size: Size | None, reason: str | None = None) -> Output:
@@ -91,43 +73,22 @@ def failed(index: int, reason: str) -> Output:
 
 
 def image_of(item: object) -> bytes | None:
-    """The bytes of the image in one item of `data[]`; None if it holds none (a failure, a URL)."""
-    text = member(item, "b64_json")
-    return _decoded(text) if isinstance(text, str) else None
-
-
-def message_of(holder: object) -> str | None:
-    """The text of an `error` in OpenAI's shape (`{"error": {"code", "message"}}`) or a bare string."""
-    error = member(holder, "error")
-    if isinstance(error, str):
-        return error or None
-    parts = [str(part) for part in (member(error, "code"), member(error, "message")) if part]
-    return ": ".join(parts) or None
-
-
-def member(holder: object, name: str) -> Any:
-    """A member of parsed JSON, or of an object that stands for it; None if there is none."""
-    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
-
-
-def storable(reason: str) -> str:
-    """Cut and cleaned: NUL and lone surrogates pass JSON, but a settle that carried them would be refused
-    and what was delivered would go unbilled because of an error message."""
-    clean = reason.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
-    return clean[:REASON_CHARACTERS]
+    """The bytes of the image in one item of an answer; None if it holds none (a failure, an address)."""
+    found = item_of(item)
+    if not isinstance(found.image, str):
+        return found.image
+    return None if found.address else _decoded(found.image)
 
 
 def _read_bytes(index: int, image: bytes) -> Output:
-    if not image:
-        return failed(index, "the image is empty")
     size = measure(image)
     return succeeded(index, size, None if size else "header not readable as PNG, JPEG, WebP, AVIF or GIF")
 
 
 def _read_text(index: int, text: str) -> Output:
     """Decodes the head of the image first: a 4K picture of 20 MB is measured without decoding it all."""
-    if text.startswith(("https://", "http://")):
-        return succeeded(index, None, "delivered by URL, not measured")
+    if text.startswith("data:") and ";base64," not in text[:256]:
+        return succeeded(index, None, "in a data URL without base64, not measured")
     head = _decoded(text, _HEAD_CHARACTERS)
     if head is not None and (size := measure(head)) is not None:
         return succeeded(index, size)
@@ -142,7 +103,7 @@ def _decoded(text: str, characters: int | None = None) -> bytes | None:
     """
     start = text.find(",", 0, 256) + 1 if text.startswith("data:") else 0
     end = None if characters is None else start + 2 * characters
-    spelt = "".join(text[start:end].split())[:characters].translate(_URL_SAFE).rstrip("=")
+    spelt = "".join(text[start:end].split())[:characters].translate(URL_SAFE).rstrip("=")
     try:
         return base64.b64decode(spelt + "=" * (-len(spelt) % 4), validate=True) or None
     except ValueError:  # binascii.Error, or characters that are not ASCII

@@ -57,7 +57,7 @@ def measure(data: bytes) -> Size | None:
 
     Only the header is read: an image whose pixels are missing still has the size it declares.
     """
-    kind = _format(data)
+    kind = format_of(data)
     if kind is None:
         return None
     edges = _READERS[kind](data)
@@ -69,8 +69,8 @@ def measure(data: bytes) -> Size | None:
         return None
 
 
-def _format(data: bytes) -> Format | None:
-    """The format by its magic bytes. SVG, TIFF and others have no price."""
+def format_of(data: bytes) -> Format | None:
+    """The format by its magic bytes, of which the first 12 do. SVG, TIFF and others have no price."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "png"
     if data.startswith(b"\xff\xd8\xff"):

@@ -1,0 +1,38 @@
+"""Providers' words, before they are stored or passed on: whatever they name of ours stays here."""
+
+from __future__ import annotations
+
+import re
+
+REASON_CHARACTERS = 200
+UNTOLD = "The provider failed to make an image."
+"""What is said in place of words that are about our account."""
+
+_SECRET = re.compile(
+    r"\b(sk|rk|pk|bk|sess|org|proj|user|req|asst|key|whsec)[-_][\w*.•…-]{4,}|\bAIza[\w-]{10,}|\bBearer\b", re.IGNORECASE
+)
+# OpenAI says `unsupported_value` of an organisation that is not verified, and `invalid_request_error` of a limit that
+# was reached: codes do not tell, words do.
+_ABOUT_US = re.compile(
+    r"\b(incorrect|invalid|your|the|this|no|an) api[ _-]?key\b|\borgani[sz]ations?\b|\bbilling\b|\bquota\b"
+    r"|\b(credit )?balance\b|\bmust be verified\b|\byour (account|plan|project|subscription|resource|tier)\b"
+    r"|\bcountry, region\b|\b(does|do) not have access\b",
+    re.IGNORECASE,
+)
+
+
+def has_a_secret(text: str) -> bool:
+    """Whether it names a key, an organisation, a project or a request of ours."""
+    return _SECRET.search(text) is not None
+
+
+def is_about_us(text: str) -> bool:
+    """Whether it speaks of our account with the provider, which is none of a customer's business."""
+    return has_a_secret(text) or _ABOUT_US.search(text) is not None
+
+
+def storable(reason: str) -> str:
+    """Cut and cleaned: NUL and lone surrogates pass JSON, but a settle that carried them would be refused and what was
+    delivered would go unbilled because of an error message. Customers read reasons in their charges."""
+    clean = (UNTOLD if is_about_us(reason) else reason).replace("\x00", "")
+    return clean.encode("utf-8", "ignore").decode("utf-8")[:REASON_CHARACTERS]
