@@ -12,6 +12,7 @@ from billing.client.problem import AlreadyCharged, ChargeClosed, Problem, Settle
 from billing.client.provider_errors import ProviderError, Whose, provider_error
 from billing.client.retry import NO_RETRY, Retry
 from billing.client.size import Size, measure
+from billing.client.terms import Terms, terms_of
 
 __all__ = [
     "NO_RETRY",
@@ -35,6 +36,7 @@ __all__ = [
     "Settlement",
     "Size",
     "SyncBillingClient",
+    "Terms",
     "Told",
     "Unsettled",
     "Whole",
@@ -46,4 +48,5 @@ __all__ = [
     "read_events",
     "read_outputs",
     "surely_nothing",
+    "terms_of",
 ]

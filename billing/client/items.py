@@ -109,7 +109,7 @@ def _check_that_it_is_empty(answer: object) -> None:
             if isinstance(word, str) and _NOT_YET.fullmatch(word):
                 raise NotUnderstood(f"the provider is still at work ({word[:40]})")
     if isinstance(member(answer, "error"), Mapping) and member(answer, "error") and not is_final(answer):
-        raise NotUnderstood(f"whoever stands before the provider got no answer: {message_of(answer)}")
+        raise NotUnderstood("whoever stands before the provider got no answer from it")
 
 
 def item_of(found: object) -> Item:

@@ -17,7 +17,12 @@ Outcome = Literal["open", "closing", "settled", "voided", "left_to_expire", "uns
 
 
 class OutcomeUnknown(Exception):
-    """Raise it in the block of a charging when nobody can tell whether the provider delivered."""
+    """Raise it in the block of a charging when nobody can tell whether the provider delivered. To a customer it is what
+    `status`, `code` and `detail` say, as a `Problem` has them; its own text is for the log."""
+
+    status = 502
+    code = "outcome_unknown"
+    detail = "Nobody knows yet whether it was made; the credits stay held. Send it again with the same key."
 
 
 class NotUnderstood(OutcomeUnknown):

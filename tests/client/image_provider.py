@@ -1,4 +1,4 @@
-"""A provider on loopback for the README's gateway: answers at once, as a stream, or as a task."""
+"""A provider on loopback for the README's gateway: answers at once, as a stream, or as a task; or what it is told to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from .pictures import picture
 
 
 class ImageProvider(ThreadingHTTPServer):
-    """`tasks` by id: what was asked. A task is done once `finished` names it."""
+    """`tasks` by id: what was asked. A task is done once `finished` names it. `told` are answers by prompt: status,
+    content type and body."""
 
     daemon_threads = True
 
@@ -24,6 +25,7 @@ class ImageProvider(ThreadingHTTPServer):
         self.asked: list[dict[str, Any]] = []
         self.tasks: dict[str, dict[str, Any]] = {}
         self.finished: set[str] = set()
+        self.told: dict[str, tuple[int, str, bytes]] = {}
 
 
 @contextmanager
@@ -39,14 +41,19 @@ def providing() -> Iterator[ImageProvider]:
 
 
 def answer(asked: dict[str, Any]) -> dict[str, Any]:
-    """As many images as were asked for, of 1024x1024, or what is wrong."""
+    """As many images as were asked for, in the size that was, or what is wrong."""
     if asked.get("prompt") == "forbidden":
         return {"error": {"code": "moderation_blocked", "message": "no"}}
-    return {"created": 1, "data": [{"b64_json": image()} for _ in range(asked.get("n", 1))]}
+    return {"created": 1, "data": [{"b64_json": image(asked)} for _ in range(asked.get("n", 1))]}
 
 
-def image() -> str:
-    return base64.b64encode(picture(1024, 1024)).decode("ascii")
+def image(asked: dict[str, Any]) -> str:
+    width, _, height = asked.get("size", "1024x1024").partition("x")
+    return base64.b64encode(picture(int(width), int(height))).decode("ascii")
+
+
+def streamed(*events: dict[str, Any]) -> bytes:
+    return "".join(f"event: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in events).encode()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -55,15 +62,16 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append(asked)
-        if self.path == "/v1/tasks":
+        if asked.get("prompt") in self.server.told:
+            self._write(*self.server.told[asked["prompt"]])
+        elif self.path == "/v1/tasks":
             name = f"task-{len(self.server.tasks)}"
             self.server.tasks[name] = asked
             self._send({"id": name})
         elif asked.get("stream"):
-            partial = {"type": "image_generation.partial_image", "partial_image_index": 0, "b64_json": image()}
-            final = {"type": "image_generation.completed", "b64_json": image()}
-            events = [f"event: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in (partial, final)]
-            self._write(200, "text/event-stream", "".join(events).encode())
+            partial = {"type": "image_generation.partial_image", "partial_image_index": 0, "b64_json": image({})}
+            final = {"type": "image_generation.completed", "b64_json": image(asked)}
+            self._write(200, "text/event-stream", streamed(partial, final))
         else:
             found = answer(asked)
             self._send(found, 400 if "error" in found else 200)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -14,13 +15,16 @@ import pytest
 from billing import client
 
 from . import image_provider
-from .image_provider import ImageProvider, providing
+from .image_provider import ImageProvider, providing, streamed
+from .pictures import picture
 from .served import Served
 
 README = Path(client.__file__).with_name("README.md").read_text()
 ROUTE, BLOCKING, STREAMS, TASKS, PLAIN = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 
 ASKED = {"model": "gpt-image-2", "prompt": "an evening", "n": 2, "size": "1024x1024", "quality": "medium"}
+LOW_4K = {"model": "gpt-image-2", "prompt": "an evening", "size": "3840x2160", "quality": "low"}
+FOUR_4K = {"model": "gpt-image-2", "prompt": "an evening", "n": 4, "size": "3840x2160", "quality": "high"}
 
 
 @pytest.fixture
@@ -103,29 +107,32 @@ def test_without_async(service: Served, environment: dict[str, Any], capsys: pyt
     assert service.balance("acme") == (172, 0)
 
 
-async def test_a_stream(service: Served, environment: dict[str, Any]) -> None:
-    account = service.account(14)
+async def test_a_stream_is_billed_as_it_was_asked_for(service: Served, environment: dict[str, Any]) -> None:
+    """Low at 4K is 4 credits; high, which is what a request without its quality is billed as, would be 133."""
+    account = service.account(4)
     path = f"/{account}/v1/images/streams"
     async with gateway(environment, STREAMS) as customer:
-        served = await customer.post(path, json=ASKED, headers=keyed("r1"))
+        served = await customer.post(path, json=LOW_4K, headers=keyed("r1"))
         assert served.text.count("data: {") == 2
-        assert [one["credits"] for one in service.charge(account)["outputs"]] == [14]
-        short = await customer.post(path, json=ASKED, headers=keyed("r2"))
+        assert [one["credits"] for one in service.charge(account)["outputs"]] == [4]
+        short = await customer.post(path, json=LOW_4K, headers=keyed("r2"))
         assert short.status_code == 402
     assert service.balance(account) == (0, 0)
 
 
-async def test_a_task_that_calls_back(service: Served, provider: ImageProvider, environment: dict[str, Any]) -> None:
-    account = service.account(20)
+async def test_a_task_is_billed_as_it_was_asked_for(
+    service: Served, provider: ImageProvider, environment: dict[str, Any]
+) -> None:
+    account = service.account(532)
     async with gateway(environment, STREAMS, TASKS) as customer:
-        begun = await customer.post(f"/{account}/v1/async/images/generations", json=ASKED, headers=keyed("r1"))
+        begun = await customer.post(f"/{account}/v1/async/images/generations", json=FOUR_4K, headers=keyed("r1"))
         assert begun.status_code == 202
-        assert service.balance(account) == (20, 14)
+        assert service.balance(account) == (532, 532)
         callback = provider.tasks[begun.json()["task"]]["callback"]
         for _ in range(2):
-            told = await customer.post(callback, json=image_provider.answer({"n": 1}))
-            assert (told.status_code, told.json()) == (200, {"credits": 14})
-    assert service.balance(account) == (6, 0)
+            told = await customer.post(callback, json=image_provider.answer(FOUR_4K))
+            assert (told.status_code, told.json()) == (200, {"credits": 532})
+    assert service.balance(account) == (0, 0)
 
 
 async def test_a_task_that_is_polled(service: Served, provider: ImageProvider, environment: dict[str, Any]) -> None:
@@ -135,11 +142,81 @@ async def test_a_task_that_is_polled(service: Served, provider: ImageProvider, e
         begun = await customer.post(f"/{account}/v1/async/images/generations", json=forbidden, headers=keyed("r1"))
         task = begun.json()["task"]
         assert await environment["poll"](account, "r1", task) == "open"
-        assert service.balance(account) == (20, 14)
+        assert service.balance(account) == (20, 8)
         provider.finished.add(task)
         assert await environment["poll"](account, "r1", task) == "settled"
     assert service.charge(account)["outputs"][0]["reason"] == "moderation_blocked: no"
     assert service.balance(account) == (20, 0)
+
+
+PAGE = b"<html>a page</html>"
+IMAGES = {name: image_provider.answer({**ASKED, "n": 1})["data"][0]["b64_json"] for name in ("final",)}
+OURS = b'{"error": {"message": "Incorrect API key provided: sk-ours-123456", "code": "invalid_api_key"}}'
+FINAL = {"type": "image_generation.completed", "b64_json": IMAGES["final"]}
+PREVIEW = {"type": "image_generation.partial_image", "partial_image_index": 0, "b64_json": IMAGES["final"]}
+LIMIT = {
+    "type": "error",
+    "error": {"message": "Billing hard limit of org-ours1234", "code": "billing_hard_limit_reached"},
+}
+
+# What the provider answers; then what becomes of the hold, the bill of it (4 an image, two asked for), and what the customer
+# is told by the route and by the stream: a status, or the types of the events.
+TROUBLE: dict[str, tuple[tuple[int, str, bytes], tuple[str, int], int, int | list[str]]] = {
+    "a 504 of a proxy": ((504, "text/html", PAGE), ("authorized", 0), 502, 502),
+    "a 524 of a proxy": ((524, "text/html", PAGE), ("authorized", 0), 502, 502),
+    "a 408": ((408, "application/json", b'{"error": {"code": "timeout"}}'), ("authorized", 0), 502, 502),
+    "a page": ((200, "text/html", PAGE), ("authorized", 0), 502, ["error"]),
+    "nothing": ((200, "application/json", b""), ("authorized", 0), 502, ["error"]),
+    "half of it": ((200, "application/json", b'{"data": [{"b64_json": "iVBOR'), ("authorized", 0), 502, ["error"]),
+    "a previews and no image": (
+        (200, "text/event-stream", streamed(PREVIEW)),
+        ("authorized", 0),
+        502,
+        ["partial", "error"],
+    ),
+    "our key is refused": ((401, "application/json", OURS), ("settled", 0), 502, 502),
+    "our limit, in a stream": ((200, "text/event-stream", streamed(LIMIT)), ("settled", 0), 502, ["error"]),
+    "an error of its own": (
+        (500, "application/json", b'{"error": {"code": "server_error"}}'),
+        ("settled", 0),
+        502,
+        502,
+    ),
+    "another shape": (
+        (200, "application/json", json.dumps({"images": [IMAGES["final"]]}).encode()),
+        ("settled", 4),
+        200,
+        ["completed"],
+    ),
+    "a stream": ((200, "text/plain", streamed(PREVIEW, FINAL)), ("settled", 4), 200, ["partial", "completed"]),
+    "an image as it is": ((200, "image/png", picture(1024, 1024)), ("settled", 4), 200, ["completed"]),
+}
+
+
+@pytest.mark.parametrize(("answered", "ends", "status", "streamed"), TROUBLE.values(), ids=TROUBLE.keys())
+async def test_recipes_on_a_bad_day(
+    service: Served,
+    provider: ImageProvider,
+    environment: dict[str, Any],
+    answered: tuple[int, str, bytes],
+    ends: tuple[str, int],
+    status: int,
+    streamed: int | list[str],
+) -> None:
+    account = service.account(100)
+    provider.told["trouble"] = answered
+    async with gateway(environment, STREAMS) as customer:
+        for number, route, expected in ((1, "generations", status), (2, "streams", streamed)):
+            asked = {**ASKED, "prompt": "trouble"}
+            answer = await customer.post(f"/{account}/v1/images/{route}", json=asked, headers=keyed(f"r{number}"))
+            if isinstance(expected, int):
+                assert answer.status_code == expected, answer.text[:300]
+            else:
+                kinds = re.findall(r"^event: (?:image_generation\.)?([a-z]+)", answer.text, re.MULTILINE)
+                assert (answer.status_code, kinds) == (200, expected)
+            charge = service.charge(account, f"r{number}")
+            assert (charge["status"], charge["settled_credits"]) == ends
+            assert "ours" not in answer.text + json.dumps(charge)
 
 
 async def test_a_task_that_is_settled_by_hand(service: Served, environment: dict[str, Any]) -> None:
