@@ -58,16 +58,21 @@ class Charging:
 
     # While the block runs.
 
-    def deliver(self, delivered: object) -> None:
+    def deliver(self, delivered: object) -> bool:
         """What the provider delivered: an image (bytes, base64, a data URL), a list of images, or its whole answer, as
         parsed JSON or as an object of OpenAI's library. Only headers are read. May be called again for more: images
-        take the next free indexes, and a stream's partial images are passed over.
+        take the next free indexes. Of a stream's events those that are no output are passed over: then it returns False.
 
         What cannot be measured is billed as quoted, flagged `unmeasured`; items that say why they failed are reported
         as failed, and so is what is missing in the end. Raises `NotUnderstood`, which leaves the hold to expire, for an
         answer of no known shape: what is not understood is not taken for nothing.
         """
-        self._delivery.add(delivered)
+        return self._delivery.add(delivered)
+
+    def deliver_event(self, document: object) -> bool:
+        """One event of the provider's stream, its data parsed, for who reads streams by hand; see `relay`. Returns
+        whether it was of images, or of why there are none."""
+        return self._delivery.add_event(document)
 
     def deliver_response(self, response: ReadResponse) -> Told:
         """A provider's whole response, as httpx has it (`status_code`, `content`), and what may be answered to the

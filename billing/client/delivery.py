@@ -25,15 +25,21 @@ class Delivery:
 
         Raises `NotUnderstood` for what is nothing of this, an unread HTTP response for example.
         """
+        return self._add(delivered, streamed=is_event(delivered))
+
+    def add_event(self, document: object) -> bool:
+        """The same of what is known to be an event of a stream, whatever it says of itself."""
+        return self._add(document, streamed=True)
+
+    def _add(self, delivered: object, *, streamed: bool) -> bool:
+        self.begun = self.begun or streamed or is_preview(delivered)
         if is_preview(delivered):
-            self.begun = True
             return False
         try:
             items, why = read_answer(delivered)
         except NotUnderstood:
-            if not is_event(delivered) or holds_an_image(delivered):
+            if not streamed or holds_an_image(delivered):
                 raise
-            self.begun = True
             return False
         self.reported = True
         # The message of an answer without images is why they are missing.

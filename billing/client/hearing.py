@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,7 +13,7 @@ from billing.client.documents import Operation
 from billing.client.events import Comment, Event, json_of
 from billing.client.items import data_of, message_of
 from billing.client.outcome import NotUnderstood, OutcomeUnknown
-from billing.client.provider_errors import ProviderError, provider_error
+from billing.client.provider_errors import ProviderError, provider_error, refusal_in
 
 
 class Response(Protocol):
@@ -80,17 +80,21 @@ class Hearing:
     def _tell(self, part: Event | Comment | Whole) -> Heard:
         if isinstance(part, Comment) or part.document is None:
             return part
-        told = self._delivery.add(part.document)
-        self._told = self._told or told
-        if told and isinstance(part.document, Mapping) and message_of(part.document) and not data_of(part.document):
-            return provider_error(None, part.document)
-        return part
+        error = refusal_in(part.document)
+        if error is None:
+            add = self._delivery.add_event if isinstance(part, Event) else self._delivery.add
+            self._told = add(part.document) or self._told
+            return part
+        return self._refused(error)
 
     def _tell_refusal(self, document: Any) -> ProviderError:
-        error = provider_error(self._status, document)
+        return self._refused(provider_error(self._status, document))
+
+    def _refused(self, error: ProviderError) -> ProviderError:
         if not error.made_nothing:
-            raise OutcomeUnknown(f"the provider answered {error.logged}")
-        self._delivery.refuse(message_of(error.document) or error.logged)
+            raise OutcomeUnknown(f"the provider answered {error}")
+        self._told = True
+        self._delivery.refuse(message_of(error.document) or error.said)
         return error
 
 

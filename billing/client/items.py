@@ -29,7 +29,7 @@ class Item:
     odd: bool = False
     call: str | None = None
     found: object = None
-    """What is odd, as it was found."""
+    """Where it was found."""
 
 
 # Words for "not yet": what comes later is not missing.
@@ -122,7 +122,7 @@ def item_of(found: object) -> Item:
         return Item(why="not an image")
     item = _image_in(found)
     if item is not None and item.image is not None:
-        return replace(item, call=member(found, "id")) if is_call(found) else item
+        return replace(item, call=member(found, "id") if is_call(found) else None, found=found)
     why = message_of(found) or _filtered(found)
     if why is not None:
         return Item(why=why)
@@ -215,17 +215,22 @@ def _filtered(holder: object) -> str | None:
 
 
 def holds_an_image(answer: object) -> bool:
-    """Whether anything in parsed JSON, however deep, looks like an image."""
+    """Whether anything in parsed JSON, however deep, looks like an image. What an error says of data URLs is no image."""
     waiting: list[object] = [answer]
     while waiting:
         one = waiting.pop()
         if isinstance(one, Mapping):
-            waiting += one.values()
+            waiting += (value for name, value in one.items() if name != "message" or _is_text_of_an_image(value))
         elif isinstance(one, (list, tuple)):
             waiting += one
         elif isinstance(one, (str, bytes)) and _looks_like_an_image(one):
             return True
     return False
+
+
+def _is_text_of_an_image(message: object) -> bool:
+    """Of a member that is named `message`: a chat's is an object, an error's is prose."""
+    return not isinstance(message, str) or message.startswith("data:") or format_of(head_of(message)) is not None
 
 
 def _looks_like_an_image(text: str | bytes) -> bool:
@@ -243,15 +248,19 @@ def described(answer: object) -> str:
 
 def data_of(answer: object) -> list[dict[str, Any]]:
     """The images of an answer as items of OpenAI's `data[]`, each with `b64_json` or `url`; and what is odd beside them,
-    as it is."""
+    as it is. Raises `NotUnderstood`."""
     return [_datum(item) for item in read_answer(answer)[0] if item.image is not None or item.odd]
 
 
 def _datum(item: Item) -> dict[str, Any]:
-    if isinstance(item.image, bytes):
-        return {"b64_json": base64.b64encode(item.image).decode("ascii")}
-    if item.image is None:
+    if item.odd:
         return dict(item.found) if isinstance(item.found, Mapping) else {"odd": item.found}
-    if item.address or (item.image.startswith("data:") and ";base64," not in item.image[:256]):
-        return {"url": item.image}
-    return {"b64_json": item.image.partition(",")[2] if item.image.startswith("data:") else item.image}
+    prompt = member(item.found, "revised_prompt")
+    beside = {"revised_prompt": prompt} if isinstance(prompt, str) else {}
+    if isinstance(item.image, bytes):
+        return {"b64_json": base64.b64encode(item.image).decode("ascii"), **beside}
+    assert item.image is not None
+    if item.address or not item.image.startswith("data:"):
+        return {"url" if item.address else "b64_json": item.image, **beside}
+    head, _, spelt = item.image.partition(",")
+    return {"b64_json": spelt, **beside} if head.endswith(";base64") else {"url": item.image, **beside}

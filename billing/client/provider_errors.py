@@ -13,7 +13,8 @@ from enum import Enum, auto
 from functools import cache
 from typing import Any
 
-from billing.client.outcome import is_final, surely_nothing
+from billing.client.items import data_of, holds_an_image, message_of
+from billing.client.outcome import NotUnderstood, is_final, surely_nothing
 from billing.client.shapes import member
 from billing.client.words import UNTOLD, has_a_secret, is_about_us
 
@@ -40,20 +41,25 @@ TOLD = {
 }
 
 
-# By the error's code, then by its type; without `_`, `.` and capitals. The first that is known decides.
+# Of the picture that was asked for, or what came of it.
+CONTENT = (
+    *(
+        "moderation_blocked",
+        "content_policy_violation",
+        "content_filter",
+        "image_generation_user_error",
+        "safety_violations",
+    ),
+    *("responsible_ai_policy_violation", "data_inspection_failed", "sensitive_words_detected", "nsfw_content_detected"),
+    *("input_image_sensitive_content_detected", "output_image_sensitive_content_detected", "invalid_prompt"),
+    "input_text_sensitive_content_detected",
+)
+
+# By the error's code, then by its type and Google's status; without `_`, `.` and capitals. The first that is known decides.
 KNOWN: dict[str, Whose] = {
+    **dict.fromkeys(CONTENT, Whose.CUSTOMERS),
     **dict.fromkeys(
         (
-            # The picture that was asked for, or what came of it.
-            *("moderation_blocked", "content_policy_violation", "content_filter", "image_generation_user_error"),
-            *(
-                "responsible_ai_policy_violation",
-                "safety_violations",
-                "data_inspection_failed",
-                "sensitive_words_detected",
-            ),
-            *("input_image_sensitive_content_detected", "output_image_sensitive_content_detected"),
-            *("input_text_sensitive_content_detected", "nsfw_content_detected", "invalid_prompt"),
             # Parameters and images.
             *("invalid_value", "invalid_type", "invalid_parameter", "missing_required_parameter", "unknown_parameter"),
             *("unsupported_value", "unsupported_parameter", "invalid_size", "string_above_max_length", "empty_string"),
@@ -126,24 +132,32 @@ KNOWN: dict[str, Whose] = {
 GENERAL = frozenset({"invalid_request_error", "invalid_argument", "validation_error"})
 """Types under which OpenAI and others say nearly everything: our billing limit and the customer's size alike."""
 
+_SHUT = frozenset({*range(300, 400), 401, 402, 403, 404, 405, 406, 410, 411, 421, 426, 451})
+"""Statuses that speak of us, whatever their document says beside."""
+
 _BY_STATUS: dict[int, Whose] = {
     **dict.fromkeys((400, 413, 415, 422), Whose.CUSTOMERS),
-    **dict.fromkeys((401, 402, 403, 404, 405, 406, 410, 411, 421, 426, 451), Whose.OURS),
+    **dict.fromkeys(_SHUT, Whose.OURS),
     429: Whose.TOO_FAST,
-    **dict.fromkeys((503, 529), Whose.PROVIDERS),
 }
+
+_SPENT = re.compile(r"exceeded your current quota|billing|insufficient (quota|balance|credit)", re.IGNORECASE)
+"""Said with 429 of what is paid for, and no pause helps."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderError:
-    """`made_nothing`: the hold may be freed, for certain. `document` is what the customer is told; `logged` is for a
-    log, and neither has a secret in it."""
+    """`made_nothing`: the hold may be freed, for certain. `document` is what the customer is told, with this HTTP
+    `status`; as text it is what the provider said, for a log: status, type and code. Neither has a secret in it."""
 
     whose: Whose
     made_nothing: bool
     status: int
     document: dict[str, Any]
-    logged: str
+    said: str
+
+    def __str__(self) -> str:
+        return f"{self.said} ({self.whose.name.lower().replace('_', ' ')})"
 
     @property
     def repeat(self) -> bool:
@@ -169,6 +183,19 @@ def provider_error(status: int | None, answer: object) -> ProviderError:
     return ProviderError(whose, sure, told_status, document, " ".join(filter(None, words)))
 
 
+def refusal_in(document: object) -> ProviderError | None:
+    """The error that an answer with 200, or an event of a stream, is; None if it holds images or says nothing of errors.
+    One of several images that fails (Seedream's `partial_failed`) is not the end of the others."""
+    kind = member(document, "type")
+    if (message_of(document) is None and kind != "error") or str(kind).endswith("partial_failed"):
+        return None
+    try:
+        is_error = not data_of(document)
+    except NotUnderstood:
+        is_error = not holds_an_image(document)
+    return provider_error(None, document) if is_error else None
+
+
 def _is_sure(status: int | None, answer: object) -> bool:
     if status is None or 200 <= status < 300:  # it says itself that it failed
         return not isinstance(member(answer, "error"), Mapping) or is_final(answer)
@@ -176,32 +203,25 @@ def _is_sure(status: int | None, answer: object) -> bool:
 
 
 def _whose(status: int | None, error: object) -> Whose:
-    known = (_known().get(_plain(member(error, name))) for name in ("code", "type", "status"))
-    found = next(filter(None, known), None)
-    if found is Whose.TOO_FAST and _plain(member(error, "type")) in ("insufficientquota", "quotaexceeded"):
-        found = Whose.OURS
-    general = _plain(member(error, "type")) in map(_plain, GENERAL)
-    whose = found or _BY_STATUS.get(status or (400 if general else 500), Whose.PROVIDERS)
+    words = [_plain(member(error, name)) for name in ("code", "type", "status")]
+    found = next((word for word in words if word in _known()), None)
+    if found in {_plain(name) for name in CONTENT}:
+        return Whose.CUSTOMERS
+    whose = _known().get(found or "")
+    if status in _SHUT or whose is None:
+        general = Whose.CUSTOMERS if words[1] in map(_plain, GENERAL) else Whose.PROVIDERS
+        whose = general if status is None else _BY_STATUS.get(status, Whose.PROVIDERS)
     said = member(error, "message") if isinstance(error, Mapping) else error
-    moderated = found is Whose.CUSTOMERS and "moderation" in _plain(member(error, "code"))
-    if whose in (Whose.CUSTOMERS, Whose.TOO_FAST) and not moderated and isinstance(said, str):
-        return _by_words(whose, said)
-    return whose
+    if not isinstance(said, str):
+        return whose
+    if whose is Whose.TOO_FAST and _SPENT.search(said):
+        return Whose.OURS
+    return Whose.OURS if whose is Whose.CUSTOMERS and is_about_us(said) else whose
 
 
 @cache
 def _known() -> dict[str, Whose]:
     return {_plain(name): whose for name, whose in KNOWN.items()}
-
-
-def _by_words(whose: Whose, said: str) -> Whose:
-    """A limit of requests is one of our organisation, and says so; a customer's mistake is none of it."""
-    if whose is Whose.TOO_FAST:
-        spent = re.search(
-            r"exceeded your current quota|billing|insufficient (quota|balance|credit)", said, re.IGNORECASE
-        )
-        return Whose.OURS if spent else whose
-    return Whose.OURS if is_about_us(said) else whose
 
 
 def _error_of(answer: object) -> object:

@@ -9,7 +9,8 @@ UNTOLD = "The provider failed to make an image."
 """What is said in place of words that are about our account."""
 
 _SECRET = re.compile(
-    r"\b(sk|rk|pk|bk|sess|org|proj|user|req|asst|key|whsec)[-_][\w*.•…-]{4,}|\bAIza[\w-]{10,}|\bBearer\b", re.IGNORECASE
+    r"\b(sk|rk|pk|bk|sess|org|proj|whsec)[-_][\w*.•…-]{4,}|\b(user|key|token)[-_][\w*-]{16,}|\bAIza[\w-]{10,}|\bBearer\b",
+    re.IGNORECASE,
 )
 # OpenAI says `unsupported_value` of an organisation that is not verified, and `invalid_request_error` of a limit that
 # was reached: codes do not tell, words do.
@@ -22,7 +23,7 @@ _ABOUT_US = re.compile(
 
 
 def has_a_secret(text: str) -> bool:
-    """Whether it names a key, an organisation, a project or a request of ours."""
+    """Whether it names a key, an organisation or a project of ours."""
     return _SECRET.search(text) is not None
 
 

@@ -1,13 +1,70 @@
-"""What a customer gets: the provider's answer, and what it cost."""
+"""What a customer gets: the provider's answer in the form that was asked for, and what it cost."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from billing.client import Charging
+from billing.client import Charging, data_of
 
+from .errors import Refused
+from .image_request import ImageRequest
+
+_ABOUT = ("background", "output_format", "quality", "size", "usage")
+"""What OpenAI says beside the images, in JSON and in events alike."""
 _SHOWN = ("index", "status", "width", "height", "size_tier", "credits", "flags")
+
+
+class Made:
+    """What came of a request, whether as events or as a whole and in whatever shape: `refused` says why nothing did."""
+
+    def __init__(self, request: ImageRequest) -> None:
+        self._request = request
+        self._kind = f"image_{request.operation}"
+        self._data: list[dict[str, Any]] = []
+        self._about: dict[str, Any] = {}
+        self.heard = False
+        self.refused: Refused | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is all that was asked for."""
+        return len(self._data) >= self._request.n
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def add(self, answer: object) -> None:
+        """Images of an answer that the charging was told of, or none if it says so."""
+        self.heard = True
+        self._data += data_of(answer)
+        self._about |= _about(answer)
+
+    def preview(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """A partial image of a stream, as OpenAI sends it."""
+        image = event.get("b64_json") or event.get("partial_image_b64")
+        index = event.get("partial_image_index", 0)
+        return {
+            "type": f"{self._kind}.partial_image",
+            "partial_image_index": index,
+            "b64_json": image,
+            "created_at": event.get("created_at", int(time.time())),
+            **_about(event),
+        }
+
+    def document(self) -> dict[str, Any]:
+        """A stream's completed image, or a whole answer."""
+        if self._request.stream:
+            image = self._data[0] if self._data else {}
+            return {"type": f"{self._kind}.completed", "created_at": int(time.time()), **self._about, **image}
+        return {"created": int(time.time()), **self._about, "data": self._data}
+
+
+def _about(answer: object) -> dict[str, Any]:
+    said = answer if isinstance(answer, Mapping) else {}
+    return {name: said[name] for name in _ABOUT if said.get(name) is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +81,10 @@ class Answer:
         return sum(len(item.get("b64_json", "")) for item in items)
 
 
-def answer_of(document: dict[str, Any], charge: Charging) -> Answer:
+def answer_of(made: Made, charge: Charging) -> Answer:
     """The answer under a charge that has ended. Only images are passed on: a program that was written for OpenAI
     takes every item of `data` for one. Which outputs failed is in the bill."""
-    if not isinstance(document.get("b64_json"), str):  # else it is a stream's completed image
-        items = document.get("data")
-        document = {**document, "data": list(filter(_is_image, items)) if isinstance(items, list) else []}
-    return Answer({**document, "billing": bill_of(charge)}, headers_of(charge))
-
-
-def _is_image(item: object) -> bool:
-    if not isinstance(item, dict):
-        return False
-    members = [item[name] for name in ("b64_json", "url") if item.get(name)]
-    return bool(members) and all(isinstance(member, str) for member in members)
+    return Answer({**made.document(), "billing": bill_of(charge)}, headers_of(charge))
 
 
 def bill_of(charge: Charging) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from billing.client import BillingClient
+from billing.client import BillingClient, Comment
 
 from .body import BodyLimit, read_edit, read_generation
 from .callbacks import Callbacks
@@ -132,7 +132,7 @@ async def _images(request: Request, customer: Customer, asked: ImageRequest) -> 
     request_id, given = _request_id(request)
     gateway: Gateway = request.app.state.gateway
     repeats: Repeats = request.app.state.repeats
-    partials: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    partials: asyncio.Queue[dict[str, Any] | Comment] = asyncio.Queue()
     digest = f"{customer.api_key_id} {asked.digest()}"
     work = repeats.once(
         (customer.account_id, request_id),

@@ -10,17 +10,27 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
-from billing.client import BillingClient, Charging, Problem, Unsettled
+from billing.client import (
+    BillingClient,
+    Charging,
+    Comment,
+    NotUnderstood,
+    Problem,
+    Unsettled,
+    Whole,
+    is_preview,
+    refusal_in,
+)
 
-from .answer import Answer, answer_of, bill_of, headers_of
+from .answer import Answer, Made, answer_of, bill_of, headers_of
 from .customers import Customer
 from .errors import Again, Refused, of_problem
 from .image_request import ImageRequest
-from .provider import Declined, Provider
+from .provider import Declined, Provider, Silent, not_understood, refused_with
 from .unsettled import UnsettledBills
 
-Emit = Callable[[dict[str, Any]], None]
-"""Takes the partial images of a stream as they come."""
+Emit = Callable[[dict[str, Any] | Comment], None]
+"""Takes the partial images of a stream as they come, and its signs of life."""
 
 Delivered = Callable[[], None]
 """Is called once the images are there: from now on the customer is billed, and whoever stops the work loses them."""
@@ -60,7 +70,7 @@ class Gateway:
                 hold_seconds=self._hold_seconds,
                 metadata={"asked": request.digest()},  # so that one id never stands for two prompts
             ) as charge:
-                document = await self._ask(request, charge, emit)
+                made = await self._ask(request, charge, emit)
                 delivered()
         except Problem as problem:
             raise self._not_held(customer, request_id, problem) from problem
@@ -69,7 +79,7 @@ class Gateway:
         except Unsettled as unsettled:
             self._unsettled.keep(unsettled.settle_again())
         assert charge is not None, "the block was entered"
-        return self._answered(document, charge)
+        return self._answered(made, charge)
 
     async def hold(self, customer: Customer, request_id: str, request: ImageRequest) -> None:
         """The first half of a task: the charge stays open, for `make_held` to end it, today or in another process."""
@@ -90,11 +100,11 @@ class Gateway:
     async def make_held(self, customer: Customer, request_id: str, request: ImageRequest) -> Answer:
         """The second half of a task."""
         charge = declined = None
-        document: dict[str, Any] = {}
+        made = Made(request)
         try:
             async with self._billing.resume(customer.account_id, request_id) as charge:
                 try:
-                    document = await self._ask(request, charge, lambda event: None)
+                    made = await self._ask(request, charge, lambda event: None)
                 except Declined as refused:  # there will be no other try: say what failed, and it is settled at 0
                     declined = refused
                     charge.deliver(refused.document)
@@ -107,29 +117,53 @@ class Gateway:
         assert charge is not None, "the block was entered"
         if declined is not None:
             raise self._ended(charge, declined) from declined
-        return self._answered(document, charge)
+        return self._answered(made, charge)
 
-    async def _ask(self, request: ImageRequest, charge: Charging, emit: Emit) -> dict[str, Any]:
-        """The provider's answer, told to the charging before anybody else hears of it."""
-        if not request.stream:
-            answer = await self._provider.ask(request)
-            charge.deliver(answer)
-            return answer
-        async with aclosing(self._provider.stream(request)) as events:
-            async for event in events:
-                kind = str(event.get("type"))
-                if kind.endswith(".completed"):
-                    charge.deliver(event)
-                    return event
-                if kind.endswith(".partial_image"):
-                    emit(event)
-        raise AssertionError("a stream ends with an image or an exception")
+    async def _ask(self, request: ImageRequest, charge: Charging, emit: Emit) -> Made:
+        """What the provider makes, told to the charging before anybody else hears of it."""
+        made = Made(request)
+        try:
+            async with aclosing(self._provider.answer(request)) as parts:
+                async for part in parts:
+                    match part:
+                        case Comment():
+                            emit(part)
+                        case Whole():
+                            error = refusal_in(part.document)
+                            made.refused = None if error is None else refused_with(error)
+                            charge.deliver(part.document)
+                            made.add(part.document)
+                            return made
+                        case _:
+                            self._hear(part, request, made, charge, emit)
+                    if made.complete:
+                        return made
+        except NotUnderstood as odd:
+            raise not_understood(odd) from odd
+        except (Silent, Declined) as cut_short:
+            if not made:
+                raise
+            _log.warning("%s: some images came, and then: %s", charge, cut_short)
+        if not made.heard:
+            raise not_understood(NotUnderstood("its stream ended without an image"))
+        return made
 
-    def _answered(self, document: dict[str, Any], charge: Charging) -> Answer:
+    def _hear(self, event: dict[str, Any], request: ImageRequest, made: Made, charge: Charging, emit: Emit) -> None:
+        """One event of the provider's stream. Raises `Declined` or `Silent` if it is an error."""
+        if is_preview(event):
+            if request.stream:
+                emit(made.preview(event))
+        elif (error := refusal_in(event)) is not None:
+            raise refused_with(error)
+        elif charge.deliver_event(event):
+            made.add(event)
+
+    def _answered(self, made: Made, charge: Charging) -> Answer:
         if not any(output["status"] == "succeeded" for output in charge.outputs):
             message = "The provider failed to make an image; nothing was charged."
-            raise self._ended(charge, Refused(502, "server_error", "no_image", message, again=Again.WITH_A_NEW_ID))
-        answer = answer_of(document, charge)
+            refused = Refused(502, "server_error", "no_image", message, again=Again.WITH_A_NEW_ID)
+            raise self._ended(charge, made.refused or refused)
+        answer = answer_of(made, charge)
         _log.info("%s: %s, %s credits", charge, charge.outcome, answer.headers.get("X-Billing-Credits", "?"))
         return answer
 

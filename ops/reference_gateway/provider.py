@@ -7,21 +7,31 @@ the hold after the second and keeps it after the third, which is why they are to
 from __future__ import annotations
 
 import asyncio
-import json
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 
-from billing.client import OutcomeUnknown
+from billing.client import (
+    AnswerReader,
+    Comment,
+    NotUnderstood,
+    OutcomeUnknown,
+    ProviderError,
+    Reading,
+    Whole,
+    Whose,
+    json_of,
+    provider_error,
+)
 
 from .errors import Again, Refused
 from .image_request import ImageRequest
 
 _PATHS = {"generation": "/v1/images/generations", "edit": "/v1/images/edits"}
-_CUSTOMERS_OWN = frozenset({400, 413, 415, 422})
-"""What the provider refuses because of the request; its other refusals are about us, and may name our key."""
+_log = logging.getLogger("gateway")
 
 
 class Declined(Refused):
@@ -43,24 +53,18 @@ class Provider:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def ask(self, request: ImageRequest) -> dict[str, Any]:
-        """The answer to a request that is not streamed. Raises `Declined` or `Silent`."""
+    async def answer(self, request: ImageRequest) -> AsyncGenerator[dict[str, Any] | Comment | Whole, None]:
+        """What it says, as it comes: a stream's events as JSON and its comments, or a whole answer; which of the two is
+        the provider's choice, whatever was asked for. Raises `Declined` or `Silent`."""
         async with self._asked(request) as response:
-            answer = _parsed(await response.aread())
-            if answer is None:
-                raise _silent(502, "provider_error", "The provider's answer cannot be read.")
-            return answer
-
-    async def stream(self, request: ImageRequest) -> AsyncGenerator[dict[str, Any], None]:
-        """The events of a streamed one; the last is the completed image. Raises `Declined` or `Silent`."""
-        async with self._asked(request) as response:
-            async for event in _events(response):
-                if event.get("type") == "error":
-                    raise _declined(400, event)
-                yield event
-                if str(event.get("type")).endswith(".completed"):
-                    return
-            raise _silent(502, "provider_error", "The provider's stream ended without an image.")
+            try:
+                async for part in Reading(AnswerReader(), response.aiter_bytes()):
+                    if isinstance(part, (Comment, Whole)):
+                        yield part
+                    elif part.document is not None:
+                        yield part.document
+            except NotUnderstood as odd:
+                raise not_understood(odd) from odd
 
     @asynccontextmanager
     async def _asked(self, request: ImageRequest) -> AsyncIterator[httpx.Response]:
@@ -71,7 +75,8 @@ class Provider:
                 self._http.stream("POST", _PATHS[request.operation], **request.to_provider()) as response,
             ):
                 if not response.is_success:
-                    raise _declined(response.status_code, _parsed(await response.aread()), response.headers)
+                    error = provider_error(response.status_code, json_of(await response.aread()))
+                    raise refused_with(error, response.headers)
                 yield response
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
             raise Declined(
@@ -87,48 +92,23 @@ class Provider:
             raise _silent(502, "provider_connection_lost", "The connection to the provider broke.") from None
 
 
+def refused_with(error: ProviderError, headers: httpx.Headers | None = None) -> Declined | Silent:
+    """An error of the provider's, as the customer is told of it."""
+    # Trouble with our account is ours to mend: nothing else says so.
+    _log.log(logging.ERROR if error.whose is Whose.OURS else logging.INFO, "provider: %s", error)
+    told = error.document["error"]
+    kind, again = (Declined, Again.WITH_A_NEW_ID) if error.made_nothing else (Silent, Again.WITH_THE_SAME_ID)
+    seconds = headers.get("Retry-After", "") if headers and error.whose in (Whose.TOO_FAST, Whose.OVERLOADED) else ""
+    wait = {"Retry-After": seconds} if seconds.isascii() and seconds.isdigit() else {}
+    again = again if error.repeat else Again.NEVER
+    return kind(error.status, told["type"], told["code"], told["message"], told["param"], again=again, headers=wait)
+
+
+def not_understood(odd: NotUnderstood) -> Silent:
+    """An answer that nobody here can read, or that ends too soon."""
+    _log.error("provider: %s", odd)
+    return _silent(502, "provider_error", "The provider's answer cannot be read.")
+
+
 def _silent(status: int, code: str, message: str) -> Silent:
     return Silent(status, "server_error", code, message, again=Again.WITH_THE_SAME_ID)
-
-
-def _declined(status: int, answer: dict[str, Any] | None, headers: httpx.Headers | None = None) -> Declined:
-    """The customer is told of the customer's own mistakes in the provider's words, and of no more."""
-    said = (answer or {}).get("error")
-    error = said if isinstance(said, dict) else {}
-    if status in _CUSTOMERS_OWN and error.get("type") != "server_error":
-        message, code, param = (error.get(name) for name in ("message", "code", "param"))
-        return Declined(
-            400,
-            "invalid_request_error",
-            str(code or "invalid_value"),
-            str(message or "The provider refused the request."),
-            param if isinstance(param, str) else None,
-        )
-    if status == 429:
-        seconds = headers.get("Retry-After", "") if headers else ""
-        wait = {"Retry-After": seconds} if seconds.isascii() and seconds.isdigit() else {}
-        message = "The provider is busy. Try again shortly."
-        again = Again.WITH_A_NEW_ID
-        return Declined(429, "rate_limit_error", "rate_limit_exceeded", message, again=again, headers=wait)
-    message = "The provider failed to make an image."
-    return Declined(502, "server_error", "provider_error", message, again=Again.WITH_A_NEW_ID)
-
-
-def _parsed(body: bytes | str) -> dict[str, Any] | None:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
-
-
-async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
-    """The data of server-sent events; what is no JSON object is passed over."""
-    data: list[str] = []
-    async for line in response.aiter_lines():
-        if line.startswith("data:"):
-            data.append(line.removeprefix("data:").removeprefix(" "))
-        elif not line and data:
-            if (event := _parsed("\n".join(data))) is not None:
-                yield event
-            data = []

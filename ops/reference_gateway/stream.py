@@ -14,13 +14,15 @@ from typing import Any
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from billing.client import Comment, Event
+
 from .answer import Answer
 from .errors import Refused
 
 
 async def server_sent(
     work: Coroutine[Any, Any, tuple[Answer, bool]],
-    partials: asyncio.Queue[dict[str, Any]],
+    partials: asyncio.Queue[dict[str, Any] | Comment],
     gone: asyncio.Task[None],
 ) -> AsyncGenerator[bytes, None]:
     """The events of `work`, which puts its partial images into `partials`.
@@ -64,9 +66,9 @@ async def _chained(first: bytes, events: AsyncGenerator[bytes, None]) -> AsyncIt
 
 
 async def _next(
-    partials: asyncio.Queue[dict[str, Any]], making: asyncio.Task[Any], gone: asyncio.Task[None]
-) -> dict[str, Any] | None:
-    """The next partial image; None when there will be no more."""
+    partials: asyncio.Queue[dict[str, Any] | Comment], making: asyncio.Task[Any], gone: asyncio.Task[None]
+) -> dict[str, Any] | Comment | None:
+    """The next partial image, or sign of life; None when there will be no more."""
     coming = asyncio.create_task(partials.get())
     try:
         await asyncio.wait({coming, making, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -77,5 +79,5 @@ async def _next(
             await coming
 
 
-def _event(event: dict[str, Any]) -> bytes:
-    return f"event: {event.get('type')}\ndata: {json.dumps(event)}\n\n".encode()
+def _event(event: dict[str, Any] | Comment) -> bytes:
+    return bytes(event if isinstance(event, Comment) else Event(json.dumps(event), str(event.get("type"))))
