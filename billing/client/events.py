@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -38,11 +38,21 @@ class Event:
     @cached_property
     def document(self) -> dict[str, Any] | None:
         """The JSON object that the data are, or None. Its `type` is the event's where it has none of its own."""
-        document = json_of(self.data)
+        document = self._parsed
         if not isinstance(document, dict):
             return {"type": self.type, "message": self.data} if self.type == "error" else None
         named = isinstance(document.get("type"), str) or not self.type
         return document if named else {**document, "type": self.type}
+
+    @cached_property
+    def _parsed(self) -> Any:
+        return json_of(self.data)
+
+    @property
+    def complete(self) -> Event:
+        """The same with its type in its data too, where OpenAI's clients look for it."""
+        document = self.document
+        return self if document is None or document is self._parsed else replace(self, data=json.dumps(document))
 
     def __bytes__(self) -> bytes:
         """As it is sent."""

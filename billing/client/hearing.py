@@ -152,6 +152,8 @@ def _sent(part: Heard, operation: Operation) -> bytes:
             events = [Event(json.dumps({"type": kind, **item}), kind) for item in data_of(part.document)]
         case ProviderError():
             events = [Event(json.dumps({"type": "error", **part.document}), "error")]
-        case _:
+        case Event():
+            events = [part.complete]
+        case Comment():
             return bytes(part)
     return b"".join(map(bytes, events))

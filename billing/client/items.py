@@ -123,6 +123,8 @@ def item_of(found: object) -> Item:
     item = _image_in(found)
     if item is not None and item.image is not None:
         return replace(item, call=member(found, "id") if is_call(found) else None, found=found)
+    if holds_an_image(found):
+        return Item(odd=True, found=found)
     why = message_of(found) or _filtered(found)
     if why is not None:
         return Item(why=why)

@@ -29,11 +29,11 @@ def has_a_secret(text: str) -> bool:
 
 def is_about_us(text: str) -> bool:
     """Whether it speaks of our account with the provider, which is none of a customer's business."""
-    return has_a_secret(text) or _ABOUT_US.search(text) is not None
+    return _ABOUT_US.search(text) is not None
 
 
 def storable(reason: str) -> str:
     """Cut and cleaned: NUL and lone surrogates pass JSON, but a settle that carried them would be refused and what was
     delivered would go unbilled because of an error message. Customers read reasons in their charges."""
-    clean = (UNTOLD if is_about_us(reason) else reason).replace("\x00", "")
+    clean = (UNTOLD if has_a_secret(reason) or is_about_us(reason) else reason).replace("\x00", "")
     return clean.encode("utf-8", "ignore").decode("utf-8")[:REASON_CHARACTERS]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 
 from billing.client import BillingClient, Output
-from billing.demo.gateway import Delivery, Gateway, ImageRequest, images_in
+from billing.demo.gateway import Delivery, Gateway, ImageRequest, read
 from billing.demo.orders import Orders
 from billing.demo.scene import Expected, Scene
 from billing.demo.stage import Difference, Stage
@@ -37,13 +39,13 @@ class CarelessGateway(Gateway):
         await self.authorize(request)
         if self._hasty:
             charge = await self._billing.void(*name, reason="took too long")
-            answer = await self.ask(request)
+            images, answer = read(await self.ask(request))
         else:
-            answer = await self.ask(request)
+            images, answer = read(await self.ask(request))
             charge = await self._billing.settle(*name, self._believed(request, answer))
-        return Delivery(charge, images_in(answer), answer)
+        return Delivery(charge, images, answer)
 
-    def _believed(self, request: ImageRequest, answer: dict[str, str]) -> list[Output]:
+    def _believed(self, request: ImageRequest, answer: dict[str, Any]) -> list[Output]:
         width, _, height = answer["size"].partition("x")
         outputs: list[Output] = []
         for index in range(request.n):

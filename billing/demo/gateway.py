@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 import httpx
 
-from billing.client import AlreadyCharged, BillingClient, image_of
+from billing.client import AlreadyCharged, BillingClient, OutcomeUnknown, image_of
 from billing.client.documents import Charge, Operation, Quote
 from billing.demo.orders import CLIENT_REQUEST_ID, HEADER, Orders
 
@@ -99,15 +99,15 @@ class Gateway:
         async with self._turns.setdefault(name, asyncio.Lock()):
             try:
                 async with self._billing.charging(*name, **request.terms, hold_seconds=request.hold_seconds) as charge:
-                    answer = await self.ask(request)
-                    charge.deliver(answer)
+                    response = await self.ask(request)
+                    charge.deliver_response(response)
             except AlreadyCharged as known:
                 # The provider knows no ids: asking it again is a second generation, and somebody would have to pay.
                 return Delivery(known.charge, {}, None)
-            except httpx.TransportError:
-                # No answer, no image. The charging has voided it, or left it to expire for a repeat to take up.
+            except (httpx.TransportError, OutcomeUnknown):
+                # No answer, or none that says what was made: no image. The charging has voided it, or left it to expire for a repeat to take up.
                 return Delivery(await self._billing.read_charge(*name), {}, None)
-            return Delivery(charge.bill, images_in(answer), answer)
+            return Delivery(charge.bill, *read(response))
 
     async def authorize(self, request: ImageRequest) -> Charge:
         """Holds the quoted cost and does no more yet. Raises `Problem`, `insufficient_credits` above all."""
@@ -118,11 +118,11 @@ class Gateway:
     async def deliver(self, request: ImageRequest) -> Delivery:
         """The rest of the way of a request that was authorized before. Raises `Problem`."""
         async with self._billing.resume(request.account_id, request.request_id) as charge:
-            answer = await self.ask(request)
-            charge.deliver(answer)
-        return Delivery(charge.bill, images_in(answer), answer)
+            response = await self.ask(request)
+            charge.deliver_response(response)
+        return Delivery(charge.bill, *read(response))
 
-    async def ask(self, request: ImageRequest) -> dict[str, Any]:
+    async def ask(self, request: ImageRequest) -> httpx.Response:
         """The provider's answer, whatever it is. Raises `httpx.TransportError` if there is none."""
         body: dict[str, Any] = {
             "model": request.model,
@@ -135,21 +135,16 @@ class Gateway:
         if request.source is not None:
             encoded = base64.b64encode(request.source).decode("ascii")
             body["images"] = [{"image_url": f"data:image/png;base64,{encoded}"}]
-        response = await self._provider.post(
+        return await self._provider.post(
             "/v1/images/edits" if request.operation == "edit" else "/v1/images/generations",
             json=body,
             headers={HEADER: str(request.orders), CLIENT_REQUEST_ID: f"{request.account_id}/{request.request_id}"},
             timeout=self._provider_seconds,
         )
-        try:
-            answer = response.json()
-        except ValueError:
-            answer = None
-        # An error of the provider is an answer too: no image came, so every output failed and costs nothing.
-        return answer if isinstance(answer, dict) else {"error": f"the provider answered {response.status_code}"}
 
 
-def images_in(answer: dict[str, Any]) -> dict[int, bytes]:
-    """The images of an answer, by index."""
+def read(response: httpx.Response) -> tuple[dict[int, bytes], dict[str, Any]]:
+    """The images of the demo's provider by index, and all that it said."""
+    answer: dict[str, Any] = response.json()
     items = answer.get("data") or []
-    return {index: image for index, item in enumerate(items) if (image := image_of(item)) is not None}
+    return {index: image for index, item in enumerate(items) if (image := image_of(item)) is not None}, answer

@@ -24,6 +24,7 @@ from .customers import Customer, Customers
 from .errors import Refused, invalid
 from .gateway import Gateway
 from .image_request import ImageRequest
+from .metrics import Metrics
 from .provider import Provider
 from .repeats import Gone, Repeats, unless_gone
 from .settings import Settings
@@ -46,6 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Reference gateway", lifespan=_lifespan, docs_url=None, redoc_url=None)
     app.state.settings = settings
     app.add_api_route("/healthz", _healthz, methods=["GET"])
+    app.add_api_route("/metrics", _metrics, methods=["GET"])
     app.add_api_route("/v1/images/generations", _generations, methods=["POST"])
     app.add_api_route("/v1/images/edits", _edits, methods=["POST"])
     app.add_api_route("/v1/async/images/generations", _async_generations, methods=["POST"])
@@ -65,6 +67,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     callbacks = Callbacks(allow_private=settings.allow_private_callbacks, pause_seconds=settings.callback_pause_seconds)
     async with BillingClient(settings.billing_url, settings.billing_key) as billing:
         unsettled = UnsettledBills(settings.unsettled, billing, settings.settle_again_seconds)
+        app.state.metrics = Metrics(unsettled)
         gateway = app.state.gateway = Gateway(
             billing,
             provider,
@@ -95,6 +98,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 async def _healthz() -> dict[str, str]:
     return {"status": "ok"}
+
+
+async def _metrics(request: Request) -> Response:
+    metrics: Metrics = request.app.state.metrics
+    return Response(await asyncio.to_thread(metrics.text), media_type=metrics.media_type)
 
 
 async def _generations(request: Request) -> Response:

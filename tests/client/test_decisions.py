@@ -51,7 +51,13 @@ class Ledger:
         if request.path.endswith("/void"):
             self.status = "voided"
         ids = {"account_id": "acme", "request_id": "r1"}
-        return ids | {"status": self.status, "n": N, "mode": "sync", "expires_at": "2026-03-01T00:15:00Z"}
+        return ids | {
+            "status": self.status,
+            "n": N,
+            "mode": "sync",
+            "operation": "generation",
+            "expires_at": "2026-03-01T00:15:00Z",
+        }
 
 
 def opened(ledger: Ledger) -> Charging:

@@ -77,6 +77,9 @@ async def test_a_gateways_route(service: Served, provider: ImageProvider, enviro
         assert (short.status_code, short.json()["error"]["code"]) == (402, "insufficient_credits")
         odd = await customer.post(path, json={**ASKED, "n": "many"}, headers=keyed("r3"))
         assert (odd.status_code, odd.json()["error"]["code"]) == (422, "validation_error")
+        of_no_model = {name: value for name, value in ASKED.items() if name != "model"}
+        odd = await customer.post(path, json={**of_no_model, "size": None}, headers=keyed("r3"))
+        assert (odd.status_code, odd.json()["error"]["code"]) == (422, "validation_error")
         assert len(provider.asked) == 1
 
         low = {**ASKED, "n": 1, "quality": "low", "prompt": "forbidden"}

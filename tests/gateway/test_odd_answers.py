@@ -44,6 +44,17 @@ def parroted(the_city: City) -> Iterator[GatewayProgram]:
     server.server_close()
 
 
+PREVIEW = base64.b64encode(png(64, 64)).decode()
+DATA_URL = f"data:image/png;base64,{IMAGE}"
+
+
+def _events(*events: Any) -> str:
+    return "".join(f"data: {event if isinstance(event, str) else json.dumps(event)}\n\n" for event in events)
+
+
+PARTIAL = {"type": "image_generation.partial_image", "b64_json": PREVIEW, "partial_image_index": 0}
+COMPLETED = {"type": "image_generation.completed", "b64_json": IMAGE}
+
 # What the provider answers; then our status, the number of images passed on, the hold's end and the bill.
 # Medium at 1K: 4 credits an image, two asked for.
 ODD: dict[str, tuple[int, str, tuple[int, int, str, int]]] = {
@@ -84,6 +95,36 @@ ODD: dict[str, tuple[int, str, tuple[int, int, str, int]]] = {
     ),
     "not found": (404, '{"error": {"message": "no model for org-ours"}}', (502, 0, "voided", 0)),
     "a teapot": (418, "", (502, 0, "voided", 0)),
+    "images of base64": (200, json.dumps({"images": [IMAGE]}), (200, 1, "settled", 4)),
+    "a data URL": (200, json.dumps({"data": [{"url": DATA_URL}]}), (200, 1, "settled", 4)),
+    "data as an object": (200, json.dumps({"data": {"b64_json": IMAGE}}), (200, 1, "settled", 4)),
+    "Gemini's": (
+        200,
+        json.dumps(
+            {"candidates": [{"content": {"parts": [{"inlineData": {"mimeType": "image/png", "data": IMAGE}}]}}]}
+        ),
+        (200, 1, "settled", 4),
+    ),
+    "a place of nobody's": (200, json.dumps({"pictures": [IMAGE]}), (502, 0, "authorized", 0)),
+    "an item of nobody's beside an image": (
+        200,
+        json.dumps({"data": [{"b64_json": IMAGE}, {"picture": "file-7"}]}),
+        (200, 2, "settled", 8),
+    ),
+    "a task that was taken": (202, '{"id": "task-1", "status": "queued"}', (502, 0, "authorized", 0)),
+    "a stream where JSON was asked for": (200, _events(PARTIAL, COMPLETED, COMPLETED), (200, 2, "settled", 8)),
+    "a stream that ends too soon": (200, _events(PARTIAL, COMPLETED), (200, 1, "settled", 4)),
+    "a stream of nothing": (200, _events(PARTIAL), (502, 0, "authorized", 0)),
+    "a stream that fails": (
+        200,
+        _events({"type": "error", "error": {"code": "moderation_blocked", "message": "no"}}),
+        (400, 0, "voided", 0),
+    ),
+    "a stream that fails behind an image": (
+        200,
+        _events(COMPLETED, {"type": "error", "error": {"code": "server_error"}}),
+        (200, 1, "settled", 4),
+    ),
 }
 
 
@@ -106,11 +147,6 @@ def test_odd_answers(
     assert customer.balance() == (1_000 - expected[3], 8 if expected[2] == "authorized" else 0)
 
 
-def _events(*events: Any) -> str:
-    return "".join(f"data: {event if isinstance(event, str) else json.dumps(event)}\n\n" for event in events)
-
-
-COMPLETED = {"type": "image_generation.completed", "b64_json": IMAGE}
 ODD_STREAMS: dict[str, tuple[str, tuple[list[str], str, int]]] = {
     "noise before the image": (
         ": hello\nretry: 1\n\n" + _events("no JSON", "[]", "1", COMPLETED),
@@ -130,6 +166,47 @@ ODD_STREAMS: dict[str, tuple[str, tuple[list[str], str, int]]] = {
         ([], "voided", 0),
     ),
     "an error of no shape": (_events({"type": "error", "error": 5}), ([], "voided", 0)),
+    "without spaces": (
+        f"data:{json.dumps(PARTIAL)}\n\ndata:{json.dumps(COMPLETED)}\n\n",
+        (["image_generation.partial_image", "image_generation.completed"], "settled", 4),
+    ),
+    "types on the event lines only": (
+        f'event: image_generation.partial_image\ndata: {{"b64_json": "{PREVIEW}", "partial_image_index": 0}}\n\n'
+        f'event: image_generation.completed\ndata: {{"b64_json": "{IMAGE}"}}\n\n',
+        (["image_generation.partial_image", "image_generation.completed"], "settled", 4),
+    ),
+    "a byte-order mark, and no blank line at the end": (
+        f"\ufeffdata: {json.dumps(COMPLETED)}",
+        (["image_generation.completed"], "settled", 4),
+    ),
+    "CR for line ends, and data in several lines": (
+        f'data: {{"type": "image_generation.completed",\rdata: "b64_json": "{IMAGE}"}}\r\r',
+        (["image_generation.completed"], "settled", 4),
+    ),
+    "separators that end no line": (
+        f'data: {{"type": "image_generation.completed", "x": "\u2028\u0085", "b64_json": "{IMAGE}"}}\n\n',
+        (["image_generation.completed"], "settled", 4),
+    ),
+    "JSON where a stream was asked for": (
+        json.dumps({"data": [{"b64_json": IMAGE}]}),
+        (["image_generation.completed"], "settled", 4),
+    ),
+    "Responses' events": (
+        _events(
+            {
+                "type": "response.image_generation_call.partial_image",
+                "partial_image_b64": PREVIEW,
+                "partial_image_index": 0,
+            },
+            {"type": "response.output_item.done", "item": {"type": "image_generation_call", "result": IMAGE}},
+        ),
+        (["image_generation.partial_image", "image_generation.completed"], "settled", 4),
+    ),
+    "an image where none is known to be": (_events({"type": "x.done", "picture": IMAGE}), ([], "authorized", 0)),
+    "our key in an error": (
+        _events({"type": "error", "error": {"message": "Incorrect API key: sk-ours123", "code": "invalid_api_key"}}),
+        ([], "voided", 0),
+    ),
     "done": ("data: [DONE]\n\n", ([], "authorized", 0)),
     "nothing": ("", ([], "authorized", 0)),
 }
@@ -143,6 +220,10 @@ def test_odd_streams(parroted: GatewayProgram, city: City, body: str, expected: 
     kinds = [line.removeprefix("event: ") for line in answer.text.splitlines() if line.startswith("event: ")]
     charge = customer.the_charge()
     assert (kinds, charge["status"], charge["settled_credits"]) == expected
+    assert "ours" not in answer.text
+    if "image_generation.completed" in kinds:
+        images = [json.loads(line[6:])["b64_json"] for line in answer.text.split("\n") if line.startswith("data: ")]
+        assert images == [PREVIEW, IMAGE][-len(images) :]
     if not kinds:
         assert answer.status_code in (400, 502)
         assert answer.json()["error"]["type"] in ("invalid_request_error", "server_error")

@@ -67,6 +67,11 @@ BREAKS = {
     "the model fails": ("fail=0", "provider_error", "voided"),
     "the connection breaks": ("drop", "provider_connection_lost", "authorized"),
     "it ends without an image": ("cut", "provider_error", "authorized"),
+    "our key is refused": ("code=invalid_api_key", "provider_error", "voided"),
+    "our limit is reached": ("code=billing_hard_limit_reached", "provider_error", "voided"),
+    "too fast": ("code=rate_limit_exceeded", "rate_limit_exceeded", "voided"),
+    "content policy": ("code=moderation_blocked", "moderation_blocked", "voided"),
+    "nobody knows": ("code=upstream_timeout", "provider_error", "authorized"),
 }
 
 
@@ -82,6 +87,7 @@ def test_a_stream_that_breaks_says_so_and_costs_nothing(
             seen.extend(event.type for event in stream)
     assert seen == ["image_generation.partial_image"]
     assert caught.value.code == code
+    assert "who" not in str(caught.value.body), "what names us stays here"
     charge = customer.the_charge()
     assert (charge["status"], charge["settled_credits"]) == (status, 0)
 
@@ -118,4 +124,21 @@ def test_a_repeat_of_a_stream_is_its_completed_image(gateway: GatewayProgram, ci
     assert [event.type for event in again] == ["image_generation.completed"]
     assert again[0].b64_json == first[-1].b64_json
     assert len(city.stand_in.calls("twice streamed")) == 1
+    assert customer.balance() == (983, 0)
+
+
+def test_a_stream_shows_signs_of_life_while_the_provider_does(gateway: GatewayProgram, city: City) -> None:
+    customer = city.customer()
+    asked = {**ASKED, "prompt": "[alive; wait=alive]", "partial_images": 1}
+    headers = {"Authorization": f"Bearer {customer.key}"}
+    with gateway.http.stream("POST", "/v1/images/generations", json=asked, headers=headers) as answer:
+        lines = answer.iter_lines()
+        first = [next(lines) for _ in range(7)]
+        assert [line.partition(":")[::2] for line in first if line and not line.startswith("data")] == [
+            ("", " alive"),
+            ("event", " image_generation.partial_image"),
+            ("", " alive"),
+        ]
+        city.stand_in.open("alive")
+        assert [line for line in lines if line.startswith("event")] == ["event: image_generation.completed"]
     assert customer.balance() == (983, 0)

@@ -16,6 +16,22 @@ ASKED = {"model": "gpt-image-2", "quality": "medium", "size": "1024x1024"}
 # The order, what the official client raises, its code, and the hold's end. 4 credits an image.
 BAD_DAYS: dict[str, tuple[str, type[openai.APIStatusError], str, str]] = {
     "content policy": ("refuse", openai.BadRequestError, "moderation_blocked", "voided"),
+    "our limit is reached": (
+        "error=400; code=billing_hard_limit_reached",
+        openai.InternalServerError,
+        "provider_error",
+        "voided",
+    ),
+    "our quota is used up": (
+        "error=429; code=insufficient_quota",
+        openai.InternalServerError,
+        "provider_error",
+        "voided",
+    ),
+    "our organisation may not": ("error=403", openai.InternalServerError, "provider_error", "voided"),
+    "the model is not ours to have": ("error=404", openai.InternalServerError, "provider_error", "voided"),
+    "overloaded, it says": ("error=503; code=overloaded", openai.InternalServerError, "provider_overloaded", "voided"),
+    "a mistake of the customer's": ("error=400", openai.BadRequestError, "invalid_value", "voided"),
     "an error": ("error=500", openai.InternalServerError, "provider_error", "voided"),
     "overloaded": ("error=503", openai.InternalServerError, "provider_error", "voided"),
     "our key is refused": ("error=401", openai.InternalServerError, "provider_error", "voided"),
@@ -23,6 +39,20 @@ BAD_DAYS: dict[str, tuple[str, type[openai.APIStatusError], str, str]] = {
     "a redirect": ("error=307", openai.InternalServerError, "provider_error", "voided"),
     "the connection breaks": ("drop", openai.InternalServerError, "provider_connection_lost", "authorized"),
     "no JSON": ("garbage", openai.InternalServerError, "provider_error", "authorized"),
+    "a time-out": ("error=408", openai.InternalServerError, "provider_error", "authorized"),
+    "a time-out behind": ("error=504", openai.InternalServerError, "provider_error", "authorized"),
+    "an error of somebody behind": (
+        "error=500; code=upstream_timeout",
+        openai.InternalServerError,
+        "provider_error",
+        "authorized",
+    ),
+    "a proxy without an answer": ("page=502", openai.InternalServerError, "provider_error", "authorized"),
+    "a proxy's page": ("page=500", openai.InternalServerError, "provider_error", "authorized"),
+    "a proxy out of patience": ("page=504", openai.InternalServerError, "provider_error", "authorized"),
+    "a CDN with an odd answer": ("page=520", openai.InternalServerError, "provider_error", "authorized"),
+    "a CDN out of patience": ("page=524", openai.InternalServerError, "provider_error", "authorized"),
+    "a firewall": ("page=403", openai.InternalServerError, "provider_error", "voided"),
     "every image fails": ("fail=0,1", openai.InternalServerError, "no_image", "settled"),
 }
 
@@ -43,14 +73,16 @@ def test_a_bad_day_of_the_provider_costs_nothing(
     with gateway.openai(customer) as client, pytest.raises(raised) as caught:
         client.images.generate(**ASKED, prompt=f"a bad day [{order}]", n=2, extra_headers=headers)
     assert caught.value.code == code
+    assert "who" not in caught.value.response.text, "what names us stays here"
     charge = customer.the_charge()
+    assert "who" not in str(charge)
     assert (charge["status"], charge["settled_credits"]) == (status, 0)
     assert customer.balance() == (1_000, 8 if status == "authorized" else 0)
     said = caught.value.response.headers
     assert said["X-Billing-Outcome"] == ("left_to_expire" if status == "authorized" else status)
     assert said["X-Billing-Request-Id"] == charge["request_id"]
     # A repeat is advised where it is another charge, or goes on with the hold that is there; never after a 4xx.
-    again = False if code == "moderation_blocked" else id_given == (status == "authorized")
+    again = False if raised is openai.BadRequestError else id_given == (status == "authorized")
     assert said["X-Should-Retry"] == ("true" if again else "false")
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from PIL import UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
@@ -121,7 +121,9 @@ async def _answer(kind: str, fields: dict[str, Any], source: bytes | None) -> Re
     if orders.refuse:
         raise Refusal(400, "moderation_blocked", "Your request was rejected by the safety system.")
     if orders.error:
-        raise Refusal(orders.error, "server_error" if orders.error >= 500 else "rate_limit_exceeded", "on order")
+        raise Refusal(orders.error, orders.code or _CODES.get(orders.error, "server_error"), _SAID)
+    if orders.page:
+        return HTMLResponse(f"<html><h1>{orders.page}</h1></html>", orders.page)
     if orders.garbage:
         return PlainTextResponse("<html>it works</html>")
     if asked.stream:
@@ -135,6 +137,17 @@ async def _answer(kind: str, fields: dict[str, Any], source: bytes | None) -> Re
         body = bytes(answer.body)
         return StreamingResponse(_half(body), headers={"Content-Length": str(len(body))}, media_type="application/json")
     return answer
+
+
+_CODES = {
+    400: "invalid_value",
+    401: "invalid_api_key",
+    403: "access_denied",
+    404: "model_not_found",
+    429: "rate_limit_exceeded",
+}
+_SAID = "On order, of org-whoseGatewayThisIs with the key sk-who*****Is."
+"""As providers do, it names who asks."""
 
 
 async def _held_back(orders: Orders) -> None:
@@ -154,13 +167,22 @@ async def _events(kind: str, asked: Asked, orders: Orders, source: bytes | None)
     """Partial images, smaller than the final one, and the final one."""
     about = {"background": "opaque", "created_at": int(time.time()), **_claims(asked)}
     for index in range(asked.partial_images):
+        if orders.alive:
+            yield b": alive\n\n"
         small = asked.model_copy(update={"size": "64x64"})
         image = await asyncio.to_thread(_item, small, Orders(), source, index)
         yield _event({"type": f"{kind}.partial_image", "partial_image_index": index, **image, **about})
+    if orders.alive:
+        yield b": alive\n\n"
     await _held_back(orders)
     if orders.drop:
         raise ConnectionAbortedError("the connection breaks on order")
     if orders.cut:
+        return
+    if orders.code:
+        yield _event(
+            {"type": "error", "error": {"message": _SAID, "type": "invalid_request_error", "code": orders.code}}
+        )
         return
     image = await asyncio.to_thread(_item, asked, orders, source, 0)
     if "error" in image:

@@ -21,7 +21,9 @@ class Orders:
     `sizes`     delivers these sizes in pixels, in turn
     `fail`      the images with these indexes fail; `truncate`: they arrive cut off within their header
     `extra`     delivers so many images more than were asked for
-    `refuse`    answers 400: content policy;  `error`: answers with this status
+    `refuse`    answers 400: content policy;  `error`: answers with this status;  `page`: the same, with a proxy's page
+    `code`      the code of the error; with `stream`, of an event that ends the stream in place of its final image
+    `alive`     a stream of comments, one before each partial image and one before the final one
     `hang`      never answers
     `drop`      breaks the connection in the middle of the answer
     `garbage`   answers 200 with a page that is no JSON
@@ -36,6 +38,9 @@ class Orders:
     extra: int = 0
     refuse: bool = False
     error: int = 0
+    page: int = 0
+    code: str = ""
+    alive: bool = False
     hang: bool = False
     drop: bool = False
     garbage: bool = False
@@ -61,6 +66,9 @@ class Orders:
             truncate=_indexes(said.get("truncate", "")),
             extra=int(said.get("extra", "0")),
             error=int(said.get("error", "0")),
+            page=int(said.get("page", "0")),
+            code=said.get("code", ""),
+            alive="alive" in said,
             slow=float(said.get("slow", "0")),
             wait=said.get("wait", ""),
             refuse="refuse" in said,
