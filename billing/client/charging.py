@@ -3,7 +3,8 @@
     | the block ended                     | an image was delivered           | none was                              |
     | ----------------------------------- | -------------------------------- | ------------------------------------- |
     | normally                            | settled                          | settled at 0; open if the result      |
-    |                                     |                                  | comes later (mode async, `resume`)    |
+    |                                     |                                  | comes later (mode async, `resume`);   |
+    |                                     |                                  | left to expire if a stream only began |
     | with an error                       | settled, the error goes on       | voided, the error goes on             |
     | stopped, or nobody knows (`outcome`)| settled, the error goes on       | left to expire, said in the log       |
     | with any error in `resume`          | settled, the error goes on       | left as it is: there will be a repeat |
@@ -161,10 +162,10 @@ class Charging:
                 return None
             return self._voiding(words_of(error))
         if not self._delivery.reported:
-            if self._delivery.begun:
-                self._leave("the provider began to answer, and no image came")
-                return None
             if self.hold["mode"] == "async" or not self._begun_here:
+                return None
+            if self._delivery.begun:
+                self._leave("the provider's stream began, and no image came")
                 return None
             _log.warning("%s: the block ended and nothing was delivered: settled at 0", self)
         self._outcome = "closing"

@@ -99,9 +99,16 @@ class Hearing:
 
 
 def told(delivery: Delivery, response: ReadResponse) -> Told:
-    """The delivery is told of a whole answer, and the customer may be told the rest."""
+    """The delivery is told of a whole answer, and the customer may be told the rest. What is not understood behind an
+    image does not take that image away: it is billed."""
     hearing = Hearing(delivery, response.status_code)
-    heard = [*hearing.feed(response.content), *hearing.close()]
+    heard: list[Heard] = []
+    try:
+        for parts in (hearing.feed(response.content), hearing.close()):
+            heard += parts
+    except OutcomeUnknown:
+        if not delivery.delivered:
+            raise
     match heard:
         case [Whole() as whole]:
             return Told(response.status_code, whole.body, whole.media_type)

@@ -139,11 +139,11 @@ class Gateway:
                     if made.complete:
                         return made
         except NotUnderstood as odd:
-            raise not_understood(odd) from odd
-        except (Silent, Declined) as cut_short:
+            if not made:  # else the images that came are the customer's
+                raise not_understood(odd) from odd
+        except (Silent, Declined):
             if not made:
                 raise
-            _log.warning("%s: some images came, and then: %s", charge, cut_short)
         if not made.heard:
             raise not_understood(NotUnderstood("its stream ended without an image"))
         return made

@@ -116,3 +116,19 @@ def test_an_image_that_came_before_the_stream_broke_is_billed(relay: Any) -> Non
     with pytest.raises(OutcomeUnknown):
         relay(charge, answered(streamed(FINAL) + b"data: " + json.dumps({"type": "x", "y": IMAGE}).encode()), len)
     assert [output["status"] for output in charge.outputs] == ["succeeded", "failed", "failed"]
+
+
+def test_what_is_odd_behind_an_image_does_not_take_it_away_from_who_pays_for_it() -> None:
+    charge = opened(Ledger())
+    odd = streamed(FINAL) + streamed({"type": "x.done", "picture": IMAGE})
+    told = charge.deliver_response(httpx.Response(200, content=odd))
+    assert (told.status, told.content, told.media_type) == (200, streamed(FINAL), "text/event-stream")
+    assert [output["status"] for output in charge.outputs] == ["succeeded", "failed", "failed"]
+
+
+def test_a_task_whose_stream_only_began_stays_open() -> None:
+    charge = opened(Ledger())
+    charge._begun_here = False
+    charge.deliver_event(PREVIEW)
+    assert charge.closing(None) is None
+    assert charge.outcome == "open"

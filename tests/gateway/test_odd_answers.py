@@ -120,6 +120,11 @@ ODD: dict[str, tuple[int, str, tuple[int, int, str, int]]] = {
         _events({"type": "error", "error": {"code": "moderation_blocked", "message": "no"}}),
         (400, 0, "voided", 0),
     ),
+    "a stream that turns odd behind an image": (
+        200,
+        _events(COMPLETED, {"type": "x.done", "picture": IMAGE}),
+        (200, 1, "settled", 4),
+    ),
     "a stream that fails behind an image": (
         200,
         _events(COMPLETED, {"type": "error", "error": {"code": "server_error"}}),
