@@ -124,7 +124,7 @@ KNOWN: dict[str, Whose] = {
     **dict.fromkeys(
         (
             *("server_error", "internal_error", "internal_server_error", "api_error", "internal", "generation_failed"),
-            *("image_generation_server_error", "image_generation_failed", "vector_store_timeout"),
+            *("image_generation_server_error", "image_generation_failed"),
         ),
         Whose.PROVIDERS,
     ),
