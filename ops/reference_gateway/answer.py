@@ -77,8 +77,16 @@ class Answer:
     @property
     def weight(self) -> int:
         """Bytes that it takes to keep, but for small change."""
-        items = [self.document, *self.document.get("data", [])]
-        return sum(len(item.get("b64_json", "")) for item in items)
+        return _weight(self.document)
+
+
+def _weight(value: object) -> int:
+    """Of text anywhere in a document: providers put images where they like."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    return sum(map(_weight, value), 100) if isinstance(value, list) else 10
 
 
 def answer_of(made: Made, charge: Charging) -> Answer:
@@ -102,7 +110,7 @@ def bill_of(charge: Charging) -> dict[str, Any]:
 def headers_of(charge: Charging) -> dict[str, str]:
     """The bill for those who look at headers. Without credits nobody knows them yet."""
     bill = bill_of(charge)
-    headers = {"X-Billing-Outcome": bill["outcome"]}
+    headers = {"X-Billing-Request-Id": charge.request_id, "X-Billing-Outcome": bill["outcome"]}
     if bill["credits"] is not None:
         headers |= {"X-Billing-Credits": str(bill["credits"]), "X-Billing-Balance": str(bill["available"])}
     return headers

@@ -6,9 +6,8 @@ import asyncio
 import json
 import logging
 import os
-import re
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -16,23 +15,26 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from billing.client import BillingClient, Comment
+from billing.client import BillingClient
 
+from .answer import Answer
 from .body import BodyLimit, read_edit, read_generation
 from .callbacks import Callbacks
+from .caller import Caller, trace_of
 from .customers import Customer, Customers
-from .errors import Refused, invalid
+from .errors import Again, Refused, invalid, whole_seconds
 from .gateway import Gateway
+from .handover import EventStream, Handover
 from .image_request import ImageRequest
 from .metrics import Metrics
 from .provider import Provider
-from .repeats import Gone, Repeats, unless_gone
 from .settings import Settings
-from .stream import EventStream, server_sent
+from .stream import server_sent
 from .tasks import Task, Tasks
 from .unsettled import UnsettledBills
-
-_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}").fullmatch
+from .visit import Gone, HungUp, Visit
+from .wish import Asking
+from .wishes import Wishes, Work
 
 
 def serve() -> Any:
@@ -75,9 +77,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             hold_seconds=settings.hold_seconds,
             task_hold_seconds=settings.task_hold_seconds,
         )
-        repeats = app.state.repeats = Repeats(settings.kept_bytes)
+        wishes = app.state.wishes = Wishes(
+            kept_bytes=settings.kept_bytes,
+            kept_seconds=settings.kept_seconds,
+            linger_seconds=settings.linger_seconds,
+        )
         tasks = app.state.tasks = Tasks(
             gateway,
+            wishes,
             callbacks,
             at_once=settings.tasks_at_once,
             waiting=settings.tasks_waiting,
@@ -87,7 +94,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            await repeats.close()
+            await wishes.close()
             await tasks.close()
             posting.cancel()
             with suppress(asyncio.CancelledError):
@@ -117,61 +124,83 @@ async def _edits(request: Request) -> Response:
 
 async def _async_generations(request: Request) -> Response:
     customer = _customer(request)
-    return _taken(await _submitted(request, customer, await read_generation(request)))
+    return await _submitted(request, customer, await read_generation(request))
 
 
 async def _async_edits(request: Request) -> Response:
     customer = _customer(request)
-    return _taken(await _submitted(request, customer, await read_edit(request)))
+    return await _submitted(request, customer, await read_edit(request))
 
 
 async def _task(request: Request, task_id: str) -> Response:
     tasks: Tasks = request.app.state.tasks
     task = tasks.find(_customer(request), task_id)
-    return _json(200, {**task.document(), "callback": task.callback}, _named(task.request_id))
+    document = {**task.document(), "callback": task.callback}
+    return _json(200, document, _named(request, {"X-Billing-Request-Id": task.request_id}))
 
 
 async def _images(request: Request, customer: Customer, asked: ImageRequest) -> Response:
-    """Waits for the images, or lets go when the customer does: the hold is then left to expire."""
+    """The images, made now or before."""
     if asked.callback_url is not None:
         raise invalid("callback_url is for tasks: /v1/async/images/…", "callback_url")
     if asked.stream and asked.n != 1:
         raise invalid("A stream delivers one image.", "n")
-    request_id, given = _request_id(request)
     gateway: Gateway = request.app.state.gateway
-    repeats: Repeats = request.app.state.repeats
-    partials: asyncio.Queue[dict[str, Any] | Comment] = asyncio.Queue()
-    digest = f"{customer.api_key_id} {asked.digest()}"
-    work = repeats.once(
-        (customer.account_id, request_id),
-        digest,
-        lambda delivered: gateway.make(customer, request_id, asked, partials.put_nowait, delivered),
-        keep=given,
-    )
-    gone = asyncio.create_task(_disconnected(request))
-    if asked.stream:
-        events = server_sent(work, partials, gone)
-        first = await anext(events, None)  # until here errors are ordinary answers
-        return Response(status_code=499) if first is None else EventStream(first, events, _named(request_id))
-    try:
-        answer, replayed = await unless_gone(work, gone)
-    except Gone:
-        return Response(status_code=499)
-    finally:
-        gone.cancel()
-    headers = {**_named(request_id), **answer.headers, **({"Idempotent-Replayed": "true"} if replayed else {})}
-    return _json(200, answer.document, headers)
+    asking = Asking.of(customer, Caller.of(request.headers), asked, "sync")
+    answered = _streamed if asked.stream else _answered
+    return await _visited(request, asking, lambda wish: gateway.make(wish, asking, asked), answered)
 
 
-async def _submitted(request: Request, customer: Customer, asked: ImageRequest) -> Task:
+async def _submitted(request: Request, customer: Customer, asked: ImageRequest) -> Response:
+    """A task: its wish is answered as soon as it is taken."""
     tasks: Tasks = request.app.state.tasks
-    request_id, _ = _request_id(request)
-    return await tasks.submit(customer, request_id, asked)
+    await tasks.check(customer, asked)
+    asking = Asking.of(customer, Caller.of(request.headers), asked, "async")
+    return await _visited(request, asking, lambda wish: tasks.take(wish, asking, asked), _taken)
 
 
-def _taken(task: Task) -> Response:
-    where = {"Location": f"/v1/async/images/{task.task_id}"}
-    return _json(202, task.document(), {**_named(task.request_id), **where})
+async def _visited(
+    request: Request,
+    asking: Asking,
+    work: Work,
+    hand_over: Callable[[Request, Visit, Gone], Coroutine[Any, Any, Response]],
+) -> Response:
+    """What the wish is answered with; the response leaves it once it is sent."""
+    wishes: Wishes = request.app.state.wishes
+    visit = wishes.visit(asking, work)
+    gone = asyncio.create_task(_disconnected(request))
+    try:
+        return await hand_over(request, visit, gone)
+    except BaseException as error:
+        visit.leave()
+        gone.cancel()
+        if isinstance(error, HungUp):
+            return Response(status_code=499)
+        raise
+
+
+async def _answered(request: Request, visit: Visit, gone: Gone) -> Response:
+    settings: Settings = request.app.state.settings
+    answer = await visit.answer(gone, settings.answer_seconds)
+    assert isinstance(answer, Answer)
+    return Handover(200, answer.document, _named(request, answer.headers | visit.headers), visit, gone)
+
+
+async def _streamed(request: Request, visit: Visit, gone: Gone) -> Response:
+    settings: Settings = request.app.state.settings
+    events = server_sent(visit, gone, settings.quiet_seconds)
+    first = await anext(events, None)  # until here errors are ordinary answers
+    if first is None:
+        raise HungUp
+    return EventStream(first, events, _named(request, visit.headers), visit, gone)
+
+
+async def _taken(request: Request, visit: Visit, gone: Gone) -> Response:
+    settings: Settings = request.app.state.settings
+    task = await visit.answer(gone, settings.answer_seconds)
+    assert isinstance(task, Task)
+    headers = visit.headers | {"Location": f"/v1/async/images/{task.task_id}"}
+    return Handover(202, task.document(), _named(request, headers), visit, gone)
 
 
 def _customer(request: Request) -> Customer:
@@ -187,17 +216,6 @@ def _customer(request: Request) -> Customer:
     return customer
 
 
-def _request_id(request: Request) -> tuple[str, bool]:
-    """The id that names the charge, and whether the caller gave it."""
-    if not hasattr(request.state, "request_id"):
-        said = request.headers.get("idempotency-key") or request.headers.get("x-request-id")
-        if said is not None and not _ID(said):
-            raise invalid("Idempotency-Key (or X-Request-Id) takes 1 to 64 of A–Z a–z 0–9 _ . : -.", "Idempotency-Key")
-        request.state.request_id = said or f"req_{uuid.uuid4().hex}", said is not None
-    found: tuple[str, bool] = request.state.request_id
-    return found
-
-
 async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
@@ -205,12 +223,10 @@ async def _disconnected(request: Request) -> None:
 
 async def _refused(request: Request, refused: Exception) -> Response:
     assert isinstance(refused, Refused)
-    headers = dict(refused.headers)
-    given = False
-    with suppress(Refused):
-        request_id, given = _request_id(request)
-        headers |= _named(request_id)
-    headers["X-Should-Retry"] = "true" if refused.again.advised(given) else "false"
+    headers = _named(request, refused.headers)
+    if (wait := whole_seconds(headers.pop("Retry-After", ""))) is not None:
+        headers["Retry-After"] = wait
+    headers["X-Should-Retry"] = "false" if refused.again is Again.NEVER else "true"
     return _json(refused.status, refused.document, headers)
 
 
@@ -226,9 +242,10 @@ async def _failed(request: Request, error: Exception) -> Response:
     return _json(500, refused.document, {"X-Should-Retry": "false"})
 
 
-def _named(request_id: str) -> dict[str, str]:
-    """`X-Request-Id` is what the official client shows as `_request_id`."""
-    return {"X-Request-Id": request_id, "X-Billing-Request-Id": request_id}
+def _named(request: Request, headers: Mapping[str, str]) -> dict[str, str]:
+    """`X-Request-Id` is what the official client shows as `_request_id`: the caller's own, or the charge's."""
+    ours = headers.get("X-Billing-Request-Id") or f"req_{uuid.uuid4().hex}"
+    return {"X-Request-Id": trace_of(request.headers) or ours, **headers}
 
 
 def _json(status: int, document: dict[str, Any], headers: dict[str, str]) -> Response:

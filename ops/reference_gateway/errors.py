@@ -3,36 +3,35 @@
     {"error": {"message": "…", "type": "invalid_request_error", "param": "size", "code": "size_not_allowed"}}
 
 Status, type and code decide what the official client raises, and whether it tries again by itself: after 408, 409, 429
-and every 5xx, twice, unless `X-Should-Retry` says otherwise. We always say: see `Again`.
+and every 5xx, twice, unless `X-Should-Retry` says otherwise. We always say: see `Again`. Some clients never look at it,
+so what is final has none of these statuses.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
 
 from billing.client import ChargeClosed, Problem
 
+LONGEST_WAIT_SECONDS = 59
+"""What is longer each client reads in a way of its own: as no wait at all, as its own guess, or as a reason to give up."""
+
 
 class Again(Enum):
-    """Whether the very same request should be sent again.
-
-    The official client sends no id of its own. Where a caller gave one (`Idempotency-Key`) a repeat is the same
-    charge; where not, it is a new one.
-    """
+    """Whether the very same request should be sent again. It is no second charge: it goes on with the hold that is
+    open, if there is one, or begins anew where nothing was billed."""
 
     NEVER = "it would be refused again"
-    WITH_THE_SAME_ID = "a hold may be open: a repeat with its id goes on with it, one without would place a second"
-    WITH_A_NEW_ID = "this id's charge is over: a repeat needs another"
-
-    def advised(self, id_given: bool) -> bool:
-        """Whether to advise a program to repeat the request just as it was."""
-        return self is not Again.NEVER and id_given == (self is Again.WITH_THE_SAME_ID)
+    SOON = "it may succeed"
 
 
 class Refused(Exception):
-    """An answer that is no image. `bill` are headers that say what became of the charge."""
+    """An answer that is no image. `headers` say what became of the charge; `may_be_held`: its hold may be open."""
 
     def __init__(
         self,
@@ -43,12 +42,14 @@ class Refused(Exception):
         param: str | None = None,
         *,
         again: Again = Again.NEVER,
+        may_be_held: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.error: dict[str, Any] = {"message": message, "type": type, "param": param, "code": code}
         self.again = again
+        self.may_be_held = may_be_held
         self.headers = dict(headers or {})
 
     @property
@@ -73,7 +74,7 @@ _REFUSALS: dict[str, tuple[int, str, str, str | None]] = {
     "size_not_priced": (400, "invalid_request_error", "size_not_priced", "size"),
     "quality_not_supported": (400, "invalid_request_error", "quality_not_supported", "quality"),
     "validation_error": (400, "invalid_request_error", "invalid_value", None),
-    "id_reused": (409, "invalid_request_error", "request_id_reused", None),
+    "id_reused": (422, "invalid_request_error", "request_id_reused", "Idempotency-Key"),
 }
 
 
@@ -84,27 +85,48 @@ def of_problem(problem: Problem) -> Refused:
     known = _REFUSALS.get(problem.code)
     if known is None:  # unreachable, overloaded, our own key revoked, the account missing: nothing a customer can mend
         message = "Billing cannot be reached, so nothing was generated. Try again shortly."
-        headers = {"Retry-After": "2"}
-        again = Again.WITH_THE_SAME_ID
-        return Refused(503, "server_error", "billing_unavailable", message, again=again, headers=headers)
+        unavailable = "server_error", "billing_unavailable", message
+        return Refused(503, *unavailable, again=Again.SOON, may_be_held=True, headers={"Retry-After": "2"})
     status, type, code, param = known
     message = problem.detail or problem.code
     if problem.code == "insufficient_credits":
         message = "Not enough credits: {required} needed, {available} available.".format_map(_Facts(problem.facts))
+    if problem.code == "id_reused":
+        message = "The Idempotency-Key stands for another request. Send a new one."
     return Refused(status, type, code, message, param, headers=_balance(problem))
+
+
+def already_charged(request_id: str, credits: int | None) -> Refused:
+    """410, for 409 is what clients repeat. Without credits the bill is still on its way."""
+    cost = "is being billed" if credits is None else f"cost {credits} credits"
+    message = (
+        f"The request {request_id!r} was answered before and {cost}. "
+        "Its images are not kept any more; for new ones send a new Idempotency-Key."
+    )
+    headers = {"X-Billing-Request-Id": request_id}
+    headers |= {} if credits is None else {"X-Billing-Outcome": "settled", "X-Billing-Credits": str(credits)}
+    return Refused(410, "invalid_request_error", "already_charged", message, headers=headers)
 
 
 def _closed(closed: ChargeClosed) -> Refused:
     charge = closed.charge
-    headers = {"X-Billing-Outcome": charge["status"], "X-Billing-Credits": str(charge["settled_credits"])}
     if charge["status"] == "settled":
-        message = (
-            f"The request {charge['request_id']!r} was answered before and cost {charge['settled_credits']} credits. "
-            "Its images are not kept any more; for new ones send a new Idempotency-Key."
-        )
-        return Refused(409, "invalid_request_error", "already_charged", message, headers=headers)
-    message = f"The request {charge['request_id']!r} is over ({charge['status']}, nothing was charged). Send a new id."
-    return Refused(409, "invalid_request_error", "request_id_closed", message, headers=headers)
+        return already_charged(charge["request_id"], charge["settled_credits"])
+    # Of a task: whoever waits for an answer holds anew.
+    message = f"The request {charge['request_id']!r} is over ({charge['status']}, nothing was charged). Send it again."
+    return Refused(410, "invalid_request_error", "request_id_closed", message)
+
+
+def whole_seconds(retry_after: str) -> str | None:
+    """A `Retry-After`, a number of seconds or an HTTP date, as all clients understand it: 1 to 59. None: it is neither."""
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
+        except ValueError:
+            return None
+    return None if math.isnan(seconds) else str(math.ceil(min(max(seconds, 1), LONGEST_WAIT_SECONDS)))
 
 
 def _balance(problem: Problem) -> dict[str, str]:

@@ -17,6 +17,8 @@ MOST_IMAGES = 16
 _SIZES_OF_TIERS = {"1K": "1024x1024", "2K": "2048x2048", "4K": "3840x2160"}
 _OURS = {"callback_url", "response_format", "uploads"}
 """Members that the provider is not told of; uploads go as files."""
+_OF_TRANSPORT = {"extra_body", "extra_headers", "extra_query", "timeout"}
+"""Options of a client's call, which some clients send along: they ask for nothing."""
 
 
 def _encodes(text: str) -> str:
@@ -65,7 +67,8 @@ class Source(BaseModel):
 
 
 class ImageRequest(BaseModel):
-    """A request for images. What is null is as if it were absent; unknown parameters are refused, as OpenAI does.
+    """A request for images. What is null, or of a client's transport, is as if it were absent; unknown parameters are
+    refused, as OpenAI does.
 
     Models, sizes and qualities are not checked here: the price book knows them.
     """
@@ -90,9 +93,9 @@ class ImageRequest(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _nulls_are_absent(cls, members: Any) -> Any:
+    def _what_is_asked(cls, members: Any) -> Any:
         if isinstance(members, dict):
-            return {name: value for name, value in members.items() if value is not None}
+            return {name: said for name, said in members.items() if said is not None and name not in _OF_TRANSPORT}
         return members
 
     @property
@@ -117,8 +120,8 @@ class ImageRequest(BaseModel):
         return {"json": body}
 
     def digest(self) -> str:
-        """SHA-256 of all that was asked: the same id with another digest is another request."""
-        asked = self.model_dump(exclude_none=True, exclude={"uploads"})
+        """SHA-256 of all that was asked, but how many."""
+        asked = self.model_dump(exclude_none=True, exclude={"n", "uploads"})
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 

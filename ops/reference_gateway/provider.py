@@ -84,7 +84,7 @@ class Provider:
                 "server_error",
                 "provider_unreachable",
                 "The provider cannot be reached.",
-                again=Again.WITH_A_NEW_ID,
+                again=Again.SOON,
             ) from None
         except (TimeoutError, httpx.TimeoutException):
             raise _silent(504, "provider_timeout", "The provider did not answer in time.") from None
@@ -97,10 +97,10 @@ def refused_with(error: ProviderError, headers: httpx.Headers | None = None) -> 
     # Trouble with our account is ours to mend: nothing else says so.
     _log.log(logging.ERROR if error.whose is Whose.OURS else logging.INFO, "provider: %s", error)
     told = error.document["error"]
-    kind, again = (Declined, Again.WITH_A_NEW_ID) if error.made_nothing else (Silent, Again.WITH_THE_SAME_ID)
-    seconds = headers.get("Retry-After", "") if headers and error.whose in (Whose.TOO_FAST, Whose.OVERLOADED) else ""
-    wait = {"Retry-After": seconds} if seconds.isascii() and seconds.isdigit() else {}
-    again = again if error.repeat else Again.NEVER
+    kind = Declined if error.made_nothing else Silent
+    waits = error.whose in (Whose.TOO_FAST, Whose.OVERLOADED) and headers is not None and "Retry-After" in headers
+    wait = {"Retry-After": headers["Retry-After"]} if headers is not None and waits else {}
+    again = Again.SOON if error.repeat else Again.NEVER
     return kind(error.status, told["type"], told["code"], told["message"], told["param"], again=again, headers=wait)
 
 
@@ -111,4 +111,4 @@ def not_understood(odd: NotUnderstood) -> Silent:
 
 
 def _silent(status: int, code: str, message: str) -> Silent:
-    return Silent(status, "server_error", code, message, again=Again.WITH_THE_SAME_ID)
+    return Silent(status, "server_error", code, message, again=Again.SOON)

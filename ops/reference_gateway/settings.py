@@ -25,6 +25,13 @@ class Settings:
     port: int = 8090
     provider_seconds: float = 600.0
     """For the whole of an answer."""
+    answer_seconds: float = 290.0
+    """After which an answer that is not there yet is 504 `still_running`: no `fetch` of Node waits for a head longer
+    than 300 seconds. The work goes on."""
+    quiet_seconds: float = 15.0
+    """Of a stream, after which a comment keeps it alive."""
+    linger_seconds: float = 30.0
+    """For which work without a key goes on, if its caller has hung up and says that it repeats."""
     hold_seconds: int = 900
     task_hold_seconds: int = 3_600
     """A task also waits for its turn."""
@@ -33,6 +40,8 @@ class Settings:
     body_bytes: int = 64 << 20
     kept_bytes: int = 256 << 20
     """Of answers kept in memory for who asks again, and as many of finished tasks."""
+    kept_seconds: float = 300.0
+    """For which answers without a key are kept."""
     unsettled: Path = Path.home() / ".local/state/reference-gateway/unsettled"
     """A directory for bills that could not be posted yet."""
     settle_again_seconds: float = 5.0

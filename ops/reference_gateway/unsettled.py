@@ -39,7 +39,7 @@ class UnsettledBills:
 
     def keep(self, settlement: Settlement) -> None:
         """On disk when this returns; where it cannot be written it still is in the log, as the client wrote it."""
-        name = hashlib.sha256(json.dumps([settlement["account_id"], settlement["request_id"]]).encode()).hexdigest()
+        name = _name(settlement["account_id"], settlement["request_id"])
         half = self._directory / f"{name}.{uuid.uuid4().hex}.part"  # another gateway may keep the same one
         try:
             with half.open("w") as file:
@@ -57,6 +57,11 @@ class UnsettledBills:
     def set_aside(self) -> list[Path]:
         """What was in the directory and could not be posted."""
         return sorted((self._directory / SET_ASIDE).glob("*"))
+
+    def knows(self, account_id: str, request_id: str) -> bool:
+        """Whether a bill of this charge waits here, or was set aside: its images were delivered."""
+        name = f"{_name(account_id, request_id)}.json"
+        return (self._directory / name).exists() or any((self._directory / SET_ASIDE).glob(f"*{name}"))
 
     async def run(self) -> None:
         """Until cancelled, whatever the directory holds."""
@@ -138,3 +143,7 @@ def _read(path: Path) -> Settlement:
             if account_id and request_id and all(isinstance(output, dict) for output in outputs):
                 return Settlement(account_id=account_id, request_id=request_id, outputs=outputs)
     raise NoBill("no bill")
+
+
+def _name(account_id: str, request_id: str) -> str:
+    return hashlib.sha256(json.dumps([account_id, request_id]).encode()).hexdigest()

@@ -177,6 +177,17 @@ class GatewayProgram(Program):
         headers = {"Authorization": f"Bearer {customer.key}", **more.pop("headers", {})}
         return self.http.post(path, json=body, headers=headers, **more)
 
+    def connected(self, customer: Customer, path: str, body: Any) -> socket.socket:
+        """A connection on which this was POSTed: close it, and you have hung up."""
+        sent = json.dumps(body).encode()
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n"
+            f"Authorization: Bearer {customer.key}\r\nContent-Length: {len(sent)}\r\n\r\n"
+        )
+        connection = socket.create_connection(("127.0.0.1", int(self.url.rpartition(":")[2])), 60)
+        connection.sendall(head.encode() + sent)
+        return connection
+
     def get(self, customer: Customer, path: str) -> Any:
         return self.http.get(path, headers={"Authorization": f"Bearer {customer.key}"})
 
@@ -210,6 +221,14 @@ class City:
         self._customers.append(customer)
         self._list_customers()
         return customer
+
+    def another_key(self, customer: Customer) -> Customer:
+        """The same account, by another key of its own."""
+        other = Customer(self.service, customer.account_id)
+        other.api_key_id = f"{customer.account_id}-app"
+        self._customers.append(other)
+        self._list_customers()
+        return other
 
     def dismiss(self, customer: Customer) -> None:
         """No gateway takes the customer's key any more."""

@@ -4,44 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from .city import City, GatewayProgram
+from .parrot import IMAGE, Parrot
 from .pictures import png
-
-IMAGE = base64.b64encode(png(1024, 1024)).decode()
 
 
 @pytest.fixture(scope="module")
 def parroted(the_city: City) -> Iterator[GatewayProgram]:
     """A gateway whose provider answers what the prompt tells it to."""
-
-    class Parrot(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            told = json.loads(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["prompt"])
-            body = told["body"].encode("utf-8", "surrogateescape")
-            self.send_response(told["status"])
-            for name, text in told.get("headers", {}).items():
-                self.send_header(name, text)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *said: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Parrot)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield the_city.gateway(GATEWAY_PROVIDER_URL=f"http://127.0.0.1:{server.server_port}")
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with Parrot().speaking() as parrot:
+        yield the_city.gateway(GATEWAY_PROVIDER_URL=parrot.url)
 
 
 PREVIEW = base64.b64encode(png(64, 64)).decode()
@@ -232,3 +209,23 @@ def test_odd_streams(parroted: GatewayProgram, city: City, body: str, expected: 
     if not kinds:
         assert answer.status_code in (400, 502)
         assert answer.json()["error"]["type"] in ("invalid_request_error", "server_error")
+
+
+WAITS = {
+    "3": "3",
+    "0": "1",
+    "3600": "59",
+    "0.5": "1",
+    "1e400": "59",
+    "Wed, 21 Oct 2115 07:28:00 GMT": "59",
+    "soon": None,
+}
+
+
+@pytest.mark.parametrize(("said", "passed_on"), WAITS.items())
+def test_nobody_is_told_to_wait_for_longer_than_all_clients_understand(
+    parroted: GatewayProgram, city: City, said: str, passed_on: str | None
+) -> None:
+    prompt = json.dumps({"status": 429, "body": "{}", "headers": {"Retry-After": said}})
+    answer = parroted.post(city.customer(), "/v1/images/generations", {"prompt": prompt})
+    assert (answer.status_code, answer.headers.get("Retry-After")) == (429, passed_on)
