@@ -13,7 +13,7 @@ import structlog
 
 from billing.core.answers import RecogniseAnswer
 from billing.core.commands import Recognise
-from billing.core.refusals import AccountNotFound
+from billing.core.refusals import AccountNotFound, Unavailable
 from billing.posting import Expiry, Posting
 from billing.posting.chore import repeat_every
 from billing.posting.posting import SLICE
@@ -54,15 +54,17 @@ async def recognise(engine: Engine, posting: Posting, progress: Progress | None 
     """Posts what is due, and then whatever is missing of revenue, of all accounts. Any number may run at once.
 
     `engine` reads. Raises Overloaded, DatabaseUnavailable: what was posted until then stays, and is not posted again.
+    An account that fails otherwise keeps no other from its revenue: its error is raised once all were looked at.
     """
     as_of = await database_time(engine)
     await Expiry(engine, posting).once()
     total = await count_unrecognised(engine) if progress else 0
     done, transfers, after = 0, 0, ""
     sums: dict[str, tuple[int, int]] = {}
+    failures: list[Exception] = []
     while found := await unrecognised_accounts(engine, after=after, limit=ACCOUNTS_AT_ONCE):
         for accounts in _slices(found):
-            for answer in await _whole(posting, accounts):
+            for answer in await _whole(posting, accounts, failures):
                 transfers += answer.transfers
                 for currency, (usage, breakage) in answer.amounts.items():
                     before = sums.get(currency, (0, 0))
@@ -71,6 +73,8 @@ async def recognise(engine: Engine, posting: Posting, progress: Progress | None 
             if progress:
                 progress(done, max(done, total))
         after = found[-1][0]
+    if failures:  # the lane has logged each, with its account
+        raise failures[0]
     return Recognised(done, transfers, [RecognisedAmount(one, *sums[one]) for one in sorted(sums)], as_of)
 
 
@@ -90,8 +94,8 @@ def _slices(found: Sequence[tuple[str, int]]) -> Iterator[list[str]]:
     yield accounts
 
 
-async def _whole(posting: Posting, accounts: Sequence[str]) -> list[RecogniseAnswer]:
-    """Recognises `accounts`, those with more than one transaction looks at again and again."""
+async def _whole(posting: Posting, accounts: Sequence[str], failures: list[Exception]) -> list[RecogniseAnswer]:
+    """Recognises `accounts`, those with more than one transaction looks at again and again. Appends to `failures`."""
     answers: list[RecogniseAnswer] = []
     while accounts:
         results = await posting.post_many([Recognise(account) for account in accounts])
@@ -99,8 +103,11 @@ async def _whole(posting: Posting, accounts: Sequence[str]) -> list[RecogniseAns
         for account, result in zip(accounts, results, strict=True):
             if isinstance(result, AccountNotFound):
                 continue
-            if isinstance(result, Exception):
+            if isinstance(result, Unavailable):
                 raise result
+            if isinstance(result, Exception):
+                failures.append(result)
+                continue
             assert isinstance(result, RecogniseAnswer)
             answers.append(result)
             if result.more:

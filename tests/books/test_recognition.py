@@ -161,6 +161,31 @@ async def test_what_follows_in_the_same_transaction_is_found_by_the_next_run(
     ]
 
 
+async def test_one_account_that_cannot_be_recognised_keeps_no_other_from_its_revenue(
+    fresh_database: str, books: PriceBooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account whose rows the database refuses: the first of three."""
+    monkeypatch.setattr(recognition, "SLICE", 1)
+    names = ("aaa", "bbb", "ccc")
+    async with Posting(fresh_database, lambda: books, lanes=1) as posting:
+        for name in names:
+            await posting.post(OpenAccount(name))
+            await posting.post(IssueGrant(name, "g", "purchase", 100, paid_micros=1_000, currency="USD"))
+            await posting.post(asked(name, "r", outputs=delivered(SMALL)))
+    await execute(
+        fresh_database,
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no room for it'; END $$",
+        "CREATE TRIGGER refuse BEFORE INSERT ON transfer FOR EACH ROW"
+        " WHEN (NEW.account_id = 'aaa' AND NEW.book = 'money') EXECUTE FUNCTION refuse()",
+    )
+    with pytest.raises(asyncpg.RaiseError, match="no room for it"):
+        await run(fresh_database, books)
+    assert [row[0] for row in await asking(fresh_database, BY_DAY)] == ["bbb", "ccc"]
+    await execute(fresh_database, "DROP TRIGGER refuse ON transfer")
+    assert (await run(fresh_database, books)).accounts == 1
+    assert [row[0] for row in await asking(fresh_database, BY_DAY)] == ["aaa", "bbb", "ccc"]
+
+
 async def test_every_day_what_the_days_before_have_left(fresh_database: str, books: PriceBooks) -> None:
     owner = await asyncpg.connect(fresh_database)
     engine = read_engine(fresh_database, size=2)
