@@ -1,4 +1,4 @@
-"""The gateway's Python client; needs httpx and imagesize, and nothing of the server."""
+"""The gateway's Python client; needs httpx, and nothing of the server."""
 
 from billing.client.answer import AnswerReader, Whole
 from billing.client.charging import Charging

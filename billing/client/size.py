@@ -1,20 +1,18 @@
 """The size of a delivered image, read from its header.
 
 The bill follows these pixels, so the rules are strict: the magic bytes decide the format (PNG, JPEG, WebP, AVIF, GIF
-and nothing else), the stored dimensions count (a rotation in EXIF moves no pixel and must not change the tier), and a
-header that is cut off, damaged or beyond belief gives None, never a guess. Pixels are never decoded and nothing is
-unpacked, so an image costs the same few microseconds whatever it claims to hold.
+and nothing else), the stored dimensions that are shown count (a rotation moves no pixel and must not change the tier; a
+crop does), and a header that is cut off, damaged, beyond belief or read differently by viewers gives None, never a guess.
+Pixels are never decoded and nothing is unpacked, so an image costs the same few microseconds whatever it claims to hold.
 """
 
 from __future__ import annotations
 
-import io
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import imagesize  # type: ignore[import-untyped, unused-ignore]
+from billing.client import avif
 
 Format = Literal["png", "jpeg", "webp", "avif", "gif"]
 
@@ -29,9 +27,6 @@ MOST_PIXELS = 2**28
 
 # Legitimate headers have some hundred parts; a file of nothing but tiny parts must not keep anybody busy.
 _MOST_PARTS = 4_096
-_META_BYTES = 1_048_576
-
-_AVIF_BRANDS = frozenset({b"avif", b"avis"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,32 +172,4 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _NO_SEGMENT = frozenset({0x00, 0x01, *range(0xD0, 0xDB)})  # scans and restarts, the end: too late for a header
 
 
-def _avif(data: bytes) -> Edges | None:
-    """The primary item's extent, from the `meta` box; the boxes behind it need not be there yet."""
-    boxes = dict(_boxes(data))
-    brands, meta = boxes.get(b"ftyp", b"")[8:], boxes.get(b"meta", b"")
-    if not meta or len(meta) > _META_BYTES or b"pitm" not in meta:
-        return None
-    if not _AVIF_BRANDS.intersection([brands[:4], *(brands[at : at + 4] for at in range(8, len(brands) - 3, 4))]):
-        return None
-    # imagesize 2.0.1 takes the 9-byte rotation box for a longer one and gives up on the whole image.
-    # Rotation is not wanted here, so the box is renamed; the order of properties stays as it is.
-    header = boxes[b"ftyp"] + meta.replace(b"irot", b"free")
-    width, height = imagesize.get(io.BytesIO(header), exif_rotation=False)
-    return width, height  # (-1, -1) is how imagesize says damaged
-
-
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Type and whole bytes of each box up to the first `meta`, which comes before the pixels."""
-    at = 0
-    for _ in range(_MOST_PARTS):
-        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        if size < 8 or at + size > len(data):
-            return
-        yield kind, data[at : at + size]
-        if kind == b"meta":
-            return
-        at += size
-
-
-_READERS = {"png": _png, "jpeg": _jpeg, "webp": _webp, "avif": _avif, "gif": _gif}
+_READERS = {"png": _png, "jpeg": _jpeg, "webp": _webp, "avif": avif.edges, "gif": _gif}

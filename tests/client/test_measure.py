@@ -16,6 +16,8 @@ from PIL import Image
 from billing.client import Size, measure
 from billing.client.size import HEAD_BYTES
 
+from .avif_boxes import SHOWN, TURNED_ONCE, UNCLEAR
+
 FORMATS = ("png", "jpeg", "webp", "avif", "gif")
 WIDTH, HEIGHT = 1672, 941  # what a provider delivered for 4K; no multiple of 16 in it
 
@@ -102,6 +104,19 @@ def test_the_thumbnail_inside_exif_is_not_the_picture() -> None:
     segment = b"\xff\xe1" + (len(block) + 2).to_bytes(2, "big") + block
     image = encoded("jpeg")
     assert measure(image[:2] + segment + image[2:]) == Size(WIDTH, HEIGHT, "jpeg")
+
+
+@pytest.mark.parametrize("name", [*SHOWN, *TURNED_ONCE])
+def test_an_avif_has_the_size_that_is_shown(name: str) -> None:
+    """A crop leaves less than was encoded; turning and mirroring move no pixel."""
+    image, edges = {**SHOWN, **TURNED_ONCE}[name]
+    assert measure(image) == Size(*edges, "avif")
+    assert {measure(image[:length]) for length in range(len(image))} <= {None, Size(*edges, "avif")}
+
+
+@pytest.mark.parametrize("name", UNCLEAR)
+def test_an_avif_that_viewers_show_differently_has_no_size(name: str) -> None:
+    assert measure(UNCLEAR[name]) is None
 
 
 def test_an_avif_bigger_than_the_head_is_measured() -> None:
@@ -256,6 +271,7 @@ SAMPLES = {
     "progressive": encoded("jpeg", 300, 200, progressive=True),
     "lossless": encoded("webp", 300, 200, lossless=True),
     "extended": encoded("webp", 300, 200, exif=turned(1)),
+    "sequence": SHOWN["a sequence"][0],
 }
 
 
