@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test browser judges check coverage lint bench clean
+.PHONY: help install demo serve test browser judges clients check coverage lint bench clean
 
 is_new_enough = import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
@@ -13,6 +13,7 @@ RUN := .venv/bin
 ARGS ?=
 WORKERS ?= 3
 SUDO ?= sudo
+CLIENTS := tests/gateway/clients
 BROWSERS := chromium chromium-browser google-chrome-stable google-chrome
 
 # The environment of whoever calls must not lead uv to another place or another Python.
@@ -48,6 +49,18 @@ browser:  ## install the Chromium that the tests look at the dashboard with
 
 judges:  ## install hledger, which judges what is exported
 	@! command -v hledger >/dev/null || exit 0; $(call apt_install,hledger,hledger)
+
+clients: $(CLIENTS)/node_modules/.package-lock.json $(CLIENTS)/.venv/.synced  ## install what customers call a gateway with: openai and the AI SDK for Node, litellm
+
+$(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package-lock.json
+	@command -v npm >/dev/null || { echo 'no npm to install openai and the AI SDK for Node with' >&2; exit 1; }
+	npm ci --prefix $(CLIENTS) --no-audit --no-fund --loglevel error
+	@touch $@
+
+$(CLIENTS)/.venv/.synced: $(CLIENTS)/requirements.txt | $(filter .uv/bin/uv,$(UV))
+	$(UV) venv --quiet --clear --python "$(PYTHON)" $(CLIENTS)/.venv
+	$(UV) pip install --quiet --python $(CLIENTS)/.venv/bin/python --no-deps -r $<
+	@touch $@
 
 lint: .venv/.synced  ## style, types and the rooms' imports
 	$(RUN)/ruff check .

@@ -12,12 +12,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer: `document` as JSON, or `text` as it is."""
+    """An answer: `document` as JSON, or `text` as it is; the connection breaks after `cut` bytes of it."""
 
     status: int
     document: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     text: str | None = None
+    cut: int | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class ScriptedServer:
         self.url = ""
         self._script = list(script)
         self._over = asyncio.Event()
-        self._connections: set[asyncio.Task[Any]] = set()
+        self._connections: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[ScriptedServer]:
@@ -66,13 +67,15 @@ class ScriptedServer:
         finally:
             self._over.set()
             server.close()
+            for kept_alive in self._connections.values():
+                kept_alive.close()
             await server.wait_closed()
             await asyncio.gather(*self._connections)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         if task := asyncio.current_task():
-            self._connections.add(task)
+            self._connections[task] = writer
         try:
             while (request := await _read(reader)) is not None:
                 entry = self._script[min(len(self.requests), len(self._script) - 1)]
@@ -84,6 +87,8 @@ class ScriptedServer:
                     return
                 writer.write(_written(entry))
                 await writer.drain()
+                if entry.cut is not None:
+                    return
         except ConnectionError:
             pass
         finally:
@@ -109,7 +114,7 @@ def _written(reply: Reply) -> bytes:
     payload = body.encode()
     headers = {"Content-Length": str(len(payload)), **reply.headers}
     lines = [f"HTTP/1.1 {reply.status} X", *(f"{name}: {value}" for name, value in headers.items())]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + payload
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + payload[: reply.cut]
 
 
 @asynccontextmanager

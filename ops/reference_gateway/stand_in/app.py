@@ -118,6 +118,8 @@ async def _answer(kind: str, fields: dict[str, Any], source: bytes | None) -> Re
         orders = Orders.read(asked.prompt)
     except (ValidationError, ValueError) as error:
         raise Refusal(400, "invalid_value", str(error)) from error
+    if orders.once and calls.repeated(asked.prompt):
+        orders = Orders()
     if orders.refuse:
         raise Refusal(400, "moderation_blocked", "Your request was rejected by the safety system.")
     if orders.error:

@@ -27,6 +27,10 @@ class Calls:
         """The calls in the order in which they came."""
         return self._calls
 
+    def repeated(self, prompt: str) -> bool:
+        """Whether it was asked for more than once."""
+        return len([call for call in self._calls if call.get("prompt") == prompt]) > 1
+
     def open(self, gate: str) -> None:
         """Lets through who waits at the gate, and who comes later."""
         self._gates[gate].set()

@@ -30,6 +30,7 @@ class Orders:
     `cut`       a stream that ends, in good order, without its final image
     `slow`      answers after so many seconds
     `wait`      answers once this gate has been opened: `POST /stand-in/gates/{name}`
+    `once`      the other orders are for the first request with this prompt; repeats get what they ask for
     """
 
     sizes: tuple[str, ...] = ()
@@ -47,6 +48,7 @@ class Orders:
     cut: bool = False
     slow: float = 0.0
     wait: str = ""
+    once: bool = False
 
     @classmethod
     def read(cls, prompt: str) -> Self:
@@ -76,6 +78,7 @@ class Orders:
             drop="drop" in said,
             garbage="garbage" in said,
             cut="cut" in said,
+            once="once" in said,
         )
 
 
