@@ -3,8 +3,8 @@
 //   {"id", "client", "url", "key", "wish", "name", "repeats", "seconds"}
 //       `wish` has OpenAI's parameters, `image` as base64; `name` is the idempotency key; repeats and time-out are the
 //       client's own where they are null
-//   {"id", "images", "billing", "events"} or {"id", "error": {"kind", "message", "cause", "status", "code"}}
-//       images are the SHA-256 of their bytes
+//   {"id", "images", "credits", "events"} or {"id", "error": {"kind", "message", "cause", "status", "code"}}
+//       images are the SHA-256 of their bytes; credits what the client lets its caller know of the bill
 
 import { createHash } from "node:crypto"
 import { createInterface } from "node:readline"
@@ -28,23 +28,25 @@ async function ofOpenAI(Client, { url, key, wish, name, repeats, seconds, option
   const answer = image
     ? await client.images.edit({ ...asked, image: await toFile(decoded(image), "day.png", { type: "image/png" }) }, each)
     : await client.images.generate(asked, each)
-  if (!asked.stream) return { images: answer.data.map((one) => digest(decoded(one.b64_json))), billing: answer.billing }
+  if (!asked.stream) return { images: answer.data.map((one) => digest(decoded(one.b64_json))), credits: answer.billing?.credits }
   const events = []
   for await (const event of answer) events.push(event)
   const last = events.at(-1)
-  return { images: [digest(decoded(last.b64_json))], billing: last.billing, events: events.map((event) => event.type) }
+  const credits = last.billing?.credits
+  return { images: [digest(decoded(last.b64_json))], credits, events: events.map((event) => event.type) }
 }
 
 async function ofAI(imageModel, options, { wish, name, repeats, seconds }) {
-  const { model, prompt, n, size, image, ...more } = wish
+  const { model, prompt, n, size, image, maxImagesPerCall, ...more } = wish
   const result = await generateImage({
     model: imageModel(model),
     prompt: image ? { text: prompt, images: [decoded(image)] } : prompt,
     providerOptions: { [options]: more },
     ...named(name),
-    ...given({ n, size, maxRetries: repeats, abortSignal: seconds && AbortSignal.timeout(seconds * 1000) }),
+    ...given({ n, size, maxImagesPerCall, maxRetries: repeats, abortSignal: seconds && AbortSignal.timeout(seconds * 1000) }),
   })
-  return { images: result.images.map((one) => digest(one.uint8Array)) }
+  const bills = result.responses.map((one) => Number(one.headers?.["x-billing-credits"]))
+  return { images: result.images.map((one) => digest(one.uint8Array)), credits: bills.reduce((sum, one) => sum + one) }
 }
 
 const clients = {

@@ -44,7 +44,8 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
         told = {"kind": type(error).__name__, "message": str(error), "cause": type(error.__cause__).__name__}
         return {"error": {**told, "status": getattr(error, "status_code", None), "code": getattr(error, "code", None)}}
     images = [hashlib.sha256(base64.b64decode(item["b64_json"])).hexdigest() for item in result["data"]]
-    return {"images": images, "billing": getattr(result, "billing", None)}
+    said = (getattr(result, "_hidden_params", None) or {}).get("additional_headers") or {}
+    return {"images": images, "credits": said.get("llm_provider-x-billing-credits")}
 
 
 def work(asked: dict[str, Any]) -> None:

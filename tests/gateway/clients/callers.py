@@ -32,16 +32,17 @@ OF_NODE = ("openai", "openai-6", "ai", "ai-compatible")
 OF_LITELLM = ("litellm", "litellm-router")
 CLIENTS = ("openai-python", *OF_NODE, *OF_LITELLM)
 
-BOUND_SECONDS = 60.0
+BOUND_SECONDS = 120.0
+"""Loading litellm alone takes long on a busy machine."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What the customer holds in the end: the SHA-256 of each image; the bill, where the client passes it on; the types of
-    a stream's events; or the error that was raised."""
+    """What the customer holds in the end: the SHA-256 of each image; what it cost, where the client passes it on; the types
+    of a stream's events; or the error that was raised."""
 
     images: tuple[str, ...] = ()
-    billing: Any = None
+    credits: int | None = None
     events: tuple[str, ...] = ()
     error: Any = None
 
@@ -124,7 +125,8 @@ class _Program:
             self._process.stdin.flush()
         said = answer.get(timeout=BOUND_SECONDS)
         images, events = (tuple(said.get(member) or ()) for member in ("images", "events"))
-        return Answered(images, said.get("billing"), events, said.get("error"))
+        credits = said.get("credits")
+        return Answered(images, None if credits is None else int(credits), events, said.get("error"))
 
     def close(self) -> None:
         self._process.kill()
@@ -150,9 +152,13 @@ def _by_openai(asked: dict[str, Any]) -> Answered:
         try:
             answer = call(**wish, **image, extra_headers={"Idempotency-Key": name} if name else None)
             if not wish.get("stream"):
-                return Answered(tuple(_digest(item) for item in answer.data), getattr(answer, "billing", None))
+                return Answered(
+                    tuple(_digest(item) for item in answer.data), getattr(answer, "billing", {}).get("credits")
+                )
             events = list(answer)
-            return Answered((_digest(events[-1]),), events[-1].billing, tuple(event.type for event in events))
+            return Answered(
+                (_digest(events[-1]),), events[-1].billing["credits"], tuple(event.type for event in events)
+            )
         except Exception as error:
             told = {"kind": type(error).__name__, "message": str(error), "cause": type(error.__cause__).__name__}
             status, code = getattr(error, "status_code", None), getattr(error, "code", None)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
 from tests.client.scripted_server import HangUp, Reply, ScriptedServer, Silence
+from tests.gateway.pictures import png
 
 from .callers import CLIENTS, Answered, Callers
 
@@ -91,7 +93,7 @@ async def test_statuses_that_are_repeated(call: Call, status: int) -> None:
     assert tried(found) == dict.fromkeys(CLIENTS, 2)
 
 
-@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 422])
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 410, 413, 422])
 async def test_statuses_that_are_final(call: Call, status: int) -> None:
     found = await each({client: call(client, [error(status), ANSWER], repeats=1) for client in CLIENTS})
     stubborn = {"litellm-router"} if status == 403 else set()
@@ -169,6 +171,16 @@ async def test_litellm_puts_its_headers_into_the_body_too(call: Call) -> None:
         "extra_headers": {"Idempotency-Key": "wish-1"},
         "seed": 1,
     }
+
+
+async def test_an_edit_by_litellm_is_sent_once_and_without_openai(call: Call) -> None:
+    image = base64.b64encode(png(8, 8)).decode()
+    answered, server = await call("litellm", [error(503), ANSWER], image=image, name="wish-1")
+    assert answered.error["status"] == 503
+    (request,) = server.requests
+    assert (request.headers[KEY], request.headers.get(COUNT)) == ("wish-1", None)
+    assert request.headers["user-agent"].startswith("litellm/")
+    assert b'name="image[]"' in request.body
 
 
 async def test_who_is_who(call: Call) -> None:
