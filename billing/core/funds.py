@@ -6,6 +6,7 @@ from datetime import datetime
 from billing.core.answers import GrantAnswer, LapseAnswer
 from billing.core.commands import IssueGrant
 from billing.core.grants import Debt, Fill, Grant, take
+from billing.core.instants import instant_text
 from billing.core.payments import AnnounceExpiry
 from billing.core.refusals import IdReused, Invalid
 from billing.core.till import ExpiryNotice
@@ -109,7 +110,7 @@ def announce_expiry(wallet: Wallet, command: AnnounceExpiry, now: datetime) -> L
             now,
             grant_id=grant.grant_id,
             remaining=grant.remaining,
-            expires_at=grant.expires_at.isoformat().replace("+00:00", "Z"),
+            expires_at=instant_text(grant.expires_at),
         )
     return LapseAnswer(wallet.balance)
 

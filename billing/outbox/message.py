@@ -3,9 +3,11 @@
 import base64
 import json
 import secrets
-from datetime import UTC, datetime
+from datetime import datetime
 
 from standardwebhooks.webhooks import Webhook
+
+from billing.core.instants import instant_text
 
 _SECRET_BYTES = 32
 
@@ -17,8 +19,7 @@ def new_secret() -> str:
 
 def body(kind: str, happened_at: datetime, data: str) -> bytes:
     """`{"type", "timestamp", "data"}`; `data` is a JSON object as the ledger wrote it."""
-    moment = happened_at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return f'{{"type":{json.dumps(kind)},"timestamp":"{moment}","data":{data}}}'.encode()
+    return f'{{"type":{json.dumps(kind)},"timestamp":"{instant_text(happened_at)}","data":{data}}}'.encode()
 
 
 def headers(event_id: str, sent_at: datetime, content: bytes, secrets: tuple[str, ...]) -> dict[str, str]:

@@ -14,11 +14,12 @@ from billing.api.problems import responses
 from billing.api.route import Router
 from billing.api.service import Service
 from billing.books.exports.asked import COLUMNS, FORMS, REPORTS, Asked
-from billing.books.exports.control import control_totals, moment
+from billing.books.exports.control import control_totals
 from billing.books.exports.cursor import parsed
 from billing.books.exports.file import instant
 from billing.books.exports.mapping import MappingError, parse_mapping
 from billing.books.exports.pieces import Piece, pieces
+from billing.core.instants import instant_text
 from billing.core.months import MONTH
 from billing.core.refusals import AccountNotFound, Invalid
 from billing.core.text import IDENTIFIER
@@ -108,7 +109,7 @@ async def get_export(
             break
     headers = {
         "Content-Disposition": f'attachment; filename="{asked.file_name}"',
-        "Export-As-Of": moment(at) or "",
+        "Export-As-Of": instant_text(at),
     }
     return StreamingResponse(_content(first, made), media_type=asked.form.media_type, headers=headers)
 

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from billing.books.exports.asked import Asked
+from billing.core.instants import instant_text
 from billing.store.accounts import account
 from billing.store.engine import Engine
 from billing.store.exports.costs import summed_costs
 from billing.store.exports.totals import Moved, Used, ends, moved, used
 
-FORMAT: Final = "billing.export.1"
+FORMAT: Final = "billing.export.2"
 
 
 class OutOfControl(Exception):
@@ -34,10 +35,10 @@ class ControlTotals(NamedTuple):
         found: dict[str, Any] = {
             "format": FORMAT,
             "report": asked.report,
-            "as_of": moment(self.as_of),
+            "as_of": instant_text(self.as_of),
             "period": asked.period,
-            "start": moment(asked.start),
-            "end": moment(asked.end),
+            "start": instant_text(asked.start),
+            "end": instant_text(asked.end),
             "account_id": asked.account_id,
             "rows": self.rows,
         }
@@ -85,7 +86,3 @@ def check_balance(ledger: Iterable[Moved]) -> None:
     for asset, balance in sums.items():
         if balance:
             raise OutOfControl(f"{asset}: debits and credits differ by {balance}")
-
-
-def moment(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat().replace("+00:00", "Z")

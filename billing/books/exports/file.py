@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from billing.books.exports.asked import ACCOUNTING, Asked
-from billing.books.exports.control import FORMAT, ControlTotals, OutOfControl, control_totals, moment
+from billing.books.exports.control import FORMAT, ControlTotals, OutOfControl, control_totals
 from billing.books.exports.cursor import parsed
 from billing.books.exports.pieces import pieces
+from billing.core.instants import instant_text
 from billing.core.refusals import Invalid, Refusal, Unavailable
 from billing.store.engine import Engine
 from billing.store.periods import draw_line
@@ -90,7 +91,7 @@ async def write_file(
     with _alone(part) as file:
         state = _continued(file, kept, _question(asked, as_of))
         if state is None:
-            state = _State(_question(asked, as_of), moment(await instant(work, as_of)) or "")
+            state = _State(_question(asked, as_of), instant_text(await instant(work, as_of)) or "")
         resumed = state.rows
         try:
             totals, digest = await _write(engine, asked, file, kept, state, tell)
@@ -190,7 +191,7 @@ def _continued(file: BinaryIO, kept: Path, question: str) -> _State | None:
 
 def _question(asked: Asked, as_of: datetime | None) -> str:
     """A digest of all that decides what stands in the file, but for the instant, unless it was given."""
-    asked_for = json.dumps([FORMAT, asdict(asked), moment(as_of)], default=str, sort_keys=True)
+    asked_for = json.dumps([FORMAT, asdict(asked), instant_text(as_of)], default=str, sort_keys=True)
     return hashlib.sha256(asked_for.encode()).hexdigest()
 
 

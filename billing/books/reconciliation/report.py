@@ -4,10 +4,11 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from billing.core.cells import harmless
+from billing.core.instants import instant_text
 from billing.core.reconciliation import Line
 from billing.store import reconciliation as store
 from billing.store.engine import Engine
@@ -41,7 +42,7 @@ async def as_csv(engine: Engine, reconciliation_id: str) -> AsyncIterator[str]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return instant_text(value)
     return value
 
 

@@ -26,9 +26,9 @@ class Column(NamedTuple):
     written: str | None = None
 
 
-def iso(moment: str) -> str:
-    """SQL: an instant in RFC 3339, UTC, as exact as it is known."""
-    return f"translate(({moment} AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z'"
+def instant_text(moment: str) -> str:
+    """SQL: an instant as `billing.core.instants` writes it."""
+    return f"""to_char({moment} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
 
 def csv_list(columns: Sequence[Column]) -> str:
@@ -81,7 +81,7 @@ def _cell(column: Column) -> str:
 def _text(column: Column) -> str:
     match column.kind:
         case "time":
-            return column.written or iso(column.sql)
+            return column.written or instant_text(column.sql)
         case "hex":
             return f"encode({column.sql}, 'hex')"
         case "labels":

@@ -3,18 +3,18 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from billing.store.exports.columns import Column, iso
+from billing.store.exports.columns import Column, instant_text
 from billing.store.exports.slices import Part, Scope, literal
 from billing.store.periods import ACCOUNTED_AT
 
 # Most transfers are due when they are posted, and a text costs more to make than to use again.
-_POSTED: Final = iso("t.posted_at")
+_POSTED: Final = instant_text("t.posted_at")
 SOURCE: Final = f"""
     FROM transfer t
     CROSS JOIN LATERAL (SELECT {ACCOUNTED_AT} AS accounted_at, {_POSTED} AS posted OFFSET 0) a
     CROSS JOIN LATERAL (SELECT
-        CASE WHEN t.effective_at = t.posted_at THEN a.posted ELSE {iso("t.effective_at")} END AS effective,
-        CASE WHEN a.accounted_at = t.posted_at THEN a.posted ELSE {iso("a.accounted_at")} END AS accounted OFFSET 0) w
+        CASE WHEN t.effective_at = t.posted_at THEN a.posted ELSE {instant_text("t.effective_at")} END AS effective,
+        CASE WHEN a.accounted_at = t.posted_at THEN a.posted ELSE {instant_text("a.accounted_at")} END AS accounted OFFSET 0) w
     WHERE true"""
 KEY: Final = ("t.account_id", "t.book", "t.seq")
 COLUMNS: Final = (

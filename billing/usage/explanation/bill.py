@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from billing.core.charges import CAPPED, FORCED, LATE, NOT_REPORTED, OVERDRAWN, UNREQUESTED, Charge, Output
+from billing.core.instants import instant_text
 from billing.core.prices import ModelPrices
 from billing.core.sizes import Size
 from billing.usage.explanation.request import place
-from billing.usage.explanation.step import Phrase, Step, moment
+from billing.usage.explanation.step import Phrase, Step
 
 # What a flag adds to what is said anyway. `unmeasured` and `unpriced_size` are how the size itself is told.
 _OF_OUTPUT: dict[str, Phrase] = {CAPPED: "capped", UNREQUESTED: "unrequested"}
@@ -64,8 +65,8 @@ def _sum(c: Charge, outputs: Sequence[Output]) -> Step:
         "quoted_credits": c.quoted_credits,
         "difference": abs(more),
         "flags": list(c.flags),
-        "resolved_at": moment(c.resolved_at),
-        "released_at": moment(c.released_at),
+        "resolved_at": instant_text(c.resolved_at),
+        "released_at": instant_text(c.released_at),
         "reason": c.void_reason,
     }
     bill: Phrase = "settled_one" if len(outputs) == 1 else "settled_sum"

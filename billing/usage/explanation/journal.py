@@ -5,13 +5,14 @@ from typing import Any
 
 from billing.core.charges import Charge, Delivered
 from billing.core.grants import Fill, Grant
+from billing.core.instants import instant_text
 from billing.core.ledger import Transfer
 from billing.core.prices import ModelPrices
 from billing.core.sizes import Size
 from billing.core.wallet import CorrectionRow, RefundRow, Return
 from billing.store.explanation import Evidence
 from billing.usage.explanation.request import place
-from billing.usage.explanation.step import Kind, Phrase, Step, moment
+from billing.usage.explanation.step import Kind, Phrase, Step
 
 
 def posted(c: Charge, prices: ModelPrices, found: Evidence) -> Iterator[Step]:
@@ -54,7 +55,7 @@ def _drawn(kind: Kind, transfers: list[Transfer], grants: dict[str, Grant]) -> I
         facts = _of_transfer(transfer) | {
             "kind": grant.kind,
             "priority": grant.priority,
-            "expires_at": moment(grant.expires_at),
+            "expires_at": instant_text(grant.expires_at),
             "rank": rank + 1,
         }
         says: list[Phrase] = ["drawn_lasting" if grant.expires_at is None else "drawn_expiring"]
@@ -65,7 +66,7 @@ def _drawn(kind: Kind, transfers: list[Transfer], grants: dict[str, Grant]) -> I
             facts |= {
                 "next_grant_id": then.grant_id,
                 "next_priority": then.priority,
-                "next_expires_at": moment(then.expires_at),
+                "next_expires_at": instant_text(then.expires_at),
             }
             says.append(_before(grant, then))
         else:
@@ -130,7 +131,7 @@ def _payment(fill: Fill, left: int, found: Evidence) -> Step:
         "paid_by_seq": fill.paid_by_seq,
         "refund_id": brought.refund_id,
         "paid_by_request_id": brought.request_id,
-        "paid_at": moment(brought.effective_at),
+        "paid_at": instant_text(brought.effective_at),
         "outstanding_credits": left,
     }
     says: Phrase = "debt_paid"
@@ -146,7 +147,7 @@ def _refund(r: RefundRow, found: Evidence) -> Iterator[Step]:
         "credits": r.credits,
         "reason": r.reason,
         "outputs": [{"index": index, "credits": credits} for index, credits in r.outputs],
-        "created_at": moment(r.created_at),
+        "created_at": instant_text(r.created_at),
         "first_seq": r.first_seq,
         "last_seq": r.last_seq,
     }
@@ -164,7 +165,7 @@ def _returned(transfers: list[Transfer], returns: tuple[Return, ...], found: Evi
             | {
                 "from_grant_id": drawn_from,
                 "to_grant_id": to,
-                "to_expires_at": moment(successor.expires_at) if successor else None,
+                "to_expires_at": instant_text(successor.expires_at) if successor else None,
             },
         )
 
@@ -176,7 +177,7 @@ def _correction(c: Charge, prices: ModelPrices, k: CorrectionRow, found: Evidenc
         "corrected_credits": k.credits,
         "credits": abs(k.credits),
         "reason": k.reason,
-        "created_at": moment(k.created_at),
+        "created_at": instant_text(k.created_at),
         "first_seq": k.first_seq,
         "last_seq": k.last_seq,
     }

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from billing.core.charges import LATE_SETTLE, Charge
+from billing.core.instants import instant_text
 from billing.core.prices import ModelPrices
 from billing.core.sizes import Size, Tiers
-from billing.usage.explanation.step import Phrase, Step, moment
+from billing.usage.explanation.step import Phrase, Step
 
 
 def requested(c: Charge, prices: ModelPrices) -> Iterator[Step]:
@@ -109,8 +110,8 @@ def _authorized(c: Charge) -> Step:
         "available_after_credits": c.available_credits - c.held_credits,
         "one_step": c.one_step,
         "seq": c.authorized_seq,
-        "authorized_at": moment(c.authorized_at),
-        "expires_at": moment(c.expires_at),
+        "authorized_at": instant_text(c.authorized_at),
+        "expires_at": instant_text(c.expires_at),
     }
     limit: tuple[Phrase, ...] = ("credit_limit",) if c.credit_limit else ()
     held: Phrase = "one_step" if c.one_step else "held_most" if c.held_credits > c.quoted_credits else "held_quote"
@@ -130,7 +131,7 @@ def _voided(c: Charge) -> Step:
 
 
 def _expired(c: Charge) -> Step:
-    until = {"settle_until": moment(c.expires_at + LATE_SETTLE)}
+    until = {"settle_until": instant_text(c.expires_at + LATE_SETTLE)}
     return Step("expired", ("expired", "settle_until"), _ending(c) | until)
 
 
@@ -138,8 +139,8 @@ def _ending(c: Charge) -> dict[str, Any]:
     return {
         "status": c.status,
         "held_credits": c.held_credits,
-        "expires_at": moment(c.expires_at),
-        "released_at": moment(c.released_at),
-        "resolved_at": moment(c.resolved_at),
+        "expires_at": instant_text(c.expires_at),
+        "released_at": instant_text(c.released_at),
+        "resolved_at": instant_text(c.resolved_at),
         "credits": 0,
     }

@@ -1,7 +1,6 @@
 """A step of an explanation: its facts, and what is said of them."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 Kind = Literal[
@@ -38,7 +37,3 @@ class Step:
     kind: Kind
     says: tuple[Phrase, ...]
     facts: dict[str, Any]
-
-
-def moment(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat().replace("+00:00", "Z")

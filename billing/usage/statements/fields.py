@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from billing.core.cells import FORMULA, MARK, harmless
+from billing.core.instants import instant_text
 
 _DIGITS = 40  # more than any sum of 64-bit amounts has
 _NO_MOMENT = "must be a time such as 2026-01-31T12:00:00.000001Z"
@@ -64,7 +65,7 @@ def moment(found: Any) -> datetime:
 def _moment(found: str) -> datetime:
     try:
         read = datetime.fromisoformat(found)
-        if found.endswith("Z") and 1970 <= read.year < 9999 and moment_text(read) == found:
+        if found.endswith("Z") and 1970 <= read.year < 9999 and found in (instant_text(read), _as_before(read)):
             return read
     except ValueError:
         pass
@@ -81,14 +82,15 @@ def octets(found: Any) -> bytes:
     return read
 
 
-def moment_text(moment: datetime) -> str:
+def _as_before(moment: datetime) -> str:
+    """Statements of before left out decimals that were zero: those are read, and not written."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def written(value: Any) -> Any:
     """`value` as JSON holds it."""
     if isinstance(value, datetime):
-        return moment_text(value)
+        return instant_text(value)
     return value.hex() if isinstance(value, bytes) else value
 
 

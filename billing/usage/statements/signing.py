@@ -13,9 +13,9 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from billing.core.instants import instant_text
 from billing.store.engine import Engine
 from billing.store.signing_keys import PublishedKey, agreed_seed, published_keys, use_key
-from billing.usage.statements.fields import moment_text
 from billing.usage.statements.statement import Signature, Statement
 
 ALGORITHM = "Ed25519"
@@ -80,8 +80,8 @@ def jwk(key: PublishedKey) -> dict[str, Any]:
         "kid": key.key_id,
         "use": "sig",
         "alg": "EdDSA",
-        "created_at": moment_text(key.created_at),
-        "retired_at": None if key.retired_at is None else moment_text(key.retired_at),
+        "created_at": instant_text(key.created_at),
+        "retired_at": None if key.retired_at is None else instant_text(key.retired_at),
     }
 
 

@@ -92,11 +92,14 @@ async def _fill(dsn: str, books: PriceBooks) -> None:
         engine = read_engine(dsn, size=1)
         await recognise(engine, posting)
         await engine.dispose()
-    # On days of their own, some of them in the month before.
+    # On days of their own, some of them in the month before; and on the second, as one instant in a million is.
     await _execute(
         dsn,
-        f"""UPDATE transfer SET effective_at = effective_at - seq * interval '3 days', posted_at = posted_at - seq * interval '3 days'
-            WHERE account_id = '{ODD}' AND book = 'money'""",
+        f"""UPDATE transfer SET effective_at = date_trunc('second', effective_at) - seq * interval '3 days',
+                posted_at = date_trunc('second', posted_at) - seq * interval '3 days'
+            WHERE account_id = '{ODD}' AND book = 'money';
+            UPDATE charge SET authorized_at = date_trunc('second', authorized_at), resolved_at = date_trunc('second', resolved_at)
+            WHERE account_id = '{ODD}'""",
     )
 
 

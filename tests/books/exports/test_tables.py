@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ from billing.books.exports.asked import COLUMNS, Asked
 from billing.books.exports.checking import NoExport, check_file
 from billing.books.exports.pieces import pieces
 from billing.core.cells import harmless, plain
+from billing.core.instants import instant_text
 from billing.core.refusals import AccountNotFound, Invalid
 from billing.store.engine import Engine
 from billing.store.snapshot import snapshot
@@ -54,10 +56,7 @@ def test_the_journal_in_every_table_is_the_journal(export: Export, on_books: OnB
     names = JOURNAL.split(", ")
     assert [tuple(one[name] for name in names) for one in documents] == [row[:13] for row in transfers]
     assert last == {"control_totals": as_json.totals.document()}
-    told = [row[13].isoformat().replace("+00:00", "Z").replace(".000000", "") for row in transfers]
-    assert [one["posted_at"].rstrip("Z").rstrip("0") for one in documents] == [
-        at.rstrip("Z").rstrip("0") for at in told
-    ]
+    assert [one["posted_at"] for one in documents] == [instant_text(row[13]) for row in transfers]
     assert [one["hash"] for one in documents] == [row[14] for row in transfers]
 
     for one, row in zip(documents, cells(as_csv.path), strict=True):
@@ -78,6 +77,22 @@ def test_the_journal_in_every_table_is_the_journal(export: Export, on_books: OnB
     assert duckdb.sql(f"SELECT typeof(posted_at), typeof(amount) FROM '{as_parquet.path}' LIMIT 1").fetchall() == [
         ("TIMESTAMP WITH TIME ZONE", "BIGINT")
     ]
+
+
+def test_instants_are_of_one_width_so_that_who_reads_the_first_reads_all(export: Export) -> None:
+    """pandas takes a column's form from its first row; a second with no decimals, or with three, stopped it."""
+    at_once = """strptime("{}", '%Y-%m-%dT%H:%M:%S.%fZ')"""
+    for report, names in (("journal", ["accounted_at", "effective_at", "posted_at"]), ("usage", ["at"])):
+        as_csv, as_json = (export(report, format) for format in ("csv", "jsonl"))
+        documents = [*cells(as_csv.path), *lines(as_json.path)[:-1]]
+        told = [one[name] for one in documents for name in names]
+        assert any(at.endswith(".000000Z") for at in told)
+        assert [at for at in told if re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", at) is None] == []
+        read = ", ".join(f"count({at_once.format(name)})" for name in names)
+        rows = duckdb.sql(f"SELECT {read} FROM read_csv('{as_csv.path}', all_varchar = true)").fetchall()
+        assert rows == [(as_csv.totals.rows,) * len(names)]
+        totals = as_csv.totals.document() | export(report, "csv", period="2026-10").totals.document()
+        assert {len(totals[name]) for name in ("as_of", "start", "end")} == {27}
 
 
 def test_no_cell_is_a_formula_and_text_comes_back(export: Export) -> None:
