@@ -47,7 +47,7 @@ browser:  ## install the Chromium that the tests look at the dashboard with
 	@for browser in $(BROWSERS); do ! command -v $$browser >/dev/null || exit 0; done; \
 	$(call apt_install,Chromium and a font,chromium fonts-dejavu-core)
 
-judges:  ## install hledger, which judges what is exported
+judges: .judges/focus/.installed  ## install hledger and FOCUS's validator, which judge what is exported
 	@! command -v hledger >/dev/null || exit 0; $(call apt_install,hledger,hledger)
 
 clients: $(CLIENTS)/node_modules/.package-lock.json $(CLIENTS)/.venv/.synced  ## install what customers call a gateway with: openai and the AI SDK for Node, litellm
@@ -61,6 +61,17 @@ $(CLIENTS)/.venv/.synced: $(CLIENTS)/requirements.txt | $(filter .uv/bin/uv,$(UV
 	$(UV) venv --quiet --clear --python "$(PYTHON)" $(CLIENTS)/.venv
 	$(UV) pip install --quiet --python $(CLIENTS)/.venv/bin/python --no-deps -r $<
 	@touch $@
+
+# The validator wants Python 3.12, and libraries older than ours: it has an environment of its own.
+.judges/focus/.installed: tests/books/exports/focus-validator.txt .venv/.synced
+	@mkdir -p .judges && echo '*' > .judges/.gitignore && rm -rf .judges/*
+	@for python in python3.12 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.12*/bin/python3.12; do \
+		$$python -c '' 2>/dev/null || continue; \
+		echo "installing FOCUS's validator"; \
+		$(UV) venv --quiet --python "$$python" .judges/focus && \
+		$(UV) pip install --quiet --python .judges/focus/bin/python --no-deps -r $< && touch $@ && exit 0; \
+		exit 1; \
+	done; echo "no Python 3.12: FOCUS's validator is left out"; mkdir -p .judges/focus && touch .judges/no-python3.12 $@
 
 lint: .venv/.synced  ## style, types and the rooms' imports
 	$(RUN)/ruff check .

@@ -17,6 +17,7 @@ from billing.books.exports.mapping import EXAMPLE, read_mapping
 from billing.cli.given import moment
 from billing.cli.session import AsJson, console, errors, ledger, run
 from billing.store.engine import read_engine, work_engine
+from billing.store.exports.focus import VERSIONS
 
 _SESSIONS = 4  # slices that are read at once, and what is summed up meanwhile
 
@@ -35,6 +36,9 @@ def export(
     per_account: Annotated[bool, typer.Option("--per-account", help="a ledger account for each customer")] = False,
     book: Annotated[str, typer.Option(help="money or wallet, for quickbooks and xero")] = "money",
     currency: Annotated[str | None, typer.Option(help="only this one, for quickbooks and xero")] = None,
+    focus: Annotated[
+        str | None, typer.Option(help=f"the version of FOCUS that costs are written in: {' or '.join(VERSIONS)}")
+    ] = None,
     map_file: Annotated[Path | None, typer.Option("--map", help="ledger accounts in quickbooks or xero")] = None,
     example_map: Annotated[bool, typer.Option("--example-map", help="print a mapping to begin with")] = False,
     check: Annotated[
@@ -42,7 +46,7 @@ def export(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Export journal, usage, costs (FOCUS 1.2) or a workbook, with control totals; the same command again goes on."""
+    """Export journal, usage, costs (FOCUS) or a workbook, with control totals; the same command again goes on."""
     if example_map:
         print(EXAMPLE, end="")
     elif check is not None:
@@ -58,7 +62,7 @@ def export(
             format = REPORTS[report][0]
         asked = Asked.of(
             report, format or "", period=period, start=moment(since, "--from"), end=moment(until, "--to"),
-            account_id=account, per_account=per_account, book=book, currency=currency,
+            account_id=account, per_account=per_account, book=book, currency=currency, focus=focus,
             accounts=None if map_file is None else read_mapping(map_file),
         )  # fmt: skip
         _export(asked, output or Path(asked.file_name), moment(as_of, "--as-of"), as_json)

@@ -70,6 +70,19 @@ def test_what_broke_off_is_continued_to_the_same_bytes(used: Api, format: str, m
     assert used.get(f"{PATH}/journal", "finance", format=format).content != whole.content
 
 
+def test_costs_in_each_version_of_focus(used: Api) -> None:
+    columns = {one["report"]: one for one in used.get(PATH, "finance").json()["data"]}["costs"]["columns"]
+    for version, more in ((None, {}), ("1.2", {"focus": "1.2"}), ("1.3", {"focus": "1.3"})):
+        head = used.get(f"{PATH}/costs", "finance", **more).text.partition("\n")[0].split(",")
+        assert head == [column["name"] for column in columns if version == "1.3" or column["focus"] == "1.2"]
+        assert ("ServiceProviderName" in head) is (version == "1.3")
+        assert used.get(f"{PATH}/costs/totals", "finance", **more).json()["focus"] == (version or "1.2")
+    for path, version in ((f"{PATH}/costs", "1.4"), (f"{PATH}/usage", "1.3"), (f"{PATH}/usage/totals", "1.3")):
+        assert (
+            "focus" in problem(used.get(path, "finance", focus=version), 422, "validation_error")["errors"][0]["field"]
+        )
+
+
 def test_totals_are_those_of_the_file(used: Api) -> None:
     answer = used.get(f"{PATH}/usage", "finance")
     totals = used.get(f"{PATH}/usage/totals", "finance", as_of=answer.headers["export-as-of"]).json()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -135,6 +136,17 @@ def test_as_issued(winter: Winter, write: Write, form: str, month: str) -> None:
     assert verdict.statement is not None
     assert verdict.signature is not None
     assert (verdict.statement.account_id, verdict.statement.month) == (winter.account_id, month)
+
+
+@each_form
+def test_instants_are_of_one_width_and_those_of_before_verify(winter: Winter, write: Write, form: str) -> None:
+    """Statements that customers have leave out decimals that are nothing; what was hashed and signed is the same."""
+    content = winter.files["2026-01", form]
+    instants = re.findall(rb"\d{4}-\d\d-\d\dT[0-9:.]+Z", content)
+    assert {len(instant) for instant in instants} == {27}
+    of_before = content.replace(b".000000Z", b"Z")
+    assert of_before != content
+    assert verify(write(of_before)).ok
 
 
 @each_form
@@ -289,10 +301,10 @@ class _Row:
 HEADERS = [
     ("account_id", "-acme:1", "-acme:2", True),
     ("month", "2026-02", "2026-03", True),
-    ("start", "2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z", True),
-    ("end", "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z", True),
+    ("start", "2026-02-01T00:00:00.000000Z", "2026-02-02T00:00:00.000000Z", True),
+    ("end", "2026-03-01T00:00:00.000000Z", "2026-04-01T00:00:00.000000Z", True),
     ("complete", "true", "false", True),
-    ("issued_at", "2026-03-15T12:00:00Z", "2026-03-16T12:00:00Z", False),
+    ("issued_at", "2026-03-15T12:00:00.000000Z", "2026-03-16T12:00:00.000000Z", False),
     ("asset", "CREDIT", "USD", True),
     ("opening_balance", "498", "499", True),
     ("closing_balance", "527", "5270", True),

@@ -24,6 +24,7 @@ from billing.core.months import MONTH
 from billing.core.refusals import AccountNotFound, Invalid
 from billing.core.text import IDENTIFIER
 from billing.store.accounts import account
+from billing.store.exports.focus import SINCE, VERSIONS
 
 router = Router(prefix="/v1/finance/exports", tags=["finance"])
 Name = Annotated[str, Path(max_length=32, description=", ".join(REPORTS))]
@@ -32,7 +33,7 @@ _FILE: dict[str, Any] = {
     "content": {form.media_type.partition(";")[0]: {"schema": {"type": "string"}} for form in FORMS.values()},
     "description": "The file. `Export-As-Of` is the instant that it shows",
 }
-_TYPES = {"integer": "integer", "decimal": "decimal", "time": "time"}
+_TYPES = {"integer": "integer", "decimal": "decimal", "price": "decimal", "time": "time"}
 _EAGER = 8  # pieces: what can go wrong shows in the first that has rows
 
 
@@ -54,6 +55,9 @@ async def _asked(
     ] = False,
     book: Annotated[str, Query(max_length=32, description="quickbooks, xero: money or wallet")] = "money",
     currency: Annotated[str | None, Query(max_length=32, description="quickbooks, xero: only this one")] = None,
+    focus: Annotated[
+        str | None, Query(max_length=32, description=f"costs: the version of FOCUS, {' or '.join(VERSIONS)}")
+    ] = None,
     map: Annotated[
         str | None,
         Query(
@@ -62,14 +66,14 @@ async def _asked(
         ),
     ] = None,
 ) -> Asked:
-    clean(report=report, format=format, book=book, currency=currency, map=map)
+    clean(report=report, format=format, book=book, currency=currency, focus=focus, map=map)
     try:
         accounts = None if map is None else parse_mapping(map, "json")
     except MappingError as error:
         raise Invalid.of("map", str(error)) from None
     return Asked.of(
         report, format, period=period, start=start, end=end, account_id=account_id, per_account=per_account, book=book,
-        currency=currency, accounts=accounts,
+        currency=currency, accounts=accounts, focus=focus,
     )  # fmt: skip
 
 
@@ -151,7 +155,12 @@ def _report(name: str) -> ReportShown:
         for format in REPORTS[name]
     ]
     columns = [
-        ColumnShown(name=column.name, type=_TYPES.get(column.kind, "text"), optional=column.optional)
+        ColumnShown(
+            name=column.name,
+            type=_TYPES.get(column.kind, "text"),
+            optional=column.optional,
+            focus=SINCE[column.name] if name == "costs" else None,
+        )
         for column in COLUMNS.get(name, ())
     ]
     return ReportShown(report=name, formats=formats, columns=columns)

@@ -13,9 +13,12 @@ class FormatShown(Shown):
 
 
 class ColumnShown(Shown):
+    """`focus`: the first version of FOCUS, of those that are written, which has this column of the costs."""
+
     name: str
     type: str
     optional: bool
+    focus: str | None = None
 
 
 class ReportShown(Shown):
@@ -48,4 +51,5 @@ class ControlTotalsShown(Shown):
     images: int | None = None
     failed_images: int | None = None
     credits: int | None = None
+    focus: str | None = None
     costs: list[dict[str, str]] | None = None

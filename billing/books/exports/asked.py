@@ -10,7 +10,9 @@ from billing.core.commands import currency as an_iso_code
 from billing.core.months import Month
 from billing.core.refusals import Invalid
 from billing.core.text import identifier
-from billing.store.exports.costs import COLUMNS as COSTS
+from billing.store.exports.columns import Column
+from billing.store.exports.focus import VERSIONS
+from billing.store.exports.focus import columns as costs
 from billing.store.exports.journal import COLUMNS as JOURNAL
 from billing.store.exports.slices import Scope
 from billing.store.exports.usage import COLUMNS as USAGE
@@ -41,7 +43,7 @@ REPORTS: Final[Mapping[str, tuple[str, ...]]] = {
     "costs": _TABLE,
     "workbook": ("xlsx",),
 }
-COLUMNS: Final = {"journal": JOURNAL, "usage": USAGE, "costs": COSTS}
+COLUMNS: Final = {"journal": JOURNAL, "usage": USAGE, "costs": costs(VERSIONS[-1])}
 ACCOUNTING: Final = ("quickbooks", "xero")
 LEDGERS: Final = ("beancount", "hledger")
 
@@ -63,6 +65,7 @@ class Asked:
     book: str = "money"
     currency: str | None = None
     accounts: Mapping[str, "Named"] = field(default_factory=dict)
+    focus: str = VERSIONS[0]
 
     @classmethod
     def of(
@@ -78,6 +81,7 @@ class Asked:
         book: str = "money",
         currency: str | None = None,
         accounts: Mapping[str, "Named"] | None = None,
+        focus: str | None = None,
     ) -> "Asked":
         """A question that can be answered. Raises Invalid."""
         if report not in REPORTS:
@@ -103,11 +107,22 @@ class Asked:
             an_iso_code(currency, "currency")
         if format in ACCOUNTING and not accounts:
             raise Invalid.of("map", f"{format} needs to know its own accounts: see `billing export --example-map`")
-        return cls(report, format, start, end, account_id, period, per_account, book, currency, accounts or {})
+        if focus is not None and report != "costs":
+            raise Invalid.of("focus", "is for costs")
+        if focus not in (None, *VERSIONS):
+            raise Invalid.of("focus", f"must be {' or '.join(VERSIONS)}")
+        return cls(
+            report, format, start, end, account_id, period, per_account, book, currency, accounts or {}, focus or VERSIONS[0]
+        )  # fmt: skip
 
     @property
     def form(self) -> Form:
         return FORMS[self.format]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Of a table."""
+        return costs(self.focus) if self.report == "costs" else COLUMNS[self.report]
 
     def scope(self, as_of: datetime) -> Scope:
         return Scope(as_of, self.start, self.end, self.account_id)
@@ -116,6 +131,8 @@ class Asked:
     def file_name(self) -> str:
         when = self.period or "-".join(f"{at:%Y%m%d}" for at in (self.start, self.end) if at is not None)
         kind = "" if self.format in (*_TABLE, "xlsx") else f"-{self.format}"
+        if self.focus != VERSIONS[0]:
+            kind = f"-focus-{self.focus}"
         return "-".join(filter(None, (self.report, when))) + f"{kind}.{self.form.extension}"
 
 

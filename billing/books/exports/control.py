@@ -50,7 +50,7 @@ class ControlTotals(NamedTuple):
             found |= {name: sum(getattr(line, name) for line in self.used) for name in USED}
             found["used"] = [line._asdict() for line in self.used]
         if asked.report == "costs":
-            found["costs"] = list(self.costs)
+            found |= {"focus": asked.focus, "costs": list(self.costs)}
         return found
 
 

@@ -22,7 +22,10 @@ class ParquetFile:
     def __init__(self, columns: Sequence[Column]) -> None:
         self._arrow = arrow()
         pa = self._arrow
-        types = {"integer": pa.int64(), "decimal": pa.decimal128(38, 9), "time": pa.timestamp("us", "UTC")}
+        types = {
+            "integer": pa.int64(), "decimal": pa.decimal128(38, 9), "price": pa.decimal128(38, 18),
+            "time": pa.timestamp("us", "UTC"),
+        }  # fmt: skip
         self._schema = pa.schema([(column.name, types.get(column.kind, pa.string())) for column in columns])
         self._read_as = pa.schema(
             [

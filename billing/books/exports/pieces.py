@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from billing.books.exports import accounting, ledgers
-from billing.books.exports.asked import ACCOUNTING, COLUMNS, LEDGERS, Asked
+from billing.books.exports.asked import ACCOUNTING, LEDGERS, Asked
 from billing.books.exports.control import ControlTotals, control_totals
 from billing.books.exports.cursor import written
 from billing.books.exports.parquet import ParquetFile
@@ -67,7 +67,7 @@ async def _lines(
 ) -> AsyncGenerator[Piece, None]:
     if after is None:
         if asked.format == "csv":
-            yield Piece((",".join(column.name for column in COLUMNS[asked.report]) + "\n").encode())
+            yield Piece((",".join(column.name for column in asked.columns) + "\n").encode())
         if asked.format in LEDGERS:
             async with aclosing(ledgers.head(engine, asked, as_of)) as head:
                 async for text in head:
@@ -91,7 +91,7 @@ async def _rows(
     lines: Lines = "json" if asked.format == "jsonl" else "ledger" if asked.format in LEDGERS else "csv"
     if asked.report == "costs":
         select = {"csv": csv_list, "jsonl": json_list, "parquet": typed_list}[asked.format]
-        async with aclosing(whole(engine, costs(scope, select(COLUMNS["costs"])), lines)) as blocks:
+        async with aclosing(whole(engine, costs(scope, select(asked.columns)), lines)) as blocks:
             async for content, count in blocks:
                 yield Piece(content, count)
         return
@@ -115,7 +115,7 @@ def _parts(asked: Asked) -> tuple[Part, ...]:
 async def _parquet(
     engine: Engine, asked: Asked, as_of: datetime, ahead: int, totals: Totals
 ) -> AsyncGenerator[Piece, None]:
-    file = ParquetFile(COLUMNS[asked.report])
+    file = ParquetFile(asked.columns)
     if asked.report == "costs":  # sums of a day: few enough for one group
         blocks = [piece async for piece in _rows(engine, asked, as_of, None, ahead)]
         content = await asyncio.to_thread(file.group, b"".join(block.content for block in blocks))

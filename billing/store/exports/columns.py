@@ -9,8 +9,9 @@ from typing import Final, Literal, NamedTuple
 
 from billing.core.cells import FORMULA, MARK
 
-# identifier: 1-64 of A-Z a-z 0-9 _ . : -; word: one of ours; text: anybody's; labels: a list of words.
-Kind = Literal["identifier", "word", "text", "integer", "decimal", "time", "hex", "labels"]
+# identifier: 1-64 of A-Z a-z 0-9 _ . : -; word: one of ours; text: anybody's; labels: a list of words; price: a decimal
+# that is multiplied.
+Kind = Literal["identifier", "word", "text", "integer", "decimal", "price", "time", "hex", "labels"]
 
 QUOTE, DELIMITER, LINE_FEED = "\x01", "\x02", "\x03"  # none of them stands in JSON, or in what ledgers are written of
 _FORMULAS: Final = ", ".join(str(ord(letter)) for letter in (*FORMULA, MARK))
@@ -52,7 +53,7 @@ def json_list(columns: Sequence[Column]) -> str:
         if (known := _known(column)) is not None:  # the same in every row: part of the text between
             text += f"{known},"
             continue
-        if column.kind in ("integer", "decimal"):
+        if column.kind in ("integer", "decimal", "price"):
             parts += [_literal(text), value]
             text = ","
         elif column.kind in ("text", "labels"):

@@ -1,7 +1,6 @@
-"""What customers' usage costs them, in the columns of FOCUS 1.2, by day, account, model, size tier and quality.
+"""What customers' usage costs them, in the columns of FOCUS, by day, account, model, size tier and quality.
 
-https://focus.finops.org: the FinOps Open Cost and Usage Specification. Credits are its virtual currency: what is
-bought is billed when it is bought (`Purchase`, with no effective cost), and what is used then costs nothing more: its
+Credits are FOCUS's virtual currency: what is bought is billed when it is bought (`Purchase`, with no effective cost), and what is used then costs nothing more: its
 effective cost is what was paid for the credits that it drew, by each grant's cost basis. What no grant has covered
 yet costs nothing until it is paid.
 """
@@ -11,35 +10,9 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.store.corrections import LINES, tier_when_refunded
-from billing.store.exports.columns import Column, Kind
+from billing.store.exports.focus import ORDER, SELECT
 from billing.store.exports.slices import SUMMED_UP, Scope, literal
 from billing.store.snapshot import snapshot
-
-_KINDS: Final[dict[str, Kind]] = {
-    "BilledCost": "decimal", "BillingAccountId": "identifier", "BillingAccountName": "text", "BillingCurrency": "word",
-    "BillingPeriodEnd": "time", "BillingPeriodStart": "time", "ChargeCategory": "word", "ChargeClass": "word",
-    "ChargeDescription": "text", "ChargeFrequency": "word", "ChargePeriodEnd": "time", "ChargePeriodStart": "time",
-    "ConsumedQuantity": "decimal", "ConsumedUnit": "word", "ContractedCost": "decimal",
-    "ContractedUnitPrice": "decimal", "EffectiveCost": "decimal", "InvoiceIssuerName": "text", "ListCost": "decimal",
-    "ListUnitPrice": "decimal", "PricingCategory": "word", "PricingCurrency": "word",
-    "PricingCurrencyContractedUnitPrice": "decimal", "PricingCurrencyEffectiveCost": "decimal",
-    "PricingCurrencyListUnitPrice": "decimal", "PricingQuantity": "decimal", "PricingUnit": "word",
-    "ProviderName": "text", "PublisherName": "text", "RegionId": "word", "RegionName": "word", "ResourceId": "word",
-    "ResourceName": "word", "ResourceType": "word", "ServiceCategory": "word", "ServiceName": "text",
-    "ServiceSubcategory": "word", "SkuId": "text", "SkuMeter": "word", "SkuPriceId": "text", "SubAccountId": "word",
-    "SubAccountName": "word", "Tags": "word", "x_Model": "text", "x_SizeTier": "word", "x_Quality": "word",
-}  # fmt: skip
-_ALWAYS: Final = (
-    "BilledCost", "BillingAccountId", "BillingCurrency", "BillingPeriodEnd", "BillingPeriodStart", "ChargeCategory",
-    "ContractedCost", "EffectiveCost", "ListCost", "PricingCurrency", "ChargePeriodEnd", "ChargePeriodStart",
-)  # fmt: skip
-COLUMNS: Final = tuple(Column(name, kind, f'f."{name}"', optional=name not in _ALWAYS) for name, kind in _KINDS.items())
-ORDER: Final = ", ".join(
-    f'f."{name}"' for name in (
-        "ChargePeriodStart", "BillingAccountId", "ChargeCategory", "ChargeClass", "SkuPriceId", "BillingCurrency",
-        "PricingCurrencyListUnitPrice", "PricingQuantity",
-    )
-)  # fmt: skip
 
 # Everything that was billed or given back for a charge, with the transfers that say from which grants.
 _EVENTS: Final = """
@@ -83,83 +56,71 @@ _SHARES: Final = f"""
     JOIN transfer p ON p.account_id = f.account_id AND p.book = 'wallet' AND p.seq = f.paid_by_seq
     WHERE t.grant_id IS NULL AND p.posted_at <= {{as_of}}"""
 _MONEY: Final = """
-    SELECT s.event, s.event_id, s.account_id, s.request_id, g.currency,
+    SELECT s.event, s.event_id, s.account_id, s.request_id, g.currency, sum(s.credits) AS drawn,
         sum(CASE s.debit WHEN 'wallet' THEN 1 ELSE -1 END * s.credits * g.paid_micros::numeric / g.granted) AS micros
     FROM share s JOIN "grant" g ON g.account_id = s.account_id AND g.grant_id = s.grant_id AND g.currency IS NOT NULL
     GROUP BY s.event, s.event_id, s.account_id, s.request_id, g.currency"""
-# A charge that drew on grants of two currencies has a row in each; its images stand in the one that it cost most in.
-_PRICED: Final = """
-    SELECT l.*, e.at, e.settled_at, e.model, e.quality, e.price_version, m.currency, m.place,
+# A charge that drew on grants of two currencies has a row in each, with its part of the images: nine decimals of it, and
+# the rest where it cost most, so that parts sum to the whole.
+_PARTS: Final = """
+    SELECT event, event_id, account_id, request_id, currency, micros,
+        CASE row_number() OVER (charge ORDER BY abs(micros) DESC, currency)
+            WHEN 1 THEN 1 - sum(part) OVER charge + part ELSE part END AS part
+    FROM (
+        SELECT *, round(drawn::numeric / nullif(sum(drawn) OVER charge, 0), 9) AS part FROM money
+        WINDOW charge AS (PARTITION BY event, event_id, account_id, request_id)) each
+    WINDOW charge AS (PARTITION BY event, event_id, account_id, request_id)"""
+_PRICED: Final = f"""
+    SELECT l.*, e.at, e.settled_at, e.model, e.quality, e.price_version, m.currency, coalesce(m.part, 1) AS part,
         CASE WHEN t.credits = 0 THEN 0 ELSE m.micros * l.credits / t.credits END AS micros
     FROM line l
     JOIN event e USING (event, event_id, account_id, request_id)
     JOIN (SELECT event, event_id, account_id, request_id, sum(credits) AS credits FROM line GROUP BY 1, 2, 3, 4) t
         USING (event, event_id, account_id, request_id)
-    LEFT JOIN (
-        SELECT *, row_number() OVER (
-            PARTITION BY event, event_id, account_id, request_id ORDER BY abs(micros) DESC, currency) AS place
-        FROM money) m USING (event, event_id, account_id, request_id)"""
+    LEFT JOIN ({_PARTS}) m USING (event, event_id, account_id, request_id)"""
+# What is given back or corrected is told in credits, apart from what is taken: so a price times its quantity is a cost.
 _USAGE: Final = """
     SELECT account_id, at::date AS day, 'Usage' AS category,
         CASE WHEN date_trunc('month', settled_at) < date_trunc('month', at) THEN 'Correction' END AS class,
-        CASE WHEN event = 'settle' THEN '' ELSE event END AS reason, model, size_tier, quality, price_version, currency,
-        price, CASE WHEN coalesce(place, 1) = 1 THEN images ELSE 0 END AS images,
-        CASE WHEN coalesce(place, 1) = 1 THEN credits ELSE 0 END AS credits, 0::numeric AS billed, coalesce(micros, 0) AS micros
+        CASE WHEN event = 'settle' THEN '' ELSE event END AS reason, model, size_tier, quality, price_version, currency, price,
+        NULL::bigint AS granted, NULL::bigint AS paid_micros,
+        CASE WHEN event = 'settle' THEN 0 ELSE sign(credits) END AS side, images * part AS images, credits * part AS credits,
+        CASE WHEN event = 'settle' THEN images ELSE credits END * part AS quantity, 0::numeric AS billed,
+        coalesce(micros, 0) AS micros
     FROM priced
     WHERE NOT (event = 'settle' AND images = 0)"""
 _BOUGHT: Final = """
-    SELECT t.account_id, t.effective_at::date, 'Purchase',
-        CASE WHEN date_trunc('month', g.created_at) < date_trunc('month', t.effective_at) THEN 'Correction' END,
-        CASE WHEN t.kind LIKE 'purchase%' THEN '' ELSE split_part(t.kind, '_', 1) END, NULL, NULL, NULL, NULL::integer, t.asset,
-        NULL::bigint, 0, CASE WHEN t.kind LIKE 'purchase%' THEN g.granted ELSE 0 END,
-        CASE WHEN t.credit = 'deferred_revenue' OR t.kind LIKE '%failed' THEN t.amount ELSE -t.amount END, 0
-    FROM transfer t JOIN "grant" g ON g.account_id = t.account_id AND g.grant_id = t.grant_id
-    WHERE t.book = 'money' AND {bought} AND t.kind IN (
-        'purchase_bank', 'purchase_stripe_clearing', 'card_refund', 'card_refund_deferred', 'card_refund_failed',
-        'card_refund_deferred_failed', 'dispute_lost', 'dispute_lost_deferred')"""
+    SELECT account_id, effective_at::date, 'Purchase',
+        CASE WHEN date_trunc('month', created_at) < date_trunc('month', effective_at) THEN 'Correction' END,
+        CASE WHEN kind LIKE 'purchase%' THEN '' ELSE split_part(kind, '_', 1) END, NULL, NULL, NULL, NULL::integer, asset,
+        NULL::bigint, granted, paid_micros, sign(amount), 0, 0,
+        round(granted::numeric * amount / nullif(paid_micros, 0), 9), amount, 0
+    FROM (
+        SELECT t.account_id, t.effective_at, t.kind, t.asset, g.created_at, g.granted, g.paid_micros,
+            CASE WHEN t.credit = 'deferred_revenue' OR t.kind LIKE '%failed' THEN t.amount ELSE -t.amount END AS amount
+        FROM transfer t JOIN "grant" g ON g.account_id = t.account_id AND g.grant_id = t.grant_id
+        WHERE t.book = 'money' AND {bought} AND t.kind IN (
+            'purchase_bank', 'purchase_stripe_clearing', 'card_refund', 'card_refund_deferred', 'card_refund_failed',
+            'card_refund_deferred_failed', 'dispute_lost', 'dispute_lost_deferred')) paid"""
 _SUMS: Final = """
-    SELECT account_id, day, category, class, reason, model, size_tier, quality, price_version, currency, price,
-        sum(images) AS images, sum(credits) AS credits, sum(billed) / 1000000 AS billed, sum(micros) / 1000000 AS effective
-    FROM ({usage} UNION ALL {bought}) row GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11"""
+    SELECT account_id, day, category, class, reason, model, size_tier, quality, price_version, currency, price, granted,
+        paid_micros, sum(images) AS images, sum(credits) AS credits, coalesce(sum(quantity), 0) AS quantity,
+        sum(billed) / 1000000 AS billed, sum(micros) / 1000000 AS effective
+    FROM ({usage} UNION ALL {bought}) row
+    GROUP BY account_id, day, category, class, reason, model, size_tier, quality, price_version, currency, price, granted,
+        paid_micros, side"""
 # Credits that cost nothing are billed in no currency: such a row takes the one that the account last paid in.
 _CURRENCY: Final = """
     coalesce(s.currency, (SELECT g.currency FROM "grant" g WHERE g.account_id = s.account_id AND g.currency IS NOT NULL
         AND g.created_at <= {as_of} ORDER BY g.created_at DESC, g.grant_id LIMIT 1), 'USD')"""
-_FOCUS: Final = f"""
-    SELECT round(s.billed, 6) AS "BilledCost", s.account_id AS "BillingAccountId", a.name AS "BillingAccountName",
-        {_CURRENCY} AS "BillingCurrency", (date_trunc('month', s.day::timestamp) + interval '1 month') AT TIME ZONE 'UTC' AS "BillingPeriodEnd",
-        date_trunc('month', s.day::timestamp) AT TIME ZONE 'UTC' AS "BillingPeriodStart", s.category AS "ChargeCategory",
-        s.class AS "ChargeClass",
-        CASE WHEN s.category = 'Purchase' THEN CASE s.reason WHEN '' THEN 'Credits bought' WHEN 'card' THEN 'Credits returned for a refund' ELSE 'Credits lost to a dispute' END
-            ELSE CASE s.reason WHEN '' THEN '' WHEN 'refund' THEN 'Refund: ' ELSE 'Correction: ' END
-                || concat_ws(', ', s.model, s.size_tier, s.quality) END AS "ChargeDescription",
-        CASE WHEN s.category = 'Purchase' THEN 'One-Time' ELSE 'Usage-Based' END AS "ChargeFrequency",
-        (s.day::timestamp + interval '1 day') AT TIME ZONE 'UTC' AS "ChargePeriodEnd", s.day::timestamp AT TIME ZONE 'UTC' AS "ChargePeriodStart",
-        CASE WHEN s.category = 'Usage' AND s.class IS NULL THEN s.images END AS "ConsumedQuantity",
-        CASE WHEN s.category = 'Usage' AND s.class IS NULL THEN 'Images' END AS "ConsumedUnit",
-        round(CASE s.category WHEN 'Purchase' THEN s.billed ELSE s.effective END, 9) AS "ContractedCost",
-        NULL::numeric AS "ContractedUnitPrice",
-        round(s.effective, 9) AS "EffectiveCost", 'billing' AS "InvoiceIssuerName",
-        round(CASE s.category WHEN 'Purchase' THEN s.billed ELSE s.effective END, 9) AS "ListCost", NULL::numeric AS "ListUnitPrice",
-        'Standard' AS "PricingCategory", CASE s.category WHEN 'Purchase' THEN s.currency ELSE 'CREDITS' END AS "PricingCurrency",
-        CASE WHEN s.class IS NULL THEN s.price END AS "PricingCurrencyContractedUnitPrice",
-        CASE s.category WHEN 'Purchase' THEN 0 ELSE s.credits END AS "PricingCurrencyEffectiveCost",
-        CASE WHEN s.class IS NULL THEN s.price END AS "PricingCurrencyListUnitPrice",
-        CASE s.category WHEN 'Purchase' THEN s.credits ELSE s.images END AS "PricingQuantity",
-        CASE s.category WHEN 'Purchase' THEN 'Credits' ELSE 'Images' END AS "PricingUnit",
-        'billing' AS "ProviderName", 'billing' AS "PublisherName", NULL::text AS "RegionId", NULL::text AS "RegionName",
-        NULL::text AS "ResourceId", NULL::text AS "ResourceName", NULL::text AS "ResourceType",
-        'AI and Machine Learning' AS "ServiceCategory", 'Image generation' AS "ServiceName", 'Generative AI' AS "ServiceSubcategory",
-        CASE s.category WHEN 'Purchase' THEN 'credits' ELSE concat_ws('/', s.model, s.size_tier, s.quality) END AS "SkuId",
-        CASE s.category WHEN 'Purchase' THEN 'Credits' ELSE 'Images' END AS "SkuMeter",
-        CASE s.category WHEN 'Purchase' THEN 'credits' ELSE concat_ws('/', s.model, s.size_tier, s.quality, 'v' || s.price_version) END AS "SkuPriceId",
-        NULL::text AS "SubAccountId", NULL::text AS "SubAccountName", '{{{{}}}}' AS "Tags",
-        s.model AS "x_Model", s.size_tier AS "x_SizeTier", s.quality AS "x_Quality"
+_ROWS: Final = f"""
+    SELECT s.*, s.category = 'Purchase' AS bought, a.name, {_CURRENCY} AS billing_currency, round(s.quantity, 9) AS n,
+        round(CASE s.category WHEN 'Purchase' THEN s.billed ELSE s.effective END, 9) AS cost
     FROM summed s LEFT JOIN account a ON a.account_id = s.account_id"""
 
 
 def costs(scope: Scope, select: str, *, ordered: bool = True) -> str:
-    """The query whose rows are the report; `select` is a list over COLUMNS."""
+    """The query whose rows are the report; `select` is a list over FOCUS's columns."""
     bounds = {
         name: _within(scope, moment, account)
         for name, moment, account in (
@@ -174,7 +135,7 @@ def costs(scope: Scope, select: str, *, ordered: bool = True) -> str:
     return f"""
         WITH event AS MATERIALIZED ({_EVENTS.format(**bounds)}), line AS MATERIALIZED ({_LINES}),
             share AS ({_SHARES.format(as_of=as_of)}), money AS MATERIALIZED ({_MONEY}), priced AS ({_PRICED}), summed AS ({sums}),
-            focus AS ({_FOCUS.format(as_of=as_of)})
+            focus AS (SELECT {SELECT} FROM ({_ROWS.format(as_of=as_of)}) s)
         SELECT {select} FROM focus f{f" ORDER BY {ORDER}" if ordered else ""}"""
 
 

@@ -159,8 +159,6 @@ def test_costs_are_what_was_paid_and_what_was_used(export: Export, on_books: OnB
             "ProviderName",
         ):
             assert row[name]
-        if price := row["PricingCurrencyListUnitPrice"]:
-            assert Decimal(price) * Decimal(row["PricingQuantity"]) == Decimal(row["PricingCurrencyEffectiveCost"])
     # What one grant paid for: 14 credits twice and 67 for one, of grants of 10 at some 12 cents a credit each.
     odd = [row for row in found if row["BillingAccountId"] == f"'{ODD}" and row["ChargeCategory"] == "Usage"]
     assert sum(Decimal(row["EffectiveCost"]) for row in odd) > 0
