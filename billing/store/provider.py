@@ -10,7 +10,10 @@ from billing.store.snapshot import snapshot, working
 
 
 class UsageLine(NamedTuple):
-    """Images that the provider made in [starts_at, ends_at). Empty text: not told apart."""
+    """Images that the provider made in [starts_at, ends_at). Empty text: not told apart.
+
+    `others`: what else tells the line apart, as JSON.
+    """
 
     starts_at: datetime
     model: str
@@ -19,18 +22,23 @@ class UsageLine(NamedTuple):
     project_id: str
     user_id: str
     api_key_id: str
+    others: str
     ends_at: datetime
     images: int
     requests: int
 
 
 class CostLine(NamedTuple):
-    """What the provider took in [starts_at, ends_at), in currency micros. Empty text: not told apart."""
+    """What the provider took in [starts_at, ends_at), in currency micros. Empty text: not told apart.
+
+    `others`: what else tells the line apart, as JSON.
+    """
 
     starts_at: datetime
     line_item: str
     project_id: str
     api_key_id: str
+    others: str
     ends_at: datetime
     amount_micros: int
     currency: str

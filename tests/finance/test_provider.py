@@ -207,6 +207,25 @@ def test_nothing_half_applied(books: Api) -> None:
         problem(books.get(MARGINS, "finance", **query), 422, "validation_error")
 
 
+def test_costs_grouped_by_whatever_there_is_are_as_many_lines(books: Api) -> None:
+    """By user, source or what is not known yet: two lines of a bucket are two, and all of them sum to what was taken."""
+    by_user = [cost(0.06) | {"user_id": "user-a"}, cost(0.04) | {"user_id": "user-b"}]
+    by_source = [cost(0.06) | {"api_source": "agents_api"}, cost(0.04) | {"api_source": "unlabeled"}]
+    by_all = [
+        cost(0.06) | {"batch": True, "tier": None},
+        cost(0.04) | {"batch": False, "tier": "flex", "quantity": 1.5},
+    ]
+    by_model = [usage(1.0) | {"tier": "flex"}, usage(2)]
+    for number, results in enumerate((by_user, by_source, by_all)):
+        report = bring(books, page(bucket(*results, day=12))).json()
+        assert (report["cost_lines"], report["cost_micros"], report["replaced"]) == (2, 100_000, 2 * bool(number))
+    assert (
+        margins(books, start="2026-01-22T00:00:00Z", end="2026-01-23T00:00:00Z")["provider"]["cost_micros"] == 100_000
+    )
+    assert ask(books.dsn, "SELECT others FROM provider_cost WHERE amount_micros = 60000") == '{"batch": true}'
+    assert bring(books, page(bucket(*by_model, day=12))).json()["images"] == 3
+
+
 HUGE = "9" * 5_000
 REFUSED = {
     "nothing": ("", "body: is empty", None),
@@ -228,6 +247,18 @@ REFUSED = {
     ),
     "overlapping buckets": (page(bucket(usage(1)), {**bucket(usage(1)), "start_time": bucket()["start_time"] + 60}), "data[1]: overlaps the bucket at data[0]", None),
     "the same line twice": (page(bucket(usage(1), usage(2))), "data[0].results[1]: says again what data[0].results[0] says", None),
+    "the same line twice, by user": (
+        page(bucket(cost(1) | {"user_id": "a", "quantity": 1}, cost(1) | {"user_id": "a", "quantity": 2})), "results[1]: says again", None,
+    ),
+    "by line item and by user": (
+        page(bucket(cost(1))),
+        "line 2: tells 2026-01-10 apart by user_id, and line 1 by line_item: both would count",
+        page(bucket(cost(1, None) | {"user_id": "a"})),
+    ),
+    "what no line is told apart by": (page(bucket(cost(1) | {"batch": {}})), "results[0].batch: is of no known shape", None),
+    "more names than an index holds": (
+        page(bucket(cost(1) | {f"name-{number}": "é" * 250 for number in range(5)})), "results[0]: is told apart by more than 2000 bytes", None,
+    ),
     "longer than a day": (page(bucket(usage(1), days=7)), "data[0]: is longer than its day in UTC", None),
     "ends before it starts": (page(bucket(usage(1), days=-1)), "data[0].end_time: must be after start_time", None),
     "negative images": (page(bucket(usage(-1))), "data[0].results[0].images: must be an integer from 0", None),

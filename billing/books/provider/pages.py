@@ -24,6 +24,7 @@ MOST_BYTES = 64 << 20
 MOST_IMAGES = 10**9  # of one line
 MOST_MICROS = 10**15  # of one line: a thousand million dollars
 MOST_TEXT = 256
+MOST_NAMED = 2_000  # bytes of all that tells a line apart: the database keeps it in one index
 _LATEST = 4_102_444_800  # the year 2100
 _DAY = timedelta(days=1)
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?").fullmatch
@@ -34,6 +35,8 @@ _KINDS: Final[dict[str, Kind]] = {
     "organization.usage.images.result": "usage",
     "organization.costs.result": "costs",
 }
+# Members that say how much. Numbers are that too; all else says of what, and tells lines apart.
+_MEASURES: Final = frozenset(["object", "images", "num_model_requests", "amount", "quantity", "quantity_unit"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,7 @@ def _usage(where: _Place, result: dict[str, Any], start: datetime, end: datetime
         project_id=_text(where, result, "project_id"),
         user_id=_text(where, result, "user_id"),
         api_key_id=_text(where, result, "api_key_id"),
+        others=_others(where, result, UsageLine._fields),
         images=_count(where, result, "images"),
         requests=_count(where, result, "num_model_requests"),
     )
@@ -177,6 +181,7 @@ def _cost(where: _Place, result: dict[str, Any], start: datetime, end: datetime)
         line_item=_text(where, result, "line_item"),
         project_id=_text(where, result, "project_id"),
         api_key_id=_text(where, result, "api_key_id"),
+        others=_others(where, result, CostLine._fields),
         amount_micros=_micros(at["value"], amount.get("value")),
         currency=CURRENCY,
     )
@@ -203,20 +208,46 @@ def _lines(pages: Sequence[_Page], kind: Kind) -> list[Any]:
     """All lines of a kind; a line of nothing for each bucket without results. Raises Invalid for what contradicts."""
     _check_buckets(sorted((bucket for page in pages for bucket in page.buckets), key=lambda bucket: bucket[:2]))
     _check_following(pages)
+    _check_groupings(pages)
     known: dict[tuple[Any, ...], _Place] = {}
     lines: list[UsageLine | CostLine] = []
     for page in pages:
         for line, where in page.lines:
-            key = line[: 7 if kind == "usage" else 4]
+            key = line[:-3]
             if key in known:
                 _refuse(where, f"says again what {known[key]} says: the same bucket and the same names")
+            if len("".join(map(str, key)).encode()) > MOST_NAMED:
+                _refuse(where, f"is told apart by more than {MOST_NAMED} bytes of names")
             known[key] = where
             lines.append(line)
     told = {line.starts_at for line in lines}
     for start, end in {(start, end) for page in pages for start, end, _ in page.buckets if start not in told}:
-        nothing = UsageLine(start, "", "", "", "", "", "", end, 0, 0)
-        lines.append(nothing if kind == "usage" else CostLine(start, "", "", "", end, 0, CURRENCY))
+        nothing = UsageLine(start, "", "", "", "", "", "", "", end, 0, 0)
+        lines.append(nothing if kind == "usage" else CostLine(start, "", "", "", "", end, 0, CURRENCY))
     return sorted(lines)
+
+
+def _check_groupings(pages: Sequence[_Page]) -> None:
+    """What one page tells apart by user, and another by line item, is the same money twice."""
+    seen: dict[datetime, list[tuple[frozenset[str], _Place]]] = {}
+    for page in pages:
+        names: dict[datetime, set[str]] = {}
+        for line, _ in page.lines:
+            names.setdefault(line.starts_at, set()).update(_told_apart_by(line))
+        for start, own in names.items():
+            for others, where in seen.setdefault(start, []):
+                if not (own <= others or own >= others):
+                    _refuse(
+                        page.where,
+                        f"tells {start:%Y-%m-%d} apart by {', '.join(sorted(own))}, and {where} by "
+                        f"{', '.join(sorted(others))}: both would count, so import one of them",
+                    )
+            seen[start].append((frozenset(own), page.where))
+
+
+def _told_apart_by(line: UsageLine | CostLine) -> set[str]:
+    *names, others = line._fields[1:-3]
+    return {name for name in names if getattr(line, name)} | set(json.loads(getattr(line, others) or "{}"))
 
 
 def _check_buckets(buckets: Sequence[Bucket]) -> None:
@@ -257,16 +288,24 @@ def _boolean(where: _Place, value: Any) -> bool:
 
 
 def _moment(where: _Place, value: Any) -> datetime:
-    if type(value) is not int or not 0 <= value <= _LATEST:
+    seconds = _whole(value)
+    if seconds is None or not 0 <= seconds <= _LATEST:
         _refuse(where, "must be a time in Unix seconds")
-    return datetime.fromtimestamp(value, UTC)
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _count(where: _Place, result: dict[str, Any], name: str) -> int:
-    value = result.get(name)
-    if type(value) is not int or not 0 <= value <= MOST_IMAGES:
+    count = _whole(result.get(name))
+    if count is None or not 0 <= count <= MOST_IMAGES:
         _refuse(where[name], f"must be an integer from 0 to {MOST_IMAGES}")
-    return value
+    return count
+
+
+def _whole(value: Any) -> int | None:
+    """A whole number, also as programs write it that have no other numbers than decimals: `6.0`."""
+    if isinstance(value, Decimal) and value.adjusted() <= 12 and value == value.to_integral_value():
+        return int(value)
+    return value if type(value) is int else None
 
 
 def _text(where: _Place, result: dict[str, Any], name: str) -> str:
@@ -276,6 +315,20 @@ def _text(where: _Place, result: dict[str, Any], name: str) -> str:
     if not isinstance(value, str) or len(value) > MOST_TEXT or not value.isprintable():
         _refuse(where[name], f"must be null or printable text of at most {MOST_TEXT} characters")
     return value
+
+
+def _others(where: _Place, result: dict[str, Any], known: Sequence[str]) -> str:
+    """What tells the line apart and has no field of its own, as JSON; nothing for nothing."""
+    found: dict[str, str | bool] = {}
+    for name in sorted(result.keys() - _MEASURES - set(known)):
+        value = result[name]
+        if isinstance(value, bool):
+            found[name] = value
+        elif isinstance(value, dict | list):
+            _refuse(where[name], "is of no known shape: what tells lines apart is text, true or false")
+        elif not isinstance(value, int | Decimal) and (told := _text(where, result, name)):
+            found[name] = told
+    return json.dumps(found, ensure_ascii=False) if found else ""
 
 
 def _micros(where: _Place, value: Any) -> int:

@@ -39,6 +39,7 @@ class ProviderUsageRow(SQLModel, table=True):
     images: int = column(BigInteger)
     requests: int = column(BigInteger)
     report_id: str = text()
+    others: str = text(key=True)
 
 
 class ProviderCostRow(SQLModel, table=True):
@@ -52,3 +53,4 @@ class ProviderCostRow(SQLModel, table=True):
     amount_micros: int = column(BigInteger)
     currency: str = text()
     report_id: str = text()
+    others: str = text(key=True)
