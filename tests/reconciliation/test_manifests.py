@@ -53,6 +53,41 @@ def test_one_meaning_in_every_form():
     assert rows_of(as_parquet(**columns), "parquet") == numbered
 
 
+def test_what_pandas_makes_of_a_failed_image():
+    """A gap in a column of integers makes decimals of all of them, and an index of 0 and 1 may be true and false."""
+    made = [
+        ManifestRow("a", "s", "r", 0, 1, "succeeded", 1024, 768, None, 1, None, None, None),
+        ManifestRow("a", "s", "r", 1, 2, "failed", None, None, None, None, None, None, None),
+    ]
+    in_csv = [row._replace(line=row.line + 1) for row in made]
+    head = b"account_id,request_id,index,status,width,height,price_version\n"
+    for gap in (b"", b"NaN", b"nan", b"<NA>"):
+        cells = b"a,r,%s,succeeded,1024.0,768.000,1.0\na,r,%s,failed,%s,%s,%s\n"
+        for indexes in ((b"0", b"1"), (b"0.0", b"1.0"), (b"False", b"True")):
+            assert rows_of(head + cells % (*indexes, gap, gap, gap), "csv") == in_csv
+    lines = (
+        '{"account_id":"a","request_id":"r","index":%s,"status":"succeeded","width":1024.0,"height":768,"price_version":1.0,"provider":%s}\n'
+        '{"account_id":"a","request_id":"r","index":%s,"status":"failed","width":%s,"height":%s,"price_version":null,"provider":%s}\n'
+    )
+    for gap in ("NaN", "null"):
+        for first, second in (("0", "1"), ("0.0", "1.0"), ("false", "true")):
+            assert rows_of((lines % (first, gap, second, gap, gap, gap)).encode(), "jsonl") == made
+    nan = float("nan")
+    for index in ([0, 1], [0.0, 1.0], [False, True], pyarrow.array([0, 1], pyarrow.decimal128(5, 2))):
+        for width, height in (
+            ([1024.0, nan], [768.0, nan]),
+            ([1024.0, None], pyarrow.array([768, None], pyarrow.float32())),
+        ):
+            columns = {
+                "account_id": ["a", "a"],
+                "request_id": ["r", "r"],
+                "index": index,
+                "status": ["succeeded", "failed"],
+            }
+            content = as_parquet(**columns, width=width, height=height, price_version=[1.0, nan])
+            assert rows_of(content, "parquet") == made
+
+
 def test_times_of_parquet_may_be_finer_than_ours_and_of_any_zone():
     """As pandas writes them."""
     nanoseconds = 1_772_366_400_123_456_789
@@ -102,14 +137,31 @@ BAD = {
     "a field twice": ("jsonl", b'{"account_id": "a", "request_id": "r", "index": 0, "index": 1}\n', 1, "`index` is there twice"),
     "an unknown field": ("jsonl", b'{"account_id": "a", "request_id": "r", "index": 0, "w": 1}\n', 1, "unknown column `w`"),
     "text for a number": ("jsonl", b'{"account_id": "a", "request_id": "r", "index": "0"}\n', 1, "index must be"),
-    "true for a number": ("jsonl", b'{"account_id": "a", "request_id": "r", "index": true}\n', 1, "index must be"),
+    "true for a number": (
+        "jsonl", b'{"account_id": "a", "request_id": "r", "index": 0, "width": true, "height": true}\n', 1, "width must be pixels"
+    ),
+    "half a pixel": ("csv", H + GOOD + b"a,r,1,,1024.5,1024\n", 3, "width must be a whole number, written as 1024 or 1024.0"),
+    "a number as it is read": ("csv", H + b'a,r,0,,"1,024",1024\n', 2, "width must be a whole number"),
+    "a number with an exponent": ("csv", H + b"a,r,0,,1e3,1024\n", 2, "width must be a whole number"),
+    "no index but a gap": ("csv", H + b"a,r,NaN,,,\n", 2, "index must be a whole number"),
+    "the row names of pandas": ("csv", b",account_id,request_id,index\n0,a,r,0\n", 1, "pandas leaves it out with index=False"),
+    "half a pixel in JSON": ("jsonl", b'{"account_id": "a", "request_id": "r", "index": 0, "width": 1.5, "height": 1}\n', 1, "width must be a whole"),
+    "hardly not whole": (
+        "jsonl", b'{"account_id": "a", "request_id": "r", "index": 0, "width": 1024.00000000000000001, "height": 1}\n', 1, "width must be a whole",
+    ),
+    "endless pixels": ("jsonl", b'{"account_id": "a", "request_id": "r", "index": 0, "width": Infinity, "height": 1}\n', 1, "width must be a whole"),
+    "an exponent without end": (
+        "jsonl", b'{"account_id": "a", "request_id": "r", "index": 1e' + b"9" * 30 + b"}\n", 1, "not JSON",
+    ),
+    "a decimal for text": ("jsonl", b'{"account_id": "a", "request_id": "r", "index": 0, "provider": 1.0}\n', 1, "provider must be text"),
     "a list for text": ("jsonl", b'{"account_id": ["a"], "request_id": "r", "index": 0}\n', 1, "must be text or a number"),
     "an escaped NUL": (
         "jsonl", b'{"account_id": "a", "request_id": "r", "index": 0, "provider": "\\u0000"}\n', 1, "must not contain NUL"
     ),
     "too deep": ("jsonl", b"[" * 60_000 + b"\n", 1, "not JSON"),
     "no Parquet": ("parquet", b"PAR1 and then nothing PAR1", None, "no Parquet file"),
-    "Parquet with floats": ("parquet", as_parquet(account_id=["a"], request_id=["r"], index=[0.0]), None, "must be integers"),
+    "Parquet with half an index": ("parquet", as_parquet(account_id=["a"] * 2, request_id=["r"] * 2, index=[0.0, 0.5]), 2, "index must be a whole"),
+    "Parquet with text for a number": ("parquet", as_parquet(account_id=["a"], request_id=["r"], index=["0"]), None, "must be whole numbers"),
     "Parquet with times of no zone": (
         "parquet", as_parquet(account_id=["a"], request_id=["r"], index=[0], delivered_at=[datetime(2026, 1, 1)]), None, "with a zone",  # noqa: DTZ001
     ),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from billing.books.reconciliation.lines import LINE_BYTES, text_lines
-from billing.books.reconciliation.manifest import Wanted, checker, integer, places_of
+from billing.books.reconciliation.manifest import COLUMNS, NUMBERS, Wanted, checker, integer, places_of
 from billing.core.reconciliation import ManifestRow
 from billing.core.refusals import ManifestUnreadable
 
@@ -32,7 +32,7 @@ def csv_rows(file: BinaryIO, wanted: Wanted) -> Iterator[ManifestRow]:
         width = len(names)
         places = places_of([name.strip() for name in names], wanted, 1)
         check = checker(wanted)
-        numbers = [(place, name) for name in ("index", "width", "height", "price_version")
+        numbers = [(place, name) for name in NUMBERS
                    if (place := places[_AT[name]]) is not None]  # fmt: skip
         order = [width if place is None else place for place in places]  # what is not there is behind the last cell
         length = 0
@@ -61,4 +61,4 @@ def _miscounted(cells: int, width: int, ended: bool) -> str:
     return f"it has {cells} cells, but the header names {width} columns."
 
 
-_AT = {"index": 2, "width": 4, "height": 5, "price_version": 7}
+_AT = {name: COLUMNS.index(name) for name in NUMBERS}

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from decimal import Decimal
+from typing import Any, BinaryIO, Final
 
 from billing.books.reconciliation.lines import text_lines
-from billing.books.reconciliation.manifest import COLUMNS, Wanted, checker, places_of, shown
+from billing.books.reconciliation.manifest import COLUMNS, NUMBERS, Wanted, checker, places_of, shown, whole
 from billing.core.reconciliation import ManifestRow
 from billing.core.refusals import ManifestUnreadable
 from billing.core.text import NamedTwice, named_once
@@ -15,7 +16,8 @@ def json_rows(file: BinaryIO, wanted: Wanted) -> Iterator[ManifestRow]:
     """The rows of `file`, each checked. Raises ManifestUnreadable."""
     check = checker(wanted)
     known = frozenset(COLUMNS)
-    decode = json.JSONDecoder(object_pairs_hook=named_once).decode
+    decode = json.JSONDecoder(object_pairs_hook=named_once, parse_float=_exactly, parse_constant=_CONSTANTS.get).decode
+    numbers = [COLUMNS.index(name) for name in NUMBERS]
     for number, text, ended in text_lines(file):
         if text.isspace():
             continue
@@ -34,4 +36,19 @@ def json_rows(file: BinaryIO, wanted: Wanted) -> Iterator[ManifestRow]:
         if not row.keys() <= known:
             places_of(list(row), wanted, number)
         value = row.get
-        yield check(number, *[value(name) for name in COLUMNS])
+        values = [value(name) for name in COLUMNS]
+        for place in numbers:
+            if type(values[place]) is not int:
+                values[place] = whole(values[place], COLUMNS[place], number)
+        yield check(number, *values)
+
+
+# NaN is what Python's own JSON makes of a gap, in any column.
+_CONSTANTS: Final = {"NaN": None, "Infinity": Decimal("Infinity"), "-Infinity": Decimal("-Infinity")}
+
+
+def _exactly(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except ArithmeticError:  # an exponent of dozens of digits
+        raise ValueError(text) from None

@@ -10,16 +10,22 @@ size_tier                      of the model, where pixels are not known
 price_version                  the price book that the row's author went by
 delivered_at                   RFC 3339 with its zone
 provider, provider_request_id  whatever finds the image again at the provider; at most 128 characters
+
+A column with a gap is one of decimals to pandas and its like: `1024.0` is 1024, NaN is nothing, and an index of 0 and 1 may be False
+and True. Nothing is rounded: 1024.5 is refused.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from billing.core.reconciliation import ManifestRow
 from billing.core.refusals import Invalid, ManifestUnreadable
 from billing.core.text import free_text, identifier
 
+NUMBERS: Final = ("index", "width", "height", "price_version")
 COLUMNS: Final = (
     "account_id", "request_id", "index", "status", "width", "height", "size_tier", "price_version", "delivered_at", "provider",
     "provider_request_id",
@@ -31,6 +37,9 @@ VERSION_MAX = 2**31 - 1
 ROWS_AT_ONCE = 10_000  # in memory, however long the manifest is
 
 Rows = list[ManifestRow]
+_WHOLE = re.compile(r"(-?[0-9]{1,10})(?:\.0{1,20})?").fullmatch
+_GAPS = frozenset(["NaN", "nan", "<NA>"])
+_TRUTHS = {"True": 1, "False": 0, "TRUE": 1, "FALSE": 0, "true": 1, "false": 0}
 
 
 class Wanted(NamedTuple):
@@ -45,6 +54,8 @@ def places_of(names: Sequence[str], wanted: Wanted, line: int | None) -> list[in
     for name in names:
         if name not in COLUMNS:
             hint = " Separate cells by commas." if ";" in name or "\t" in name else ""
+            if name in ("", "__index_level_0__"):
+                hint = " pandas leaves it out with index=False."
             raise ManifestUnreadable(
                 line, f"unknown column `{shown(name)}`: take it out, or name it one of {', '.join(COLUMNS)}.{hint}"
             )
@@ -125,14 +136,30 @@ def checker(wanted: Wanted) -> Callable[..., ManifestRow]:
     return check
 
 
-def integer(text: str, name: str, line: int) -> int:
-    """A number as text has it. Raises ManifestUnreadable."""
+def integer(text: str, name: str, line: int) -> int | None:
+    """A number as text has it; nothing for NaN. Raises ManifestUnreadable."""
     # Python reads ` 1_0` and `١` too, and refuses thousands of digits with an error that is no refusal.
-    if text.isascii() and len(text) <= 10:
-        if text.isdigit():
-            return int(text)
-        if text[0] == "-" and text[1:].isdigit():
-            return int(text)  # whatever it is: below what it may be
+    if text.isascii() and len(text) <= 10 and text.isdigit():
+        return int(text)
+    if found := _WHOLE(text):
+        return int(found[1])
+    if text in _GAPS and name != "index":
+        return None
+    if name == "index" and text in _TRUTHS:
+        return _TRUTHS[text]
+    raise ManifestUnreadable(line, f"{name} must be a whole number, written as 1024 or 1024.0.")
+
+
+def whole(value: Any, name: str, line: int) -> Any:
+    """A number as JSON and Parquet have it: an integer where it is whole, nothing for NaN. Raises ManifestUnreadable."""
+    if name == "index" and isinstance(value, bool):
+        return int(value)
+    if not isinstance(value, float | Decimal):
+        return value
+    if value != value:
+        return None
+    if -VERSION_MAX <= value <= VERSION_MAX and value == int(value):
+        return int(value)
     raise ManifestUnreadable(line, f"{name} must be a whole number.")
 
 

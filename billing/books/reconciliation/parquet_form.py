@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from billing.books.reconciliation.manifest import COLUMNS, ROWS_AT_ONCE, Wanted, checker, places_of
+from billing.books.reconciliation.manifest import COLUMNS, NUMBERS, ROWS_AT_ONCE, Wanted, checker, places_of, whole
 from billing.core.reconciliation import ManifestRow
 from billing.core.refusals import ManifestUnreadable
 
-_NUMBERS = ("index", "width", "height", "price_version")
 _TEXT_BYTES = 4_096  # of one value: far beyond what any may have
 
 
@@ -27,7 +26,7 @@ def parquet_rows(file: BinaryIO, wanted: Wanted) -> Iterator[ManifestRow]:
         about = parquet.read_metadata(file)
         texts = {column.path for column in map(about.schema.column, range(about.num_columns))} & set(
             COLUMNS
-        ).difference(_NUMBERS)
+        ).difference(NUMBERS)
         opened = parquet.ParquetFile(
             file, metadata=about, pre_buffer=False, buffer_size=1 << 20, read_dictionary=sorted(texts)
         )
@@ -37,12 +36,19 @@ def parquet_rows(file: BinaryIO, wanted: Wanted) -> Iterator[ManifestRow]:
             _check_type(arrow, field)
         _check_lengths(about)
         check = checker(wanted)
+        kinds = {field.name: field.type for field in opened.schema_arrow}
+        numbers = [COLUMNS.index(name) for name in NUMBERS if name in kinds and not arrow.types.is_integer(kinds[name])]
         line = 0
         for batch in opened.iter_batches(batch_size=ROWS_AT_ONCE):
             columns: list[Any] = [
                 _listed(arrow, name, batch.column(names.index(name))) if name in names else [None] * batch.num_rows
                 for name in COLUMNS
             ]
+            for place in numbers:
+                columns[place] = [
+                    value if type(value) is int else whole(value, COLUMNS[place], line + row)
+                    for row, value in enumerate(columns[place], 1)
+                ]
             for values in zip(*columns, strict=True):
                 line += 1
                 yield check(line, *values)
@@ -54,8 +60,10 @@ def parquet_rows(file: BinaryIO, wanted: Wanted) -> Iterator[ManifestRow]:
 def _check_type(arrow: Any, field: Any) -> None:
     types = arrow.types
     kind = field.type.value_type if types.is_dictionary(field.type) else field.type
-    if field.name in _NUMBERS:
-        fits, needed = types.is_integer(kind), "integers"
+    if field.name in NUMBERS:
+        fits = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+        fits = fits or (field.name == "index" and types.is_boolean(kind))
+        needed = "whole numbers"
     elif field.name == "delivered_at":
         fits = types.is_string(kind) or (types.is_timestamp(kind) and kind.tz is not None)
         needed = "times with a zone"
