@@ -34,6 +34,12 @@ def export(
     account: Annotated[str | None, typer.Option(help="of this account only")] = None,
     as_of: Annotated[str | None, typer.Option(help="RFC 3339: as it was known then; default: now")] = None,
     per_account: Annotated[bool, typer.Option("--per-account", help="a ledger account for each customer")] = False,
+    without_opening: Annotated[
+        bool,
+        typer.Option(
+            "--without-opening", help="beancount, hledger: to be read after the file of what came before, not alone"
+        ),
+    ] = False,
     book: Annotated[str, typer.Option(help="money or wallet, for quickbooks and xero")] = "money",
     currency: Annotated[str | None, typer.Option(help="only this one, for quickbooks and xero")] = None,
     focus: Annotated[
@@ -62,7 +68,7 @@ def export(
             format = REPORTS[report][0]
         asked = Asked.of(
             report, format or "", period=period, start=moment(since, "--from"), end=moment(until, "--to"),
-            account_id=account, per_account=per_account, book=book, currency=currency, focus=focus,
+            account_id=account, per_account=per_account, book=book, currency=currency, focus=focus, opening=not without_opening,
             accounts=None if map_file is None else read_mapping(map_file),
         )  # fmt: skip
         _export(asked, output or Path(asked.file_name), moment(as_of, "--as-of"), as_json)

@@ -53,6 +53,10 @@ async def _asked(
     per_account: Annotated[
         bool, Query(description="beancount, hledger: ledger accounts of each customer's own")
     ] = False,
+    opening: Annotated[
+        bool,
+        Query(description="beancount, hledger: begin with what was there before; false: to be read after its file"),
+    ] = True,
     book: Annotated[str, Query(max_length=32, description="quickbooks, xero: money or wallet")] = "money",
     currency: Annotated[str | None, Query(max_length=32, description="quickbooks, xero: only this one")] = None,
     focus: Annotated[
@@ -73,7 +77,7 @@ async def _asked(
         raise Invalid.of("map", str(error)) from None
     return Asked.of(
         report, format, period=period, start=start, end=end, account_id=account_id, per_account=per_account, book=book,
-        currency=currency, accounts=accounts, focus=focus,
+        currency=currency, accounts=accounts, focus=focus, opening=opening,
     )  # fmt: skip
 
 

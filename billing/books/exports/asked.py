@@ -66,6 +66,7 @@ class Asked:
     currency: str | None = None
     accounts: Mapping[str, "Named"] = field(default_factory=dict)
     focus: str = VERSIONS[0]
+    opening: bool = True
 
     @classmethod
     def of(
@@ -82,6 +83,7 @@ class Asked:
         currency: str | None = None,
         accounts: Mapping[str, "Named"] | None = None,
         focus: str | None = None,
+        opening: bool = True,
     ) -> "Asked":
         """A question that can be answered. Raises Invalid."""
         if report not in REPORTS:
@@ -99,6 +101,8 @@ class Asked:
             identifier(account_id, "account_id")
         if per_account and format not in LEDGERS:
             raise Invalid.of("per_account", f"is for {' and '.join(LEDGERS)}")
+        if not opening and format not in LEDGERS:
+            raise Invalid.of("opening", f"is for {' and '.join(LEDGERS)}")
         if book not in ("money", "wallet"):
             raise Invalid.of("book", "must be money or wallet")
         if (book != "money" or currency is not None) and format not in ACCOUNTING:
@@ -112,7 +116,8 @@ class Asked:
         if focus not in (None, *VERSIONS):
             raise Invalid.of("focus", f"must be {' or '.join(VERSIONS)}")
         return cls(
-            report, format, start, end, account_id, period, per_account, book, currency, accounts or {}, focus or VERSIONS[0]
+            report, format, start, end, account_id, period, per_account, book, currency, accounts or {}, focus or VERSIONS[0],
+            opening,
         )  # fmt: skip
 
     @property

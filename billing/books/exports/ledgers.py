@@ -1,7 +1,15 @@
 """The journal's head and foot in plain-text accounting: what is declared before the entries, and what must come out.
 
-A file is whole by itself. One that does not begin with the books begins with an entry of what was there before; every
-file ends with each ledger account's balance, which Beancount and hledger themselves compare with the entries.
+A file is whole by itself: one that does not begin with the books opens with what was there before, and ends with each ledger
+account's balance, which Beancount and hledger themselves compare with the entries.
+
+With other months' files beside it, what was there before would count twice.
+
+- hledger assigns balances in the opening entry, instead of adding to them: where the month before is `include`d it moves
+  nothing. What `-f` adds to `-f` hledger looks at apart, and would double it in silence.
+- Beancount cannot assign. There two such files declare the same accounts, and it refuses the second.
+- `--without-opening` leaves the entry out. Beancount's file then declares what is new in it, and begins by asserting what
+  the file before must have come to; hledger's asserts nothing, because with `-f` it would see this file alone.
 """
 
 import json
@@ -15,6 +23,7 @@ from billing.books.exports.control import ControlTotals, OutOfControl
 from billing.core.chart import CHART, own_part
 from billing.core.money import written
 from billing.store.engine import Engine
+from billing.store.exports.slices import Scope
 from billing.store.exports.totals import Moved, moved
 
 CONTROL = "; control_totals: "
@@ -26,36 +35,34 @@ async def head(engine: Engine, asked: Asked, as_of: datetime) -> AsyncGenerator[
     """Declarations of commodities and ledger accounts, and the opening balances."""
     by: By = "account" if asked.per_account else None
     until = asked.scope(as_of)._replace(start=None)
-    assets: dict[str, str] = {}
-    names: dict[str, None] = {}
-    async for one in moved(engine, until):
-        assets[one.asset] = one.book
-        names[_name(one)] = None
+    before = None if asked.start is None else until._replace(end=asked.start)
+    declared = before if asked.format == "beancount" and not asked.opening else None
+    assets = {one.asset: one.book async for one in moved(engine, until)}
     if asked.format == "beancount":
+        known = set() if declared is None else {one.asset async for one in moved(engine, declared)}
         yield 'option "title" "Credits and what was paid for them"\n'
-        yield "".join(f"1970-01-01 commodity {asset}\n" for asset in sorted(assets))
+        yield "".join(f"1970-01-01 commodity {asset}\n" for asset in sorted(assets) if asset not in known)
     else:
         yield "; Credits and what was paid for them\ndecimal-mark .\n"
         yield "".join(
             f"commodity {'1000.' if book == 'wallet' else '1000.000000'} {asset}\n"
             for asset, book in sorted(assets.items())
         )
+        names = {_name(one) async for one in moved(engine, until)}
         yield "".join(f"account {name}  ; type:{_TYPES[name.partition(':')[0]]}\n" for name in sorted(names))
     if by or asked.format == "beancount":
-        opened: dict[str, None] = {}
-        part: str | None = None
-        async with aclosing(moved(engine, until, by=by)) as found:
-            async for one in found:
-                if one.part != part and len(opened) >= _BLOCK:  # all of one account at once: no name is opened twice
-                    yield "".join(opened)
-                    opened = {}
-                part = one.part
-                name = _name(one)
-                opened[f"1970-01-01 open {name}\n" if asked.format == "beancount" else f"account {name}\n"] = None
-        yield "".join(opened)
+        directive = "1970-01-01 open" if asked.format == "beancount" else "account"
+        async with aclosing(_new_names(engine, until, declared, by)) as found:
+            async for some in found:
+                yield "".join(f"{directive} {name}\n" for name in some)
     yield "\n"
-    if asked.start is not None:
-        async with aclosing(_opening(engine, asked, as_of, asked.start)) as texts:
+    if before is not None and asked.opening:
+        async with aclosing(_opening(engine, asked, before)) as texts:
+            async for text in texts:
+                yield text
+    elif asked.start is not None and declared is not None and asked.start == _midnight(asked.start):
+        day = asked.start.astimezone(UTC).date() - timedelta(days=1)
+        async with aclosing(_assertions(engine, asked, declared, day)) as texts:
             async for text in texts:
                 yield text
 
@@ -64,42 +71,91 @@ async def foot(engine: Engine, asked: Asked, totals: ControlTotals) -> AsyncGene
     """Each ledger account's balance, as an assertion, and the control totals as a comment."""
     last = totals.as_of if asked.end is None or asked.end > totals.as_of else asked.end - timedelta(microseconds=1)
     day = last.astimezone(UTC).date()
-    by: By = "account" if asked.per_account else None
-    lines: list[str] = []
-    if asked.format == "hledger":
-        lines.append(f"{day} * control totals\n")
-    async with aclosing(moved(engine, asked.scope(totals.as_of)._replace(start=None), by=by)) as found:
-        async for one in found:
-            lines.append(_asserted(one, asked.format, day))
-            if len(lines) >= _BLOCK:
-                yield "".join(lines)
-                lines = []
-    yield "".join(lines)
+    if asked.opening or asked.start is None or asked.format == "beancount":
+        if asked.format == "hledger":
+            yield f"{day} * control totals\n"
+        async with aclosing(_assertions(engine, asked, asked.scope(totals.as_of)._replace(start=None), day)) as texts:
+            async for text in texts:
+                yield text
     yield f"\n{CONTROL}{json.dumps(totals.document(), separators=(',', ':'))}\n"
 
 
 _TYPES = {"Assets": "A", "Liabilities": "L", "Equity": "E", "Income": "R", "Expenses": "X"}
 
 
-async def _opening(engine: Engine, asked: Asked, as_of: datetime, start: datetime) -> AsyncGenerator[str, None]:
+async def _opening(engine: Engine, asked: Asked, before: Scope) -> AsyncGenerator[str, None]:
     """One entry of all balances; of each customer's, where they have ledger accounts of their own."""
-    scope = asked.scope(as_of)._replace(start=None, end=start)
+    assert asked.start is not None
+    day = asked.start.astimezone(UTC).date()
     part: str | None = ""  # no account is called that
     lines: list[str] = []
-    indent = "  " if asked.format == "beancount" else "    "
-    async with aclosing(moved(engine, scope, by="account" if asked.per_account else None)) as found:
+    async with aclosing(moved(engine, before, by="account" if asked.per_account else None)) as found:
         async for one in found:
             text = ""
             if one.part != part:
                 part = one.part
                 whose = f" {one.part}" if one.part else ""
                 title = f'"Opening balances{whose}"' if asked.format == "beancount" else f"opening balances{whose}"
-                text = f"\n{start.astimezone(UTC).date()} * {title}\n"
-            lines.append(f"{text}{indent}{_name(one)}  {_amount(one)} {one.asset}\n")
+                text = f"\n{day} * {title}\n"
+            if asked.format == "beancount":
+                lines.append(f"{text}  {_name(one)}  {_amount(one)} {one.asset}\n")
+            else:
+                lines.append(f"{text}    {_name(one)}  = {_amount(one)} {one.asset}\n")
             if len(lines) >= _BLOCK:
                 yield "".join(lines)
                 lines = []
     yield "".join(lines) + "\n"
+
+
+async def _assertions(engine: Engine, asked: Asked, until: Scope, day: date) -> AsyncGenerator[str, None]:
+    """Each ledger account's balance as that day ends."""
+    lines: list[str] = []
+    async with aclosing(moved(engine, until, by="account" if asked.per_account else None)) as found:
+        async for one in found:
+            lines.append(_asserted(one, asked.format, day))
+            if len(lines) >= _BLOCK:
+                yield "".join(lines)
+                lines = []
+    yield "".join(lines)
+
+
+async def _new_names(engine: Engine, until: Scope, declared: Scope | None, by: By) -> AsyncGenerator[list[str], None]:
+    """Names of ledger accounts that moved by then, some at a time, but for those that had moved in `declared`."""
+    some: list[str] = []
+    async with aclosing(_names(engine, until, by)) as found, aclosing(_names(engine, declared, by)) as old:
+        past = await anext(old, None)  # the same parts in the same order, but for those that are new
+        async for part, names in found:
+            known: dict[str, None] = {}
+            if past is not None and past[0] == part:
+                known, past = past[1], await anext(old, None)
+            some += [name for name in names if name not in known]
+            if len(some) >= _BLOCK:
+                yield some
+                some = []
+    yield some
+
+
+async def _names(
+    engine: Engine, until: Scope | None, by: By
+) -> AsyncGenerator[tuple[str | None, dict[str, None]], None]:
+    """Of each customer's, or of all together, the names of the ledger accounts, each once."""
+    if until is None:
+        return
+    part: str | None = ""  # no account is called that
+    names: dict[str, None] = {}
+    async with aclosing(moved(engine, until, by=by)) as found:
+        async for one in found:
+            if one.part != part and names:
+                yield part, names
+                names = {}
+            part = one.part
+            names[_name(one)] = None
+    if names:
+        yield part, names
+
+
+def _midnight(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _asserted(one: Moved, format: str, day: date) -> str:

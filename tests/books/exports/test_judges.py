@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,10 @@ def hledger(*words: str) -> str:
     return run.stdout
 
 
-def of_hledger(path: Path) -> Balances:
-    hledger("check", "--strict", "-f", str(path))
-    shown = hledger("balance", "-f", str(path), "--flat", "--no-elide", "--layout=bare", "-E", "-O", "csv")
+def of_hledger(*paths: Path) -> Balances:
+    files = [word for path in paths for word in ("-f", str(path))]
+    hledger("check", "--strict", *files)
+    shown = hledger("balance", *files, "--flat", "--no-elide", "--layout=bare", "-E", "-O", "csv")
     rows = list(csv.reader(io.StringIO(shown)))[1:]
     return {
         (name, asset): Decimal(amount) for name, asset, amount in rows if asset and not name.lower().startswith("total")
@@ -126,3 +127,44 @@ def test_what_is_changed_is_found_by_their_own_checks(export: Export) -> None:
 @pytest.mark.parametrize("account_id", [ODD, "_house", "A-Z", "a-2Db", "0", "...", "a:b:-"])
 def test_names_of_accounts_come_back(account_id: str) -> None:
     assert account_of(own_part(account_id)) == account_id
+
+
+def month_by_month(export: Export, format: str, opening: bool, **more: Any) -> list[Path]:
+    """The books until the first of this month, and this month: each with what was there before, or without."""
+    begins = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    before = begins - timedelta(days=1)
+    months = [export("journal", format, f"first.{format}", period=f"{before:%Y-%m}", **more)]
+    as_of = months[0].totals.as_of
+    months.append(
+        export("journal", format, f"second.{format}", period=f"{begins:%Y-%m}", opening=opening, as_of=as_of, **more)
+    )
+    assert all(month.totals.rows for month in months)
+    return [month.path for month in months]
+
+
+@pytest.mark.parametrize("per_account", [False, True])
+def test_two_months_of_beancount_are_one_ledger(export: Export, trial: Any, tmp_path: Path, per_account: bool) -> None:
+    together = tmp_path / "all.beancount"
+    first, second = month_by_month(export, "beancount", False, per_account=per_account)
+    together.write_text(f'include "{first.name}"\ninclude "{second.name}"\n')
+    _, balances, problems = of_beancount(together)
+    assert not problems
+    assert as_ours(balances) == trial()
+    # Alone it says that something is missing, and beside a month that opens, too.
+    assert of_beancount(second)[2]
+    first, second = month_by_month(export, "beancount", True, per_account=per_account)
+    assert any("Duplicate open" in problem.message for problem in of_beancount(together)[2])
+
+
+@pytest.mark.parametrize("opening", [True, False])
+@pytest.mark.parametrize("per_account", [False, True])
+def test_two_months_of_hledger_are_one_ledger(
+    export: Export, trial: Any, tmp_path: Path, opening: bool, per_account: bool
+) -> None:
+    together = tmp_path / "all.journal"
+    months = month_by_month(export, "hledger", opening, per_account=per_account)
+    for order in (months, months[::-1]):
+        together.write_text("".join(f"include {month.name}\n" for month in order))
+        assert as_ours(of_hledger(together)) == trial()
+    if not opening:  # what -f names is looked at apart, so that nothing in it can be asserted
+        assert as_ours(of_hledger(*months)) == trial()
