@@ -10,10 +10,11 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from billing.books.exports.asked import ACCOUNTING, REPORTS, Asked
+from billing.books.exports.accepted import doubts
+from billing.books.exports.asked import ACCOUNTING, PART_LINES, REPORTS, Asked
 from billing.books.exports.checking import check_file
-from billing.books.exports.file import Written, write_file
-from billing.books.exports.mapping import EXAMPLE, read_mapping
+from billing.books.exports.mapping import EXAMPLES, read_mapping
+from billing.books.exports.parts import WrittenParts, write_parts
 from billing.cli.given import moment
 from billing.cli.session import AsJson, console, errors, ledger, run
 from billing.store.engine import read_engine, work_engine
@@ -46,7 +47,16 @@ def export(
         str | None, typer.Option(help=f"the version of FOCUS that costs are written in: {' or '.join(VERSIONS)}")
     ] = None,
     map_file: Annotated[Path | None, typer.Option("--map", help="ledger accounts in quickbooks or xero")] = None,
-    example_map: Annotated[bool, typer.Option("--example-map", help="print a mapping to begin with")] = False,
+    example_map: Annotated[
+        bool, typer.Option("--example-map", help="print a mapping to begin with, for --format quickbooks or xero")
+    ] = False,
+    part_lines: Annotated[
+        int | None,
+        typer.Option(
+            help="lines to a file, for quickbooks and xero; default: what each takes at once, "
+            + ", ".join(f"{format} {lines}" for format, lines in PART_LINES.items())
+        ),
+    ] = None,
     check: Annotated[
         Path | None, typer.Option(help="compare a file with its control totals; needs no database")
     ] = None,
@@ -54,7 +64,9 @@ def export(
 ) -> None:
     """Export journal, usage, costs (FOCUS) or a workbook, with control totals; the same command again goes on."""
     if example_map:
-        print(EXAMPLE, end="")
+        if format not in EXAMPLES:
+            raise ValueError(f"say for which: --format {' or '.join(EXAMPLES)}")
+        print(EXAMPLES[format], end="")
     elif check is not None:
         _check(check, as_json)
     elif report is None:
@@ -69,6 +81,7 @@ def export(
         asked = Asked.of(
             report, format or "", period=period, start=moment(since, "--from"), end=moment(until, "--to"),
             account_id=account, per_account=per_account, book=book, currency=currency, focus=focus, opening=not without_opening,
+            part_lines=part_lines,
             accounts=None if map_file is None else read_mapping(map_file),
         )  # fmt: skip
         _export(asked, output or Path(asked.file_name), moment(as_of, "--as-of"), as_json)
@@ -82,10 +95,10 @@ def _export(asked: Asked, path: Path, as_of: datetime | None, as_json: bool) -> 
     with ledger() as dsn, bars:
         task = bars.add_task(escape(path.name), total=None)
 
-        async def write() -> Written:
+        async def write() -> WrittenParts:
             engine, work = read_engine(dsn, size=_SESSIONS), work_engine(dsn, size=1)
             try:
-                return await write_file(
+                return await write_parts(
                     engine, work, asked, path, as_of=as_of,
                     progress=lambda done, total: bars.update(task, completed=done, total=total),
                 )  # fmt: skip
@@ -94,15 +107,26 @@ def _export(asked: Asked, path: Path, as_of: datetime | None, as_json: bool) -> 
                 await work.dispose()
 
         written = run(write)
+    for doubt in doubts(asked.format, asked.accounts):
+        errors.print(f"[yellow]billing:[/yellow] {escape(doubt)}", highlight=False, soft_wrap=True)
+    resumed = sum(file.resumed_rows for file in written.files)
     if as_json:
-        print(json.dumps(written.document() | {"resumed_rows": written.resumed_rows}, indent=2))
+        print(json.dumps(written.document() | {"resumed_rows": resumed}, indent=2))
         return
-    rows = "" if asked.format in ACCOUNTING else f"{written.totals.rows:,} rows, "
-    console.print(
-        f"{escape(str(path))}: {rows}{written.bytes:,} bytes, SHA-256 {written.sha256}", highlight=False, soft_wrap=True
-    )
-    if written.resumed_rows:
-        console.print(f"{written.resumed_rows:,} rows were there from a run that was interrupted.", highlight=False)
+    for file in written.files:
+        rows = "" if asked.format in ACCOUNTING else f"{file.totals.rows:,} rows, "
+        console.print(
+            f"{escape(str(file.path))}: {rows}{file.bytes:,} bytes, SHA-256 {file.sha256}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if len(written.files) > 1:
+        console.print(
+            f"{len(written.files)} parts of at most {asked.part_lines} lines; {escape(path.name)}.totals.json holds all of them.",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    if resumed:
+        console.print(f"{resumed:,} rows were there from a run that was interrupted.", highlight=False)
 
 
 def _check(path: Path, as_json: bool) -> None:

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
-from billing.books.exports.mapping import EXAMPLE, parse_mapping
+from billing.books.exports.mapping import EXAMPLES, parse_mapping
 from billing.store.exports import slices
 
 from .service import Api, problem
 
 PATH = "/v1/finance/exports"
-MAP = json.dumps({name: named._asdict() for name, named in parse_mapping(EXAMPLE, "csv").items()})
+MAPS = {
+    format: json.dumps({name: named._asdict() for name, named in parse_mapping(example, "csv").items()})
+    for format, example in EXAMPLES.items()
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,7 @@ def test_what_there_is(used: Api) -> None:
     assert head.split(",") == [column["name"] for column in reports["usage"]["columns"]]
     for name, report in reports.items():
         for form in report["formats"]:
-            more = {"map": MAP} if form["format"] in ("quickbooks", "xero") else {}
+            more = {"map": MAPS[form["format"]]} if form["format"] in MAPS else {}
             answer = used.get(f"{PATH}/{name}", "finance", format=form["format"], **more)
             assert answer.status_code == 200, answer.text
             assert answer.headers["content-type"] == form["media_type"]
@@ -119,6 +122,24 @@ def test_totals_are_those_of_the_file(used: Api) -> None:
 )
 def test_refused_before_the_first_byte(used: Api, path: str, query: dict[str, str], status: int, code: str) -> None:
     problem(used.get(f"{PATH}/{path}", "finance", **query), status, code)
+
+
+@pytest.mark.parametrize("format", MAPS)
+def test_parts_of_a_journal(used: Api, format: str) -> None:
+    asked = {"format": format, "map": MAPS[format]}
+    whole = used.get(f"{PATH}/journal", "finance", **asked)
+    as_of = whole.headers["export-as-of"]
+    assert whole.headers["export-parts"] == "1"
+    first = used.get(f"{PATH}/journal", "finance", **asked, part=1, as_of=as_of)
+    assert first.content == whole.content
+    assert f'{format}-1.csv"' in first.headers["content-disposition"]
+    for more in ({"part": 0}, {"part": 2}, {"part": 10**30}, {"part_lines": 1}, {"part_lines": 10**30}):
+        problem(used.get(f"{PATH}/journal", "finance", **asked, as_of=as_of, **more), 422, "validation_error")
+    for more in ({"part": 1}, {"part_lines": 300}, {"opening": False}):
+        problem(used.get(f"{PATH}/journal", "finance", **more), 422, "validation_error")
+    refused = json.loads(MAPS["xero"]) | {"bank": {"account": "090", "tax_rate": "x", "account_type": "Bank"}}
+    answer = used.get(f"{PATH}/journal", "finance", format="xero", map=json.dumps(refused))
+    assert "bank is 090" in problem(answer, 422, "validation_error")["detail"]
 
 
 def test_an_unmapped_ledger_account_is_named(used: Api) -> None:

@@ -13,11 +13,12 @@ from billing.api.parameters import End, Moment, Start, clean
 from billing.api.problems import responses
 from billing.api.route import Router
 from billing.api.service import Service
-from billing.books.exports.asked import COLUMNS, FORMS, REPORTS, Asked
+from billing.books.exports.asked import ACCOUNTING, COLUMNS, FORMS, REPORTS, Asked
 from billing.books.exports.control import control_totals
 from billing.books.exports.cursor import parsed
 from billing.books.exports.file import instant
 from billing.books.exports.mapping import MappingError, parse_mapping
+from billing.books.exports.parts import parts
 from billing.books.exports.pieces import Piece, pieces
 from billing.core.instants import instant_text
 from billing.core.months import MONTH
@@ -31,7 +32,8 @@ Name = Annotated[str, Path(max_length=32, description=", ".join(REPORTS))]
 AsOf = Annotated[Moment | None, Query(description="RFC 3339: as it was known then; default: now")]
 _FILE: dict[str, Any] = {
     "content": {form.media_type.partition(";")[0]: {"schema": {"type": "string"}} for form in FORMS.values()},
-    "description": "The file. `Export-As-Of` is the instant that it shows",
+    "description": "The file. `Export-As-Of` is the instant that it shows; `Export-Parts`, in how many parts QuickBooks or "
+    "Xero takes it",
 }
 _TYPES = {"integer": "integer", "decimal": "decimal", "price": "decimal", "time": "time"}
 _EAGER = 8  # pieces: what can go wrong shows in the first that has rows
@@ -59,6 +61,9 @@ async def _asked(
     ] = True,
     book: Annotated[str, Query(max_length=32, description="quickbooks, xero: money or wallet")] = "money",
     currency: Annotated[str | None, Query(max_length=32, description="quickbooks, xero: only this one")] = None,
+    part_lines: Annotated[
+        int | None, Query(description="quickbooks, xero: lines to a part; default: what each takes at once")
+    ] = None,
     focus: Annotated[
         str | None, Query(max_length=32, description=f"costs: the version of FOCUS, {' or '.join(VERSIONS)}")
     ] = None,
@@ -66,7 +71,7 @@ async def _asked(
         str | None,
         Query(
             max_length=8_192,
-            description='quickbooks, xero: JSON such as {"bank": {"account": "1000", "tax_rate": "…"}}',
+            description='quickbooks, xero: JSON such as {"bank": {"account": "1000", "tax_rate": "…", "account_type": "…"}}',
         ),
     ] = None,
 ) -> Asked:
@@ -78,6 +83,7 @@ async def _asked(
     return Asked.of(
         report, format, period=period, start=start, end=end, account_id=account_id, per_account=per_account, book=book,
         currency=currency, accounts=accounts, focus=focus, opening=opening,
+        part_lines=part_lines,
     )  # fmt: skip
 
 
@@ -92,6 +98,12 @@ async def get_export(
     after: Annotated[
         str | None,
         Query(max_length=300, description="the last row that came: its part and key, joined by commas; needs as_of"),
+    ] = None,
+    part: Annotated[
+        int | None,
+        Query(
+            description="quickbooks, xero: only this one, from 1, of the answer's Export-Parts; needs as_of beyond 1"
+        ),
     ] = None,
 ) -> Any:
     """A file, in constant memory. What broke off is continued with `as_of` and `after`, to the same bytes.
@@ -109,16 +121,27 @@ async def get_export(
         known = parsed(after, asked.report)
     service = caller.service
     at = await _instant(service, asked, as_of)
+    headers = {"Export-As-Of": instant_text(at)}
+    name = asked.file_name
+    if part is not None and asked.format not in ACCOUNTING:
+        raise Invalid.of("part", f"is for {' and '.join(ACCOUNTING)}")
+    if asked.format in ACCOUNTING:
+        cut = await parts(service.long_reads, asked, at)
+        headers["Export-Parts"] = str(len(cut))
+        if part is not None:
+            if not 1 <= part <= len(cut):
+                raise Invalid.of("part", f"must be from 1 to {len(cut)}")
+            if part > 1 and as_of is None:
+                raise Invalid.of("part", "beyond the first needs as_of, as the first's Export-As-Of said it")
+            asked = cut[part - 1]
+            name = f"{name.removesuffix('.csv')}-{part}.csv"
     made = pieces(service.long_reads, asked, at, after=known)
     first = []
     async for piece in made:
         first.append(piece)
         if piece.rows or len(first) == _EAGER:
             break
-    headers = {
-        "Content-Disposition": f'attachment; filename="{asked.file_name}"',
-        "Export-As-Of": instant_text(at),
-    }
+    headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return StreamingResponse(_content(first, made), media_type=asked.form.media_type, headers=headers)
 
 

@@ -13,7 +13,8 @@ from datetime import date, datetime
 from io import StringIO
 from typing import Final
 
-from billing.books.exports.asked import Asked, Named
+from billing.books.exports.accepted import Named
+from billing.books.exports.asked import Asked
 from billing.books.exports.mapping import ROUNDING
 from billing.core.cells import harmless
 from billing.core.money import decimals, minor_units, written

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from billing.core.amounts import CREDIT
+from billing.books.exports.accepted import Named, check_accepted
+from billing.core.amounts import CREDIT, MAX_AMOUNT
 from billing.core.commands import currency as an_iso_code
 from billing.core.months import Month
 from billing.core.refusals import Invalid
@@ -44,7 +45,11 @@ REPORTS: Final[Mapping[str, tuple[str, ...]]] = {
     "workbook": ("xlsx",),
 }
 COLUMNS: Final = {"journal": JOURNAL, "usage": USAGE, "costs": costs(VERSIONS[-1])}
-ACCOUNTING: Final = ("quickbooks", "xero")
+# How many lines the program takes in one file: Xero says 300 of manual journals. Intuit says nothing of journal entries, and
+# 1,000 rows of what else it imports.
+PART_LINES: Final = {"quickbooks": 1_000, "xero": 300}
+ACCOUNTING: Final = tuple(PART_LINES)
+_LEAST_LINES: Final = 20  # a day has a line for each ledger account that moved
 LEDGERS: Final = ("beancount", "hledger")
 
 
@@ -64,9 +69,10 @@ class Asked:
     per_account: bool = False
     book: str = "money"
     currency: str | None = None
-    accounts: Mapping[str, "Named"] = field(default_factory=dict)
+    accounts: Mapping[str, Named] = field(default_factory=dict)
     focus: str = VERSIONS[0]
     opening: bool = True
+    part_lines: int = 0
 
     @classmethod
     def of(
@@ -81,9 +87,10 @@ class Asked:
         per_account: bool = False,
         book: str = "money",
         currency: str | None = None,
-        accounts: Mapping[str, "Named"] | None = None,
+        accounts: Mapping[str, Named] | None = None,
         focus: str | None = None,
         opening: bool = True,
+        part_lines: int | None = None,
     ) -> "Asked":
         """A question that can be answered. Raises Invalid."""
         if report not in REPORTS:
@@ -109,8 +116,14 @@ class Asked:
             raise Invalid.of("book" if currency is None else "currency", f"is for {' and '.join(ACCOUNTING)}")
         if currency is not None and not (book == "wallet" and currency == CREDIT):
             an_iso_code(currency, "currency")
-        if format in ACCOUNTING and not accounts:
-            raise Invalid.of("map", f"{format} needs to know its own accounts: see `billing export --example-map`")
+        if format in ACCOUNTING:
+            if not accounts:
+                raise Invalid.of("map", f"{format} needs to know its own accounts: see `billing export --example-map`")
+            check_accepted(format, accounts)
+        if part_lines is not None and format not in ACCOUNTING:
+            raise Invalid.of("part_lines", f"is for {' and '.join(ACCOUNTING)}")
+        if part_lines is not None and not _LEAST_LINES <= part_lines <= MAX_AMOUNT:
+            raise Invalid.of("part_lines", f"must be at least {_LEAST_LINES}")
         if focus is not None and report != "costs":
             raise Invalid.of("focus", "is for costs")
         if focus not in (None, *VERSIONS):
@@ -118,6 +131,7 @@ class Asked:
         return cls(
             report, format, start, end, account_id, period, per_account, book, currency, accounts or {}, focus or VERSIONS[0],
             opening,
+            part_lines or PART_LINES.get(format, 0),
         )  # fmt: skip
 
     @property
@@ -139,10 +153,3 @@ class Asked:
         if self.focus != VERSIONS[0]:
             kind = f"-focus-{self.focus}"
         return "-".join(filter(None, (self.report, when))) + f"{kind}.{self.form.extension}"
-
-
-class Named(NamedTuple):
-    """A ledger account in another program: its name or code there, and for Xero the tax rate of its lines."""
-
-    account: str
-    tax_rate: str = ""

@@ -78,6 +78,8 @@ def check_file(path: Path) -> Checked:
     """Looks at every row of the file. Raises NoExport, OSError."""
     beside = path.with_name(f"{path.name}.totals.json")
     said = _json(beside.read_bytes()) if beside.exists() else None
+    if said is not None and "parts" in said:
+        return _check_parts(path, said)
     format = said.get("file_format") if said else _BY_EXTENSION.get(path.suffix.removeprefix("."))
     if format is None:
         raise NoExport(f"{path}: there is no {beside.name} to compare it with")
@@ -102,6 +104,29 @@ def check_file(path: Path) -> Checked:
             _compare(rows, said, found)
         except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
             found.problems.append(f"the control totals cannot be read: {error!r}")
+    return found
+
+
+def _check_parts(path: Path, said: Mapping[str, Any]) -> Checked:
+    """Each part, and that they come to the whole together."""
+    found = Checked(path, str(said.get("file_format")))
+    sums = _Found()
+    try:
+        for part in said["parts"]:
+            place = path.with_name(Path(part["file"]).name)
+            one = check_file(place)
+            found.problems += [f"{place.name}: {problem}" for problem in one.problems]
+            found.rows += one.rows
+            totals = _json(place.with_name(f"{place.name}.totals.json").read_bytes())
+            if any(totals.get(name) != value for name, value in part.items()) or totals["as_of"] != said["as_of"]:
+                found.problems.append(f"{place.name}: this is not the part that was written")
+            sums.rows += totals["rows"]
+            for entry in totals["ledger"]:
+                for side, name in enumerate(("debits", "credits")):
+                    sums.moved(entry["book"], entry["ledger_account"], entry["asset"], side, entry[name])
+        _compare(sums, said, found)
+    except (KeyError, TypeError, AttributeError) as error:
+        found.problems.append(f"the control totals cannot be read: {error!r}")
     return found
 
 

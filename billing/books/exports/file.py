@@ -86,12 +86,12 @@ async def write_file(
     written by the next call. Raises Invalid, AccountNotFound, Busy, NoFile, OutOfControl, Unavailable, OSError.
     """
     tell = progress or _nobody
-    _check_replaceable(path)
+    check_replaceable(path)
     part, kept = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.part.json")
     with _alone(part) as file:
-        state = _continued(file, kept, _question(asked, as_of))
+        state = _continued(file, kept, question(asked, as_of))
         if state is None:
-            state = _State(_question(asked, as_of), instant_text(await instant(work, as_of)) or "")
+            state = _State(question(asked, as_of), instant_text(await instant(work, as_of)) or "")
         resumed = state.rows
         try:
             totals, digest = await _write(engine, asked, file, kept, state, tell)
@@ -108,7 +108,7 @@ async def write_file(
         os.fsync(file.fileno())
         found = Written(path, totals, file.tell(), digest, resumed)
         part.replace(path)
-        _put(path.with_name(f"{path.name}.totals.json"), found.document())
+        put(path.with_name(f"{path.name}.totals.json"), found.document())
         kept.unlink(missing_ok=True)
         return found
 
@@ -136,7 +136,7 @@ async def _write(
         file.write(content)
         digest.update(content)
 
-    _put(kept, asdict(state))
+    put(kept, asdict(state))
     async with _counted(engine, asked, as_of) as counting:
         known = partial(asyncio.shield, counting)
         async with aclosing(pieces(engine, asked, as_of, after=after, ahead=_AHEAD, totals=known)) as made:
@@ -147,7 +147,7 @@ async def _write(
                 if piece.cursor is not None and asked.form.resumable:
                     file.flush()
                     state.cursor, state.bytes, state.sha256 = piece.cursor, file.tell(), digest.copy().hexdigest()
-                    _put(kept, asdict(state))
+                    put(kept, asdict(state))
         totals = await counting
     file.flush()
     if asked.format not in (*ACCOUNTING, "xlsx") and state.rows != totals.rows:
@@ -163,6 +163,18 @@ async def _counted(engine: Engine, asked: Asked, as_of: datetime) -> AsyncIterat
         yield counting
     finally:
         await asyncio.gather(counting, return_exceptions=True)
+
+
+def stands(path: Path, asked: Asked, totals: ControlTotals) -> Written | None:
+    """The file, if it is there, as it was written, and comes to these totals."""
+    try:
+        said = json.loads(path.with_name(f"{path.name}.totals.json").read_bytes())
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            found = Written(path, totals, file.tell(), digest, 0)
+    except (OSError, ValueError):
+        return None
+    return found if said == json.loads(json.dumps(found.document())) else None
 
 
 def _continued(file: BinaryIO, kept: Path, question: str) -> _State | None:
@@ -189,7 +201,7 @@ def _continued(file: BinaryIO, kept: Path, question: str) -> _State | None:
     return state
 
 
-def _question(asked: Asked, as_of: datetime | None) -> str:
+def question(asked: Asked, as_of: datetime | None) -> str:
     """A digest of all that decides what stands in the file, but for the instant, unless it was given."""
     asked_for = json.dumps([FORMAT, asdict(asked), instant_text(as_of)], default=str, sort_keys=True)
     return hashlib.sha256(asked_for.encode()).hexdigest()
@@ -213,14 +225,14 @@ def _alone(part: Path) -> Iterator[BinaryIO]:
             return
 
 
-def _put(path: Path, document: dict[str, Any]) -> None:
+def put(path: Path, document: dict[str, Any]) -> None:
     """All of the document at once, or what was there before."""
     beside = path.with_name(f"{path.name}.new")
     beside.write_text(json.dumps(document, indent=2) + "\n")
     beside.replace(path)
 
 
-def _check_replaceable(path: Path) -> None:
+def check_replaceable(path: Path) -> None:
     if not path.name or (path.exists() and not path.is_file()):
         raise NoFile(f"{path}: this is no file, and is not replaced by one: give the export a name of its own")
 

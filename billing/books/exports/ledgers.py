@@ -89,6 +89,8 @@ async def _opening(engine: Engine, asked: Asked, before: Scope) -> AsyncGenerato
     day = asked.start.astimezone(UTC).date()
     part: str | None = ""  # no account is called that
     lines: list[str] = []
+    if asked.format == "hledger":
+        yield "; Balances are assigned: after an include of the file before this moves nothing. With -f it counts twice.\n"
     async with aclosing(moved(engine, before, by="account" if asked.per_account else None)) as found:
         async for one in found:
             text = ""

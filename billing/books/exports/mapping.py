@@ -1,7 +1,7 @@
 """Mapping files: which account of QuickBooks or Xero each of our ledger accounts is.
 
-As CSV `ledger_account,account,tax_rate`, the last column as one likes; as TOML or JSON a table of names, or of tables
-with `account` and `tax_rate`. `rounding` is where the cents go that rounding leaves over. A mistake is refused with
+As CSV `ledger_account,account,tax_rate,account_type`, the last two columns as one likes; as TOML or JSON a table of names, or
+of tables with `account`, `tax_rate` and `account_type`. `rounding` is where the cents go that rounding leaves over. A mistake is refused with
 the line in which it stands.
 """
 
@@ -13,29 +13,37 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from billing.books.exports.asked import Named
+from billing.books.exports.accepted import Named
 from billing.core.chart import CHART
 from billing.core.text import NamedTwice, named_once
 
 ROUNDING: Final = "rounding"
-EXAMPLE: Final = "".join(
-    f"{line}\n"
-    for line in (
-        "ledger_account,account,tax_rate",
-        "bank,1000,Tax Exempt",
-        "stripe_clearing,1010,Tax Exempt",
-        "disputed,1020,Tax Exempt",
-        "deferred_revenue,2100,Tax Exempt",
-        "revenue_usage,4000,Tax Exempt",
-        "revenue_breakage,4010,Tax Exempt",
-        "refunds,4900,Tax Exempt",
-        "processor_fees,6100,Tax Exempt",
-        "dispute_losses,6200,Tax Exempt",
-        "rounding,6900,Tax Exempt",
-    )
+_ROWS: Final = (  # our ledger account; its name in QuickBooks Online; its code and type in Xero
+    ("bank", "Credits:Bank clearing", "1000", "Current Asset"),
+    ("stripe_clearing", "Credits:Stripe clearing", "1010", "Current Asset"),
+    ("disputed", "Credits:Disputed payments", "1020", "Current Asset"),
+    ("deferred_revenue", "Deferred revenue:Prepaid credits", "2100", "Current Liability"),
+    ("revenue_usage", "Sales:Credits used", "4000", "Revenue"),
+    ("revenue_breakage", "Sales:Credits expired", "4010", "Revenue"),
+    ("refunds", "Sales:Refunds", "4900", "Revenue"),
+    ("processor_fees", "Bank charges:Stripe fees", "6100", "Expense"),
+    ("dispute_losses", "Bank charges:Lost disputes", "6200", "Expense"),
+    ("rounding", "Other expenses:Rounding", "6900", "Expense"),
 )
+EXAMPLES: Final = {
+    "quickbooks": "".join(
+        f"{line}\n" for line in ("ledger_account,account", *(f"{ours},{name}" for ours, name, _, _ in _ROWS))
+    ),
+    "xero": "".join(
+        f"{line}\n"
+        for line in (
+            "ledger_account,account,tax_rate,account_type",
+            *(f"{ours},{code},Tax Exempt,{kind}" for ours, _, code, kind in _ROWS),
+        )
+    ),
+}
 _KNOWN: Final = (*CHART, ROUNDING)
-_COLUMNS: Final = ("ledger_account", "account", "tax_rate")
+_COLUMNS: Final = ("ledger_account", "account", "tax_rate", "account_type")
 _LONGEST: Final = 200
 
 
@@ -62,39 +70,39 @@ def parse_mapping(text: str, form: str) -> dict[str, Named]:
     if entries is None:
         raise MappingError("a mapping is a .csv, .toml or .json file")
     found: dict[str, Named] = {}
-    for line, name, account, tax_rate in entries(text):
+    for line, name, account, *more in entries(text):
         if name not in _KNOWN:
             raise MappingError(f"line {line}: there is no ledger account {name!r}; there are {', '.join(_KNOWN)}")
         if name in found:
             raise MappingError(f"line {line}: {name} is mapped twice")
-        for what in (account, tax_rate):
-            if not _is_line(what):
-                raise MappingError(f"line {line}: {name}: accounts and tax rates are text of one line, quoted")
+        if not all(_is_line(what) for what in (account, *more)):
+            raise MappingError(f"line {line}: {name}: accounts, tax rates and types are text of one line, quoted")
         if not account.strip():
             raise MappingError(f"line {line}: {name} is mapped to nothing")
-        found[name] = Named(account.strip(), tax_rate.strip())
+        found[name] = Named(account.strip(), *(what.strip() for what in more))
     if not found:
         raise MappingError("line 1: nothing is mapped")
     return found
 
 
-def _csv(text: str) -> Iterator[tuple[int, str, str, str]]:
+def _csv(text: str) -> Iterator[tuple[int, str, str, str, str]]:
     reader = csv.reader(text.splitlines(keepends=True), strict=True)
     try:
         head = next(reader, [])
-        if tuple(head) not in (_COLUMNS, _COLUMNS[:2]):
-            raise MappingError(f"line 1: must be {','.join(_COLUMNS)}")
+        if tuple(head) not in (_COLUMNS, _COLUMNS[:3], _COLUMNS[:2]):
+            raise MappingError(f"line 1: must be {','.join(_COLUMNS)}, or the first two or three of them")
         for row in reader:
             if not row:
                 continue
-            if len(row) not in (2, 3) or len(row) > len(head):
+            if not 2 <= len(row) <= len(head):
                 raise MappingError(f"line {reader.line_num}: {len(head)} cells are expected and {len(row)} found")
-            yield reader.line_num, row[0].strip(), row[1], row[2] if len(row) > 2 else ""
+            name, account, tax_rate, account_type = (*row, "", "")[:4]
+            yield reader.line_num, name.strip(), account, tax_rate, account_type
     except csv.Error as error:
         raise MappingError(f"line {reader.line_num}: this is not CSV: {error}") from None
 
 
-def _toml(text: str) -> Iterator[tuple[int, str, Any, Any]]:
+def _toml(text: str) -> Iterator[tuple[int, str, Any, Any, Any]]:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -106,7 +114,7 @@ def _toml(text: str) -> Iterator[tuple[int, str, Any, Any]]:
     return _entries(table, text, r'^\s*\[?\s*"?{}"?\s*[=\]]')
 
 
-def _json(text: str) -> Iterator[tuple[int, str, Any, Any]]:
+def _json(text: str) -> Iterator[tuple[int, str, Any, Any, Any]]:
     try:
         table = json.loads(text, object_pairs_hook=named_once)
     except NamedTwice as twice:
@@ -123,15 +131,17 @@ def _json(text: str) -> Iterator[tuple[int, str, Any, Any]]:
     return _entries(table, text, '"{}"\\s*:')
 
 
-def _entries(table: Mapping[str, Any], text: str, pattern: str) -> Iterator[tuple[int, str, Any, Any]]:
+def _entries(table: Mapping[str, Any], text: str, pattern: str) -> Iterator[tuple[int, str, Any, Any, Any]]:
     for name, value in table.items():
         line = _line_of(text, pattern, name)
         if isinstance(value, dict):
             if unknown := [key for key in value if key not in _COLUMNS[1:]]:
-                raise MappingError(f"line {line}: {name}: there is no {unknown[0]!r}, only account and tax_rate")
-            yield line, name, value.get("account", ""), value.get("tax_rate", "")
+                raise MappingError(
+                    f"line {line}: {name}: there is no {unknown[0]!r}, only account, tax_rate and account_type"
+                )
+            yield line, name, *(value.get(key, "") for key in _COLUMNS[1:])
         else:
-            yield line, name, value, ""
+            yield line, name, value, "", ""
 
 
 def _line_of(text: str, pattern: str, name: str, *, last: bool = False) -> int:
