@@ -63,7 +63,7 @@ $(CLIENTS)/.venv/.synced: $(CLIENTS)/requirements.txt | $(filter .uv/bin/uv,$(UV
 	@touch $@
 
 # The validator wants Python 3.12, and libraries older than ours: it has an environment of its own.
-.judges/focus/.installed: tests/books/exports/focus-validator.txt .venv/.synced
+.judges/focus/.installed: tests/books/exports/focus-validator.txt | $(filter .uv/bin/uv,$(UV))
 	@mkdir -p .judges && echo '*' > .judges/.gitignore && rm -rf .judges/*
 	@for python in python3.12 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.12*/bin/python3.12; do \
 		$$python -c '' 2>/dev/null || continue; \

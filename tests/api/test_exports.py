@@ -130,6 +130,7 @@ def test_parts_of_a_journal(used: Api, format: str) -> None:
     whole = used.get(f"{PATH}/journal", "finance", **asked)
     as_of = whole.headers["export-as-of"]
     assert whole.headers["export-parts"] == "1"
+    assert used.get(f"{PATH}/journal/totals", "finance", **asked, as_of=as_of).json()["parts"] == 1
     first = used.get(f"{PATH}/journal", "finance", **asked, part=1, as_of=as_of)
     assert first.content == whole.content
     assert f'{format}-1.csv"' in first.headers["content-disposition"]

@@ -102,7 +102,10 @@ def test_february(winter: Winter) -> None:
         "13 settle 1 → 527",
     ]
     expiry = json.loads(content)["movements"][0]
-    assert (expiry["effective_at"], expiry["posted_at"]) == ("2026-01-31T23:59:59.750000Z", "2026-02-03T10:00:00.000000Z")
+    assert (expiry["effective_at"], expiry["posted_at"]) == (
+        "2026-01-31T23:59:59.750000Z",
+        "2026-02-03T10:00:00.000000Z",
+    )
     found = header(content)
     assert (found["opening_balance"], found["closing_balance"], found["complete"]) == (498, 527, True)
     assert found["totals"] == [

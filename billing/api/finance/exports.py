@@ -155,7 +155,10 @@ async def get_export_totals(asked: Question, caller: Overseeing, as_of: AsOf = N
     """What the file of the same question and instant must come to: rows, and sums by ledger account or kind."""
     service = caller.service
     at = await _instant(service, asked, as_of)
-    return ControlTotalsShown(**(await control_totals(service.long_reads, asked, at)).document())
+    totals = (await control_totals(service.long_reads, asked, at)).document()
+    if asked.format in ACCOUNTING:
+        totals["parts"] = len(await parts(service.long_reads, asked, at))
+    return ControlTotalsShown(**totals)
 
 
 async def _instant(service: Service, asked: Asked, as_of: datetime | None) -> datetime:

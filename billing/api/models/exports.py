@@ -34,7 +34,10 @@ class Reports(Shown):
 
 
 class ControlTotalsShown(Shown):
-    """What a file of that question and instant comes to. Amounts are integers of an asset's smallest unit."""
+    """What a file of that question and instant comes to. Amounts are integers of an asset's smallest unit.
+
+    `parts`: in how many files QuickBooks or Xero takes it.
+    """
 
     format: str
     report: str
@@ -51,5 +54,6 @@ class ControlTotalsShown(Shown):
     images: int | None = None
     failed_images: int | None = None
     credits: int | None = None
+    parts: int | None = None
     focus: str | None = None
     costs: list[dict[str, str]] | None = None

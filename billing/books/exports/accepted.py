@@ -15,6 +15,7 @@ _CLOSED: Final = {
     "quickbooks": ("accounts receivable (a/r)", "accounts payable (a/p)", "accounts receivable", "accounts payable"),
     "xero": ("bank", "credit card", "accounts receivable", "accounts payable", "unpaid expense claims"),
 }
+_CODE: Final = 10  # characters of an account's code in Xero
 _LEVELS: Final = 5  # of accounts below accounts in QuickBooks Online
 
 
@@ -40,6 +41,11 @@ def check_accepted(format: str, accounts: Mapping[str, Named]) -> None:
             else "another current asset or liability"
         )
         raise Invalid.of("map", f"{format} takes no such account in a journal: {'; '.join(wrong)}. Name {instead}")
+    if format == "xero" and (names := [one.account for one in accounts.values() if len(one.account) > _CODE]):
+        raise Invalid.of(
+            "map",
+            f"Xero wants codes of accounts, of at most {_CODE} characters, and these are none: {', '.join(names)}",
+        )
     if format == "quickbooks":
         for name, named in accounts.items():
             levels = named.account.split(":")

@@ -213,6 +213,8 @@ def test_what_the_other_program_is_known_to_refuse() -> None:
     for name in ("Sales: Credits", "Sales:", "a:b:c:d:e:f"):
         with pytest.raises(Invalid, match="Parent:Sub"):
             Asked.of("journal", "quickbooks", accounts=MAP | {"refunds": Named(name)})
+    with pytest.raises(Invalid, match="codes of accounts"):
+        Asked.of("journal", "xero", accounts=MAP)
     assert doubts("xero", XERO) == doubts("quickbooks", MAP) == []
     assert "bank is 090" in doubts("xero", XERO | {"bank": Named("090", "Tax Exempt")})[0]
     assert "4000" in doubts("quickbooks", XERO)[0]

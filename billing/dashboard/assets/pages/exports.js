@@ -12,14 +12,28 @@ import { refused } from "../upload.js";
 
 const PATH = "/v1/finance/exports";
 const ACCOUNTING = ["quickbooks", "xero"]; // they need to know how their accounts are called
-const ACCOUNTS = {
-  bank: "1000", stripe_clearing: "1010", disputed: "1020", deferred_revenue: "2100", revenue_usage: "4000", revenue_breakage: "4010",
-  refunds: "4900", processor_fees: "6100", dispute_losses: "6200", rounding: "6900",
+// Ours; its name in QuickBooks Online; its code and type in Xero.
+const ACCOUNTS = [
+  ["bank", "Credits:Bank clearing", "1000", "Current Asset"],
+  ["stripe_clearing", "Credits:Stripe clearing", "1010", "Current Asset"],
+  ["disputed", "Credits:Disputed payments", "1020", "Current Asset"],
+  ["deferred_revenue", "Deferred revenue:Prepaid credits", "2100", "Current Liability"],
+  ["revenue_usage", "Sales:Credits used", "4000", "Revenue"],
+  ["revenue_breakage", "Sales:Credits expired", "4010", "Revenue"],
+  ["refunds", "Sales:Refunds", "4900", "Revenue"],
+  ["processor_fees", "Bank charges:Stripe fees", "6100", "Expense"],
+  ["dispute_losses", "Bank charges:Lost disputes", "6200", "Expense"],
+  ["rounding", "Other expenses:Rounding", "6900", "Expense"],
+];
+const NAMED = {
+  quickbooks: ([ours, name]) => [ours, name],
+  xero: ([ours, , account, type]) => [ours, { account, tax_rate: "Tax Exempt", account_type: type }],
 };
 const reports = await get(PATH).then(({ data }) => data, (problem) => problem);
 const account = el("input", { name: "account_id", maxlength: 64, autocomplete: "off", spellcheck: "false" });
-const mapping = el("textarea", { name: "map", rows: 12, spellcheck: "false", class: "code" },
-  `{\n${Object.entries(ACCOUNTS).map(([name, account]) => `  "${name}": ${JSON.stringify({ account, tax_rate: "Tax Exempt" })}`).join(",\n")}\n}`);
+const mappings = Object.fromEntries(ACCOUNTING.map((format) => [format, el("textarea",
+  { name: format, rows: 12, spellcheck: "false", class: "code" },
+  `{\n${ACCOUNTS.map(NAMED[format]).map(([name, named]) => `  "${name}": ${JSON.stringify(named)}`).join(",\n")}\n}`)]));
 
 // What the file of this question comes to: rows, and sums by ledger account or kind.
 function totals(report, query) {
@@ -63,20 +77,32 @@ function shown({ report, formats, columns }, query) {
       columns.map((column) => [code(column.name), " "]))) : null);
 }
 
+// As many files as the other program takes it in, all as of the same instant.
+async function inParts(format, query) {
+  const asked = { format, map: JSON.stringify(JSON.parse(mappings[format].value)), ...query };
+  const { as_of: asOf, parts } = await get(`${PATH}/journal/totals`, asked, { wait: 120_000 });
+  const name = `journal-${query.period ?? "all"}-${format}`;
+  for (let part = 1; part <= parts; part++) {
+    await download(`${PATH}/journal`, { ...asked, part, as_of: asOf }, parts === 1 ? `${name}.csv` : `${name}-${part}.csv`);
+  }
+}
+
 function accounting(query) {
   const answer = el("div", { "aria-live": "polite" });
   const button = (format) => el("button", { type: "button", onclick: async (event) => {
     event.target.disabled = true;
     try {
-      await download(`${PATH}/journal`, { format, map: JSON.stringify(JSON.parse(mapping.value)), ...query }, `journal-${query.period ?? "all"}-${format}.csv`);
+      await inParts(format, query);
       replace(answer);
     } catch (problem) {
       replace(answer, problem instanceof SyntaxError ? el("p", { class: "notice bad", role: "alert" }, t("simulation.not_json")) : refused(problem));
     }
     event.target.disabled = false;
   } }, word("export_format", format));
-  return card(t("exports.accounting"), el("p", { class: "muted" }, t("exports.accounting.note")),
-    el("div", { class: "stack" }, field(t("exports.map"), mapping, { hint: t("exports.map.hint") }), el("p", { class: "actions" }, ACCOUNTING.map(button)), answer));
+  return card(t("exports.accounting"), el("p", { class: "muted" }, t("exports.accounting.note")), el("div", { class: "stack" },
+    ACCOUNTING.map((format) => [
+      field(t("exports.map", { program: word("export_format", format) }), mappings[format], { hint: t(`exports.map.${format}`) }),
+      el("p", { class: "actions" }, button(format))]), answer));
 }
 
 byMonth({
