@@ -37,7 +37,7 @@ from billing.store.exports import slices
 slices.ROWS_AT_ONCE = 5
 dsn, path, report, format, left = sys.argv[1:]
 left = int(left)
-pieces, put = file.pieces, file._put
+pieces, put = file.pieces, file.put
 
 def point():
     global left
@@ -55,7 +55,7 @@ def kept(path, document):
     put(path, document)
     point()
 
-file.pieces, file._put = made, kept
+file.pieces, file.put = made, kept
 asyncio.run(file.write_file(read_engine(dsn), work_engine(dsn), Asked.of(report, format), Path(path)))
 """
 
