@@ -3,15 +3,29 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import Header, Path, Query, Request
+from fastapi import Header, Path, Query, Request, Response
 
 from billing.api.auth import Admin, Overseeing
 from billing.api.models.common import Page, decode_cursor, decode_moment, page
-from billing.api.models.funding import Received, StripeEventInFull, StripeEventShown
-from billing.api.parameters import Cursor, Limit, Search, The, clean
+from billing.api.models.funding import (
+    Explanation,
+    Received,
+    StripeEventInFull,
+    StripeEventShown,
+    TransactionShown,
+)
+from billing.api.parameters import Cursor, Limit, Search, The, answered, clean
 from billing.api.problems import responses
 from billing.api.route import Router
-from billing.core.refusals import PaymentsNotConfigured, SignatureInvalid, StripeEventNotFound
+from billing.core.refusals import (
+    IdReused,
+    PaymentsNotConfigured,
+    ProcessorUnavailable,
+    SignatureInvalid,
+    StripeEventNotFound,
+    TransactionKnown,
+    TransactionNotFound,
+)
 from billing.store import inbox as store
 
 router = Router(prefix="/v1/stripe", tags=["funding"])
@@ -57,3 +71,30 @@ async def retry_event(event_id: EventId, caller: Admin) -> StripeEventShown:
     event = await store.reopen_event(caller.service.work, event_id)
     caller.service.funding.wake()
     return StripeEventShown.of(event)
+
+
+@router.post(
+    "/transactions/{transaction_id}/book",
+    status_code=201,
+    response_model=TransactionShown,
+    responses=responses(
+        TransactionNotFound,
+        TransactionKnown,
+        IdReused,
+        PaymentsNotConfigured,
+        ProcessorUnavailable,
+        again=TransactionShown,
+    ),
+)
+async def book_transaction(
+    transaction_id: EventId, body: Explanation, response: Response, caller: Overseeing
+) -> TransactionShown:
+    """Says what a balance transaction of Stripe's is that the ledger cannot know the meaning of, and books it as that.
+
+    Payouts that wait for it are dealt with again. Who said so, and why, is kept.
+    """
+    funding = caller.service.funding
+    answer = await funding.bookkeeper.book(transaction_id, body.to, body.reason, caller.key.key_id)
+    answered(response, answer.replayed)
+    funding.wake()
+    return TransactionShown.of(answer.transaction)

@@ -16,13 +16,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from billing.api.key_ring import KeyRing
 from billing.api.models.reconciliations import ReconciliationShown
 from billing.books.reconciliation import FORMATS, Application, Asked, Source, format_of, reconcile
 from billing.books.reconciliation.images import FOLDER_FORMAT, written_manifest
 from billing.books.reconciliation.report import as_csv, as_json
 from billing.cli.given import moment
-from billing.cli.session import AsJson, console, errors, ledger, on, run, settings_of
+from billing.cli.session import AsJson, actor_of, console, errors, ledger, on, run, settings_of
 from billing.client import measure
 from billing.core.prices import PriceBooks
 from billing.core.reconciliation import Line, Reconciliation
@@ -84,7 +83,7 @@ def reconcile_manifest(
             "`billing keys create --role finance --name NAME` makes one."
         )
     with ledger() as dsn:
-        actor = "command line" if secret is None else _actor(dsn, secret)
+        actor = "command line" if secret is None else actor_of(dsn, secret)
         if approve is not None:
             found = _posted(dsn, lambda desk, tell: desk.approve(approve, actor, reason or "", tell))
         elif show is not None:
@@ -167,19 +166,6 @@ def _posted(
 
     with errors.status("posting") as line:
         return run(lambda: posting(lambda done: line.update(f"posting: {done:,} charges")))
-
-
-def _actor(dsn: str, secret: str) -> str:
-    """Who the key's holder is, by the same ring of keys as over HTTP. Raises ValueError."""
-    admin_key = settings_of().admin_key
-    key = run(lambda: on(read_engine(dsn, size=1), lambda engine: KeyRing(engine, admin_key).find(secret)))
-    if key is None:
-        raise ValueError(
-            "There is no such key, or it was revoked: --key and BILLING_KEY take one as `bk_…`, or BILLING_ADMIN_KEY's."
-        )
-    if key.role not in ("admin", "finance"):
-        raise ValueError(f"A key of role {key.role} may not reconcile: use one of role finance or admin.")
-    return key.key_id
 
 
 def _to_do(found: Reconciliation) -> bool:

@@ -10,6 +10,7 @@ import typer
 import uvloop
 from rich.console import Console
 
+from billing.api.key_ring import KeyRing
 from billing.database import database
 from billing.settings import Settings
 from billing.store.engine import Engine, read_engine
@@ -52,6 +53,19 @@ async def on(engine: Engine, work: Callable[[Engine], Awaitable[T]]) -> T:
         return await work(engine)
     finally:
         await engine.dispose()
+
+
+def actor_of(dsn: str, secret: str) -> str:
+    """Who the key's holder is, of role finance or admin, by the same ring of keys as over HTTP. Raises ValueError."""
+    admin_key = settings_of().admin_key
+    key = run(lambda: on(read_engine(dsn, size=1), lambda engine: KeyRing(engine, admin_key).find(secret)))
+    if key is None:
+        raise ValueError(
+            "There is no such key, or it was revoked: --key and BILLING_KEY take one as `bk_…`, or BILLING_ADMIN_KEY's."
+        )
+    if key.role not in ("admin", "finance"):
+        raise ValueError(f"A key of role {key.role} may not do that: use one of role finance or admin.")
+    return key.key_id
 
 
 def fail(sentence: str) -> None:

@@ -1,6 +1,7 @@
-"""`billing stripe`: the events that came in, and those that did not."""
+"""`billing stripe`: the events that came in, and those that did not; and what only a person can explain."""
 
 import json
+import os
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
@@ -8,12 +9,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from billing.api.models.funding import StripeEventShown
+from billing.api.models.funding import StripeEventShown, TransactionShown
 from billing.cli.given import moment
-from billing.cli.session import AsJson, console, errors, ledger, on, run, settings_of
+from billing.cli.money import decimal
+from billing.cli.session import AsJson, actor_of, console, errors, ledger, on, run, settings_of
 from billing.core.prices import PriceBooks
-from billing.core.refusals import StripeEventNotFound
+from billing.core.refusals import StripeEventNotFound, TransactionNotFound
 from billing.funding import Funding, Keys, funding
+from billing.funding.bookkeeper import DESTINATIONS
 from billing.posting import Posting
 from billing.store import inbox
 from billing.store.engine import Engine, read_engine, work_engine
@@ -88,6 +91,38 @@ def retry(event_id: str) -> None:
     with ledger() as dsn:
         event = run(lambda: on(work_engine(dsn, size=1), lambda work: inbox.reopen_event(work, event_id)))
     console.print(f"{event.event_id} ({event.type}) is pending.")
+
+
+@app.command("book")
+def book(
+    transaction_id: str,
+    to: Annotated[str, typer.Option(help=f"what it is: {', '.join(DESTINATIONS)}")],
+    reason: Annotated[str, typer.Option(help="why; kept with it for ever")],
+    key: Annotated[str | None, typer.Option(help="a key of role admin or finance: who says so  [BILLING_KEY]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a balance transaction of Stripe's is that the ledger cannot know the meaning of.
+
+    fees: a cost, or some of one returned. reserve: kept back for a while, or released. bank: from the bank, or to it.
+    other: of business whose books are kept elsewhere.
+    """
+    if not reason.strip():
+        raise ValueError("Say why, with --reason: it is kept with the transaction.")
+    if not (transaction_id.isascii() and transaction_id.isprintable()):
+        raise TransactionNotFound(transaction_id)
+    secret = key or os.environ.get("BILLING_KEY")
+    if secret is None:
+        raise ValueError("It is booked in somebody's name: give your key with --key or BILLING_KEY.")
+    with ledger() as dsn:
+        actor = actor_of(dsn, secret)
+        answer = run(lambda: _with_funding(dsn, lambda parts: parts.bookkeeper.book(transaction_id, to, reason, actor)))
+    shown = TransactionShown.of(answer.transaction)
+    if as_json:
+        print(shown.model_dump_json(indent=2))
+        return
+    net = decimal(shown.amount_micros - shown.fee_micros)
+    said = "was booked before" if answer.replayed else "is booked"
+    console.print(f"{shown.transaction_id} {said} to {to}: {net} {shown.currency}.", highlight=False)
 
 
 async def _with_funding(dsn: str, work: Callable[[Funding], Awaitable[T]]) -> T:

@@ -199,12 +199,16 @@ class CardRefund(TypedDict):
 
 
 class Dispute(TypedDict):
-    """A payment that its cardholder disputes. `clawed_credits` once it is lost."""
+    """A payment that its cardholder disputes: open, won, lost or averted. `clawed_credits` is all that was ever taken."""
 
     dispute_id: str
-    status: Literal["open", "won", "lost"]
+    status: Literal["open", "won", "lost", "averted"]
+    stripe_status: str | None
     reason: str | None
     amount_micros: int
+    withdrawn_micros: int
+    reinstated_micros: int
+    lost_micros: int
     clawed_credits: int
     opened_at: str
     closed_at: str | None

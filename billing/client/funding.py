@@ -80,7 +80,7 @@ class FundingCalls:
         monthly_limit: int,
         payment_method: str | None = None,
     ) -> Flow[AutoRecharge]:
-        """Buys the pack with a saved card (the one saved last, unless it is named) whenever fewer than `threshold`
+        """Buys the pack with what was saved to pay (see the API, unless it is named) whenever fewer than `threshold`
         credits are available, up to `monthly_limit` credits a month. Needs an admin key or the account's own.
         """
         body = {

@@ -61,11 +61,15 @@ class RecogniseAnswer(NamedTuple):
 
 
 class TopupAnswer(NamedTuple):
-    """The top-up as it is now. `problem`: what was reported cannot be, and nothing was posted."""
+    """The top-up as it is now. `problem`: what was reported cannot be, and nothing was posted.
+
+    `overtaken`: somebody else reported meanwhile, nobody knows what is newer, and nothing was posted: ask once more.
+    """
 
     replayed: bool
     topup: Topup
     problem: str | None = None
+    overtaken: bool = False
 
 
 class RechargeAnswer(NamedTuple):

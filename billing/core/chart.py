@@ -17,6 +17,8 @@ CHART: Final = {
     ledger.REVOKED: "Equity:Credits:Revoked",
     ledger.ADJUSTED: "Equity:Credits:Adjusted",
     ledger.STRIPE_CLEARING: "Assets:Stripe-Clearing",
+    ledger.STRIPE_RESERVE: "Assets:Stripe-Reserve",
+    ledger.OTHER_BUSINESS: "Assets:Other-Business",
     ledger.BANK: "Assets:Bank",
     ledger.DISPUTED: "Assets:Disputed",
     ledger.DEFERRED_REVENUE: "Liabilities:Deferred-Revenue",

@@ -1,8 +1,9 @@
-"""Clawback: credits whose money went back to the card, by a refund or a lost dispute.
+"""Clawback: credits whose money went back to the card, by a refund or a lost dispute; and given back, where it came back.
 
 Of N credits that were paid for, ⌈N·m/paid⌉ are taken back when m in all has been returned: those still unspent first;
 those that expired are gone already; those that were used are owed, and what is owed is drawn from other grants
-before it is debt. A bonus stands and falls with what was paid for it.
+before it is debt. A bonus stands and falls with what was paid for it. Of a payment that was returned twice, by a
+refund and a dispute, or with a loss by exchange, there are no more credits than it brought.
 """
 
 from datetime import datetime
@@ -10,7 +11,7 @@ from datetime import datetime
 from billing.core.answers import TopupAnswer
 from billing.core.funds import add_grant, owe, pay_debts
 from billing.core.grants import DEFAULT_PRIORITY, Grant
-from billing.core.payments import ReportCardRefund, ReportDispute
+from billing.core.payments import ReportCardRefund
 from billing.core.refusals import TopupNotFound, TopupNotPaid
 from billing.core.till import CardRefund, Clawed, Dispute, Topup
 from billing.core.topups import stop
@@ -19,26 +20,26 @@ from billing.core.wallet import Wallet
 
 def report_card_refund(wallet: Wallet, command: ReportCardRefund, now: datetime) -> TopupAnswer:
     """Money back to the card, once; or, after all, not. Raises TopupNotFound, TopupNotPaid."""
-    topup = _paid_topup(wallet, command.topup_id)
+    topup = paid_topup(wallet, command.topup_id)
     known = wallet.till.get(CardRefund, command.card_refund_id)
     if known is not None:
         if command.status == known.status or known.status == "failed":
             return TopupAnswer(True, topup)
         return _undo_card_refund(wallet, topup, known, now)
     amount, back = command.amount_micros, command.status == "failed"
-    if problem := _cannot_be(topup, amount, command.currency, undone=back):
+    if problem := _cannot_be(wallet, topup, amount, command.currency, undone=back):
         return stop(wallet, topup, f"refund {command.card_refund_id} {problem}", now)
     # From here on it must succeed.
     deferred = 0
     clawed: Clawed = ()
     if not back:
-        topup, deferred, clawed = _claw_back(wallet, topup, amount, command.card_refund_id, now)
+        topup, deferred, clawed = claw_back(wallet, topup, amount, command.card_refund_id, now)
     rest = amount - deferred
-    _post_money(wallet, now, topup, command.card_refund_id, card_refund_deferred=deferred, card_refund=rest)
+    post_money(wallet, now, topup, command.card_refund_id, card_refund_deferred=deferred, card_refund=rest)
     if back:  # it went and came back before we heard of it: no credit was ever touched
         _post_return(wallet, now, topup, command.card_refund_id, deferred, rest)
     else:
-        topup = topup._replace(status=_standing(wallet, topup), changed_at=now)
+        topup = topup._replace(status=standing(wallet, topup), changed_at=now)
         wallet.put(topup)
     wallet.put(
         CardRefund(
@@ -56,69 +57,11 @@ def report_card_refund(wallet: Wallet, command: ReportCardRefund, now: datetime)
     return TopupAnswer(False, topup)
 
 
-def report_dispute(wallet: Wallet, command: ReportDispute, now: datetime) -> TopupAnswer:
-    """Opened: what is left of the grants is frozen. Won: thawed exactly. Lost: clawed back, and the loss booked.
-
-    A report that skips the opening does both; one that is older than what is known has no effect.
-    Raises TopupNotFound, TopupNotPaid.
-    """
-    topup = _paid_topup(wallet, command.topup_id)
-    known = wallet.till.get(Dispute, command.dispute_id)
-    if known is not None and (known.status != "open" or command.status == "open"):
-        return TopupAnswer(True, topup)
-    if known is None:
-        if problem := _cannot_be(topup, command.amount_micros, command.currency, undone=command.status == "won"):
-            return stop(wallet, topup, f"dispute {command.dispute_id} {problem}", now)
-        topup, known = _open(wallet, topup, command, now)
-    if command.status != "open":
-        topup = _close(wallet, topup, known, won=command.status == "won", now=now)
-    return TopupAnswer(False, topup)
-
-
-def _open(wallet: Wallet, topup: Topup, command: ReportDispute, now: datetime) -> tuple[Topup, Dispute]:
-    _post_money(wallet, now, topup, command.dispute_id, dispute_opened=command.amount_micros)
-    for grant in _grants(wallet, topup):
+def freeze(wallet: Wallet, topup: Topup, now: datetime) -> None:
+    """What is left of the top-up's grants cannot be spent, and does not expire, until `thaw`."""
+    for grant in grants_of(wallet, topup):
         if not grant.frozen and not grant.lapsed_at(now):
             _freeze(wallet, grant)
-    topup = topup._replace(
-        status="disputed", disputed_micros=topup.disputed_micros + command.amount_micros, changed_at=now
-    )
-    wallet.put(topup)
-    dispute = Dispute(
-        wallet.account_id,
-        command.dispute_id,
-        topup.topup_id,
-        "open",
-        command.reason,
-        command.amount_micros,
-        0,
-        (),
-        now,
-        None,
-    )
-    wallet.put(dispute)
-    _announce(wallet, "dispute.opened", topup, dispute, now)
-    return topup, dispute
-
-
-def _close(wallet: Wallet, topup: Topup, dispute: Dispute, *, won: bool, now: datetime) -> Topup:
-    amount = dispute.amount_micros
-    topup = topup._replace(disputed_micros=topup.disputed_micros - amount, changed_at=now)
-    deferred, clawed = 0, dispute.clawed
-    if won:
-        _post_money(wallet, now, topup, dispute.dispute_id, dispute_won=amount)
-    else:
-        topup, deferred, clawed = _claw_back(wallet, topup, amount, dispute.dispute_id, now)
-        rest = amount - deferred
-        _post_money(wallet, now, topup, dispute.dispute_id, dispute_lost_deferred=deferred, dispute_lost=rest)
-    dispute = dispute._replace(status="won" if won else "lost", deferred_micros=deferred, clawed=clawed, closed_at=now)
-    wallet.put(dispute)
-    if not topup.disputed_micros:
-        _thaw(wallet, topup, now)
-    topup = topup._replace(status=_standing(wallet, topup))
-    wallet.put(topup)
-    _announce(wallet, "dispute.closed", topup, dispute, now)
-    return topup
 
 
 def _freeze(wallet: Wallet, grant: Grant) -> None:
@@ -127,9 +70,9 @@ def _freeze(wallet: Wallet, grant: Grant) -> None:
     wallet.changed_grants.add(grant.grant_id)
 
 
-def _thaw(wallet: Wallet, topup: Topup, now: datetime) -> None:
+def thaw(wallet: Wallet, topup: Topup, now: datetime) -> None:
     """What is left is spendable again: debts first. Past its expiry it expires now, but for what open holds draw on."""
-    for grant in _grants(wallet, topup):
+    for grant in grants_of(wallet, topup):
         if grant.frozen:
             grant.frozen = False
             wallet.frozen -= grant.remaining
@@ -140,7 +83,7 @@ def _thaw(wallet: Wallet, topup: Topup, now: datetime) -> None:
     wallet.expire_lapsed(now, now)
 
 
-def _claw_back(
+def claw_back(
     wallet: Wallet, topup: Topup, amount_micros: int, external_id: str, now: datetime
 ) -> tuple[Topup, int, Clawed]:
     """Takes the credits back. The second of the three is how much of the money had not been recognised as revenue:
@@ -149,11 +92,11 @@ def _claw_back(
     By what the grant has come to at this instant, not by what a recognition run has posted: so that the answer does
     not depend on when it ran.
     """
-    after = topup.returned_micros + amount_micros
+    before, topup = topup, topup._replace(returned_micros=topup.returned_micros + amount_micros)
     taken: list[tuple[Grant, int, int]] = []
-    for grant in _grants(wallet, topup)[: topup.bought]:
-        lapsed = _lapsed(grant, topup)
-        wanted = max(_share(grant, after, topup) - lapsed - grant.clawed, 0)
+    for grant in grants_of(wallet, topup)[: topup.bought]:
+        lapsed = _lapsed(grant, before)
+        wanted = max(_share(grant, topup) - lapsed - grant.clawed, 0)
         unspent = min(wanted, grant.remaining)
         owed = wanted - unspent - min(wanted - unspent, grant.expired - lapsed)
         taken.append((grant, unspent, owed))
@@ -171,28 +114,27 @@ def _claw_back(
             wallet.clawed_grants.add(grant.grant_id)
             wallet.changed_grants.add(grant.grant_id)
     deferred = min(amount_micros, taken[0][0].revoked_micros - topup.returned_deferred_micros)
-    topup = topup._replace(returned_micros=after, returned_deferred_micros=topup.returned_deferred_micros + deferred)
+    topup = topup._replace(returned_deferred_micros=topup.returned_deferred_micros + deferred)
     clawed = tuple((grant.grant_id, unspent, owed) for grant, unspent, owed in taken if unspent or owed)
     return topup, deferred, clawed
 
 
-def _undo_card_refund(wallet: Wallet, topup: Topup, known: CardRefund, now: datetime) -> TopupAnswer:
-    """The card did not take the money back: it is ours again, and the credits are the customer's.
+def give_back(wallet: Wallet, topup: Topup, micros: int, deferred: int, external_id: str, now: datetime) -> Topup:
+    """The inverse: `micros` of what was returned are ours again, `deferred` of them in deferred revenue, and their
+    credits the customer's.
 
     What stays clawed back is what the other returns come to. Those that were owed, which may have been paid for
     meanwhile, come back as a grant of their own that cost nothing; unspent ones go back to their grant.
     """
-    deferred = known.deferred_micros
-    _post_return(wallet, now, topup, known.card_refund_id, deferred, known.amount_micros - deferred)
     before = topup
     topup = topup._replace(
-        returned_micros=topup.returned_micros - known.amount_micros,
+        returned_micros=topup.returned_micros - micros,
         returned_deferred_micros=topup.returned_deferred_micros - deferred,
         changed_at=now,
     )
     given: list[tuple[Grant, int, int]] = []
-    for grant in _grants(wallet, topup)[: topup.bought]:
-        stays = max(_share(grant, topup.returned_micros, topup) - _lapsed(grant, before), 0)
+    for grant in grants_of(wallet, topup)[: topup.bought]:
+        stays = max(_share(grant, topup) - _lapsed(grant, before), 0)
         surplus = max(grant.clawed - stays, 0)
         # As many stay revoked as are needed to be worth what other returns took out of deferred revenue.
         unspent = min(surplus, max(grant.revoked - _worth(grant, topup.returned_deferred_micros), 0))
@@ -203,15 +145,15 @@ def _undo_card_refund(wallet: Wallet, topup: Topup, known: CardRefund, now: date
                 wallet,
                 now,
                 transfer="restore",
-                grant_id=topup.grant_id(1 + len(_grants(wallet, topup))),
+                grant_id=topup.grant_id(1 + len(grants_of(wallet, topup))),
                 kind="adjustment",
                 credits=owed,
                 expires_at=None,
                 priority=DEFAULT_PRIORITY["adjustment"],
                 origin_grant_id=grant.grant_id,
-                external_id=known.card_refund_id,
+                external_id=external_id,
             )
-            if topup.disputed_micros:
+            if disputes_of(wallet, topup, "open"):
                 _freeze(wallet, restored)
         if unspent or owed:
             grant.clawed -= unspent + owed
@@ -219,9 +161,17 @@ def _undo_card_refund(wallet: Wallet, topup: Topup, known: CardRefund, now: date
             wallet.changed_grants.add(grant.grant_id)
     for grant, unspent, _ in given:
         if unspent:
-            _restore(wallet, grant, unspent, known.card_refund_id, now)
+            _restore(wallet, grant, unspent, external_id, now)
     wallet.expire_lapsed(now, now)
-    topup = topup._replace(status=_standing(wallet, topup))
+    return topup
+
+
+def _undo_card_refund(wallet: Wallet, topup: Topup, known: CardRefund, now: datetime) -> TopupAnswer:
+    """The card did not take the money back."""
+    deferred = known.deferred_micros
+    _post_return(wallet, now, topup, known.card_refund_id, deferred, known.amount_micros - deferred)
+    topup = give_back(wallet, topup, known.amount_micros, deferred, known.card_refund_id, now)
+    topup = topup._replace(status=standing(wallet, topup))
     wallet.put(topup)
     wallet.put(known._replace(status="failed", changed_at=now))
     return TopupAnswer(False, topup)
@@ -241,7 +191,7 @@ def _restore(wallet: Wallet, grant: Grant, credits: int, external_id: str, now: 
 
 def _post_return(wallet: Wallet, now: datetime, topup: Topup, external_id: str, deferred: int, rest: int) -> None:
     """The money of a card refund that failed is back."""
-    _post_money(wallet, now, topup, external_id, card_refund_deferred_failed=deferred, card_refund_failed=rest)
+    post_money(wallet, now, topup, external_id, card_refund_deferred_failed=deferred, card_refund_failed=rest)
 
 
 def _pay_from(wallet: Wallet, grant: Grant, credits: int, brought_by: int) -> int:
@@ -252,14 +202,14 @@ def _pay_from(wallet: Wallet, grant: Grant, credits: int, brought_by: int) -> in
     return paid
 
 
-def _share(grant: Grant, returned_micros: int, topup: Topup) -> int:
-    """⌈N·m/paid⌉ of the grant's N credits."""
-    return -(-grant.granted * returned_micros // topup.price_micros)
+def _share(grant: Grant, topup: Topup) -> int:
+    """⌈N·m/paid⌉ of the grant's N credits, for the m that were returned: no more than all."""
+    return -(-grant.granted * min(topup.returned_micros, topup.price_micros) // topup.price_micros)
 
 
 def _lapsed(grant: Grant, topup: Topup) -> int:
     """Of what was returned, how many credits have not been taken because they had expired."""
-    return min(max(_share(grant, topup.returned_micros, topup) - grant.clawed, 0), grant.expired)
+    return min(max(_share(grant, topup) - grant.clawed, 0), grant.expired)
 
 
 def _worth(grant: Grant, micros: int) -> int:
@@ -267,15 +217,20 @@ def _worth(grant: Grant, micros: int) -> int:
     return grant.granted * (micros - 1) // grant.paid_micros + 1 if grant.paid_micros and micros else 0
 
 
-def _post_money(wallet: Wallet, now: datetime, topup: Topup, external_id: str, **amounts: int) -> None:
+def post_money(wallet: Wallet, now: datetime, topup: Topup, external_id: str, **amounts: int) -> None:
     for kind, amount in amounts.items():
         if amount:
             wallet.post(kind, amount, now, asset=topup.currency, grant_id=topup.grant_id(1), external_id=external_id)
 
 
-def _cannot_be(topup: Topup, amount_micros: int, currency: str, *, undone: bool) -> str | None:
-    """What is `undone` in the same report takes nothing of what is left."""
-    left = topup.price_micros - (0 if undone else topup.returned_micros + topup.disputed_micros)
+def _cannot_be(wallet: Wallet, topup: Topup, amount_micros: int, currency: str, *, undone: bool) -> str | None:
+    """Refunds return no more than was paid, whatever was disputed; one `undone` in the same report takes nothing of it."""
+    refunded = sum(
+        one.amount_micros
+        for one in wallet.till.all(CardRefund).values()
+        if one.topup_id == topup.topup_id and one.status == "succeeded"
+    )
+    left = topup.price_micros - (0 if undone else refunded)
     if currency != topup.currency:
         return f"is in {currency}, the payment was in {topup.currency}"
     if amount_micros > left:
@@ -283,15 +238,19 @@ def _cannot_be(topup: Topup, amount_micros: int, currency: str, *, undone: bool)
     return None
 
 
-def _standing(wallet: Wallet, topup: Topup) -> str:
-    """Disputed for good where a dispute was lost, whatever else is reported and in whatever order."""
-    lost = any(one.status == "lost" and one.topup_id == topup.topup_id for one in wallet.till.all(Dispute).values())
-    if topup.disputed_micros or lost:
+def standing(wallet: Wallet, topup: Topup) -> str:
+    """Disputed as long as a dispute is open or lost, whatever else is reported and in whatever order."""
+    if disputes_of(wallet, topup, "open", "lost"):
         return "disputed"
-    return "refunded" if topup.returned_micros == topup.price_micros else "paid"
+    return "refunded" if topup.returned_micros >= topup.price_micros else "paid"
 
 
-def _grants(wallet: Wallet, topup: Topup) -> list[Grant]:
+def disputes_of(wallet: Wallet, topup: Topup, *statuses: str) -> list[Dispute]:
+    disputes = wallet.till.all(Dispute).values()
+    return [one for one in disputes if one.topup_id == topup.topup_id and one.status in statuses]
+
+
+def grants_of(wallet: Wallet, topup: Topup) -> list[Grant]:
     """The top-up's grants, what was paid for first."""
     found: list[Grant] = []
     while grant := wallet.grants.get(topup.grant_id(len(found) + 1)):
@@ -299,23 +258,10 @@ def _grants(wallet: Wallet, topup: Topup) -> list[Grant]:
     return found
 
 
-def _paid_topup(wallet: Wallet, topup_id: str) -> Topup:
+def paid_topup(wallet: Wallet, topup_id: str) -> Topup:
     topup = wallet.till.get(Topup, topup_id)
     if topup is None:
         raise TopupNotFound(topup_id)
     if not topup.paid:
         raise TopupNotPaid(topup_id)
     return topup
-
-
-def _announce(wallet: Wallet, kind: str, topup: Topup, dispute: Dispute, now: datetime) -> None:
-    wallet.announce(
-        kind,
-        now,
-        topup_id=topup.topup_id,
-        dispute_id=dispute.dispute_id,
-        status=dispute.status,
-        reason=dispute.reason,
-        amount={"micros": dispute.amount_micros, "currency": topup.currency},
-        frozen_credits=wallet.frozen,
-    )

@@ -1,5 +1,18 @@
-"""Clearing: what the processor keeps for us, and keeps of it: fees and payouts, each balance transaction once."""
+"""Clearing: what the processor keeps for us, and keeps of it: each of its balance transactions once.
 
+An event says what a balance transaction is, and so which transfers carry its amount:
+
+    payment, refund, refund_failed, dispute_opened, dispute_won    those of a report of its own, on the account
+    payout, payout_failed                                          to the bank, and back
+    fee                                                            none: all of it is a fee
+    reserve                                                        kept back for a while, or released
+    bank                                                           from the bank into the balance, or back
+    other                                                          of business whose books are kept elsewhere
+
+Its fee is carried by a transfer of its own. Whatever belongs to no customer is booked on the house.
+"""
+
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -11,20 +24,29 @@ from billing.core.till import BookedTransaction
 from billing.core.wallet import Settings, Wallet
 
 # Events whose amount is posted by a report of its own, with the transfers that carry it.
-REPORTED: Final = {
+REPORTED: Final[Mapping[str, tuple[str, ...]]] = {
     "payment": ("purchase_stripe_clearing",),
     "refund": ("card_refund_deferred", "card_refund"),
     "refund_failed": ("card_refund_deferred_failed", "card_refund_failed"),
-    "dispute_opened": ("dispute_opened",),
-    "dispute_won": ("dispute_won",),
+    "dispute_opened": ("dispute_opened", "dispute_opened_undone"),
+    "dispute_won": ("dispute_won", "dispute_won_undone"),
 }
-BOOKED_HERE: Final = ("fee", "payout", "payout_failed")
+# Events whose amount is posted here: by the transfer that takes from clearing, or by the one that adds to it. By the
+# sign: where the balance was below zero, a payout takes from the bank.
+POSTED: Final[Mapping[str, tuple[str, str]]] = {
+    "payout": ("payout", "payout_failed"),
+    "payout_failed": ("payout", "payout_failed"),
+    "reserve": ("reserve_held", "reserve_released"),
+    "bank": ("balance_funding_returned", "balance_funded"),
+    "other": ("other_business_out", "other_business_in"),
+}
+FEE: Final = "fee"
 
 
 def book_transaction(wallet: Wallet, command: BookTransaction, now: datetime) -> ClearingAnswer:
-    """Books a transaction's fee and, on the house, payouts.
+    """Books a transaction: its fee, and what no other report posts.
 
-    Raises AccountNotFound, IdReused (Stripe never says two things), Invalid.
+    Raises AccountNotFound, IdReused (Stripe never says two things, and neither may two people), Invalid.
     """
     if wallet.settings is None and wallet.account_id != HOUSE:
         raise AccountNotFound(wallet.account_id)
@@ -37,26 +59,37 @@ def book_transaction(wallet: Wallet, command: BookTransaction, now: datetime) ->
         command.fee_micros,
         command.currency,
         now,
+        command.booked_by,
+        command.reason,
     )
-    known = wallet.till.get(BookedTransaction, command.transaction_id)
-    if known is not None:
-        if known[:-1] != row[:-1]:
-            raise IdReused(command.transaction_id)
+    if known := booked(wallet, row):
         return ClearingAnswer(True, known)
-    if command.event not in (*REPORTED, *BOOKED_HERE):
+    if command.event not in (*REPORTED, *POSTED, FEE):
         raise Invalid.of("event", "is not one that the ledger knows")
     # From here on it must succeed.
     if wallet.settings is None:
         _open_the_house(wallet, now)
-    if command.event in ("payout", "payout_failed") and command.amount_micros:
-        # By the sign: where the balance was below zero, a payout takes from the bank.
-        kind = "payout" if command.amount_micros < 0 else "payout_failed"
-        wallet.post(kind, abs(command.amount_micros), now, asset=command.currency, external_id=command.booked_as)
-    if command.fee_micros:
-        kind = "fee" if command.fee_micros > 0 else "fee_returned"
-        wallet.post(kind, abs(command.fee_micros), now, asset=command.currency, external_id=command.transaction_id)
-    wallet.put(row)
+    if row.event in POSTED and row.amount_micros:
+        kind = POSTED[row.event][row.amount_micros > 0]
+        wallet.post(kind, abs(row.amount_micros), now, asset=row.currency, external_id=row.booked_as)
+    book(wallet, row, now)
     return ClearingAnswer(False, row)
+
+
+def booked(wallet: Wallet, row: BookedTransaction) -> BookedTransaction | None:
+    """The transaction as it was booked before, if it was. Raises IdReused where that says something else."""
+    known = wallet.till.get(BookedTransaction, row.transaction_id)
+    if known is not None and not known.says_as(row):
+        raise IdReused(row.transaction_id)
+    return known
+
+
+def book(wallet: Wallet, row: BookedTransaction, now: datetime) -> None:
+    """Posts a transaction's fee and has it written. Its amount is carried by transfers that are posted already."""
+    if row.fee_micros:
+        kind = "fee" if row.fee_micros > 0 else "fee_returned"
+        wallet.post(kind, abs(row.fee_micros), now, asset=row.currency, external_id=row.transaction_id)
+    wallet.put(row)
 
 
 def _open_the_house(wallet: Wallet, now: datetime) -> None:

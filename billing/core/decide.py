@@ -10,7 +10,7 @@ from datetime import datetime
 from billing.core.accounts import amend_account, open_account
 from billing.core.answers import Answer, LapseAnswer
 from billing.core.billing import authorize, settle, void
-from billing.core.clawback import report_card_refund, report_dispute
+from billing.core.clawback import report_card_refund
 from billing.core.clearing import book_transaction
 from billing.core.commands import (
     HOUSE,
@@ -26,6 +26,7 @@ from billing.core.commands import (
     Void,
 )
 from billing.core.corrections import correct
+from billing.core.disputes import report_dispute
 from billing.core.funds import announce_expiry, issue_grant
 from billing.core.payments import (
     AnnounceExpiry,

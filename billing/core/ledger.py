@@ -39,6 +39,7 @@ GENESIS = bytes(32)
 ISSUED, CONSUMED, EXPIRED, REVOKED, ADJUSTED = "issued", "consumed", "expired", "revoked", "adjusted"
 # Money book, per currency:
 STRIPE_CLEARING, BANK, DEFERRED_REVENUE = "stripe_clearing", "bank", "deferred_revenue"
+STRIPE_RESERVE, OTHER_BUSINESS = "stripe_reserve", "other_business"  # kept back for a while; of books kept elsewhere
 PROCESSOR_FEES, REFUNDS = "processor_fees", "refunds"
 DISPUTED, DISPUTE_LOSSES = "disputed", "dispute_losses"
 REVENUE_USAGE, REVENUE_BREAKAGE = "revenue_usage", "revenue_breakage"
@@ -52,7 +53,7 @@ ROUTES: Final[dict[str, tuple[Book, str, str]]] = {
     "reduction": (WALLET, CONSUMED, WALLET),  # and down
     "expire": (WALLET, WALLET, EXPIRED),
     "revoke": (WALLET, WALLET, REVOKED),
-    "restore": (WALLET, REVOKED, WALLET),  # a card refund that failed after all
+    "restore": (WALLET, REVOKED, WALLET),  # a card refund that failed after all, a dispute that is lost no more
     "purchase_bank": (MONEY, BANK, DEFERRED_REVENUE),
     "purchase_stripe_clearing": (MONEY, STRIPE_CLEARING, DEFERRED_REVENUE),
     "recognise_usage": (MONEY, DEFERRED_REVENUE, REVENUE_USAGE),
@@ -63,14 +64,24 @@ ROUTES: Final[dict[str, tuple[Book, str, str]]] = {
     "card_refund": (MONEY, REFUNDS, STRIPE_CLEARING),
     "card_refund_deferred_failed": (MONEY, STRIPE_CLEARING, DEFERRED_REVENUE),
     "card_refund_failed": (MONEY, STRIPE_CLEARING, REFUNDS),
-    "dispute_opened": (MONEY, DISPUTED, STRIPE_CLEARING),
-    "dispute_won": (MONEY, STRIPE_CLEARING, DISPUTED),
+    "dispute_opened": (MONEY, DISPUTED, STRIPE_CLEARING),  # money was withdrawn for it
+    "dispute_opened_undone": (MONEY, STRIPE_CLEARING, DISPUTED),  # or, after all, never was
+    "dispute_won": (MONEY, STRIPE_CLEARING, DISPUTED),  # money was returned
+    "dispute_won_undone": (MONEY, DISPUTED, STRIPE_CLEARING),
     "dispute_lost_deferred": (MONEY, DEFERRED_REVENUE, DISPUTED),
+    "dispute_lost_deferred_undone": (MONEY, DISPUTED, DEFERRED_REVENUE),  # another verdict, or another round
     "dispute_lost": (MONEY, DISPUTE_LOSSES, DISPUTED),
+    "dispute_lost_undone": (MONEY, DISPUTED, DISPUTE_LOSSES),
     "fee": (MONEY, PROCESSOR_FEES, STRIPE_CLEARING),
     "fee_returned": (MONEY, STRIPE_CLEARING, PROCESSOR_FEES),
     "payout": (MONEY, BANK, STRIPE_CLEARING),
     "payout_failed": (MONEY, STRIPE_CLEARING, BANK),
+    "reserve_held": (MONEY, STRIPE_RESERVE, STRIPE_CLEARING),
+    "reserve_released": (MONEY, STRIPE_CLEARING, STRIPE_RESERVE),
+    "balance_funded": (MONEY, STRIPE_CLEARING, BANK),  # from the bank into the processor's balance
+    "balance_funding_returned": (MONEY, BANK, STRIPE_CLEARING),
+    "other_business_out": (MONEY, OTHER_BUSINESS, STRIPE_CLEARING),
+    "other_business_in": (MONEY, STRIPE_CLEARING, OTHER_BUSINESS),
 }
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

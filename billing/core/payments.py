@@ -4,15 +4,17 @@ Reports say how things stand now, not what changed: the same report again, or an
 Money is in micros of `currency`; ids of the processor are 1-255 printable characters.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from billing.core.amounts import amount
 from billing.core.commands import Command, currency
 from billing.core.packs import Pack
 from billing.core.refusals import Invalid
 from billing.core.text import RESERVED_GRANT_PREFIXES, free_text, identifier
-from billing.core.till import AutoRecharge
+from billing.core.till import AutoRecharge, Dispute
+from billing.core.verdicts import STAGES
 
 URL_LENGTH = 2_000
 _HTTP = ("https://", "http://")
@@ -94,30 +96,59 @@ class ReportCardRefund(Command):
         _money(self.amount_micros, self.currency)
 
 
+class DisputeMovement(NamedTuple):
+    """A balance transaction of a dispute, signed as the processor sees it: below zero, it took money."""
+
+    transaction_id: str
+    amount_micros: int
+    fee_micros: int
+
+
 @dataclass(slots=True)
 class ReportDispute(Command):
-    """How a dispute about a top-up stands."""
+    """How a dispute about a top-up stands: in the processor's word, and all the `movements` of its money so far.
+
+    `seen` is what was known of it here before the processor was asked.
+    """
 
     topup_id: str
     dispute_id: str
     amount_micros: int
     currency: str
-    status: Literal["open", "won", "lost"]
+    stripe_status: str
+    movements: Sequence[DisputeMovement] = ()
     reason: str | None = None
+    seen: Dispute | None = None
 
     def __post_init__(self) -> None:
         _reported(self.dispute_id, "dispute_id")
         _money(self.amount_micros, self.currency)
         if self.reason is not None:
             free_text(self.reason, "reason", longest=200)
+        if self.stripe_status not in STAGES:
+            raise Invalid.of("stripe_status", "is not one that the ledger knows")
+        for movement in self.movements:
+            _reported(movement.transaction_id, "transaction_id")
+            amount(abs(movement.amount_micros), "amount_micros")
+            amount(abs(movement.fee_micros), "fee_micros")
+        if self.reinstated_micros > self.withdrawn_micros:
+            raise Invalid.of("movements", "return more than was withdrawn")
+
+    @property
+    def withdrawn_micros(self) -> int:
+        return -sum(min(movement.amount_micros, 0) for movement in self.movements)
+
+    @property
+    def reinstated_micros(self) -> int:
+        return sum(max(movement.amount_micros, 0) for movement in self.movements)
 
 
 @dataclass(slots=True)
 class BookTransaction(Command):
     """A balance transaction of the processor: `amount_micros` and `fee_micros` signed as it sees them.
 
-    `event` says which transfers carry it: those of a payment, refund, refund_failed, dispute_opened or dispute_won
-    are there by other reports; a fee, payout or payout_failed is booked here, on the house.
+    `event` says which transfers carry it: see `billing.core.clearing`. `booked_by` and `reason`: who said so, and why,
+    where only a person could.
     """
 
     transaction_id: str
@@ -126,6 +157,8 @@ class BookTransaction(Command):
     amount_micros: int
     fee_micros: int
     currency: str
+    booked_by: str | None = None
+    reason: str | None = None
 
     def __post_init__(self) -> None:
         _reported(self.transaction_id, "transaction_id")
@@ -133,6 +166,10 @@ class BookTransaction(Command):
         currency(self.currency, "currency")
         for value, name in ((self.amount_micros, "amount_micros"), (self.fee_micros, "fee_micros")):
             amount(abs(value), name)
+        if self.booked_by is not None:
+            free_text(self.booked_by, "booked_by", longest=200)
+        if self.reason is not None:
+            free_text(self.reason, "reason")
 
 
 @dataclass(slots=True)
@@ -167,12 +204,12 @@ class EndAutoRecharge(Command):
 class Recharge(Command):
     """Looks whether a recharge is due and opens its top-up.
 
-    `pack` is what is on sale under the pack's id, `saved_card` what the customer saved last, where no card was chosen;
-    both were looked up for what stood in `seen`.
+    `pack` is what is on sale under the pack's id, `saved_method` what the customer can be charged by, where none was
+    chosen; both were looked up for what stood in `seen`.
     """
 
     pack: Pack | None
-    saved_card: str | None = None
+    saved_method: str | None = None
     seen: AutoRecharge | None = None
 
 

@@ -15,7 +15,8 @@ from billing.core.wallet import Wallet
 
 DECLINES_MAX: Final = 3
 COOL_DOWN: Final = timedelta(hours=1)  # after the first decline; four times as long after the next
-RESUME: Final = timedelta(minutes=1)  # a payment whose outcome nobody wrote down is asked for again
+# A payment whose outcome nobody wrote down is asked for again; one that takes days (a bank debit) ever more seldom.
+RESUME: Final = timedelta(minutes=1)
 LOOK_AGAIN: Final = timedelta(hours=1)
 AT_LIMIT: Final = "monthly_limit"
 NO_CARD: Final = "no_payment_method"
@@ -76,7 +77,8 @@ def recharge(wallet: Wallet, command: Recharge, now: datetime) -> RechargeAnswer
         raise AutoRechargeNotFound()
     if known.topup_id is not None:
         in_flight = wallet.till.get(Topup, known.topup_id)
-        known = known._replace(due_at=now + RESUME)
+        since = now - in_flight.created_at if in_flight else RESUME
+        known = known._replace(due_at=now + min(max(since, RESUME), LOOK_AGAIN))
         _put(wallet, known)
         return RechargeAnswer(True, known, in_flight)
     topup = None
@@ -90,7 +92,7 @@ def recharge(wallet: Wallet, command: Recharge, now: datetime) -> RechargeAnswer
         known = known._replace(due_at=now + LOOK_AGAIN)
     elif command.pack is None or command.pack.pack_id != known.pack_id:
         known = _stop(wallet, known, "pack_withdrawn", now)
-    elif (card := known.payment_method or command.saved_card) is None:
+    elif (card := known.payment_method or command.saved_method) is None:
         known = _stop(wallet, known, NO_CARD, now)
     else:
         if known.month != _month(now):

@@ -6,7 +6,8 @@ Refusal
 ├── CrossSite                      signed in by cookie, but the call is not from a page of the dashboard
 ├── NotFound
 │   ├── AccountNotFound · ChargeNotFound · GrantNotFound · PriceBookNotFound · KeyNotFound · RouteNotFound
-│   ├── PackNotFound · TopupNotFound · AutoRechargeNotFound · StripeEventNotFound · PayoutNotFound
+│   ├── PackNotFound · TopupNotFound · AutoRechargeNotFound · StripeEventNotFound
+│   ├── PayoutNotFound · TransactionNotFound
 │   ├── WebhookEndpointNotFound · WebhookEventNotFound · StatementNotFound · ReconciliationNotFound
 ├── Invalid                        the body or a parameter is not what the contract says
 ├── PayloadTooLarge · MethodNotAllowed · ManifestUnreadable
@@ -15,7 +16,7 @@ Refusal
 ├── UnknownModel · SizeNotAllowed · SizeNotPriced · QualityNotSupported · PriceChanged
 ├── ChargeNotOpen · RefundExceedsBill · NothingToCorrect · TopupNotPaid
 ├── ApprovalNotAwaited             nothing waits for it
-├── CheckoutRefused · PaymentsNotConfigured · SignatureInvalid
+├── CheckoutRefused · PaymentsNotConfigured · SignatureInvalid · TransactionKnown
 ├── PeriodNotOver · EarlierPeriodOpen · PeriodNotClosed · LaterPeriodClosed
 ├── InsufficientCredits
 └── Unavailable                    nothing was decided: repeat the call with the same id
@@ -161,6 +162,13 @@ class PayoutNotFound(NotFound):
     payout_id: str
     code = "payout_not_found"
     title = "No such payout is booked"
+
+
+@dataclass(eq=False)
+class TransactionNotFound(NotFound):
+    transaction_id: str
+    code = "transaction_not_found"
+    title = "Stripe knows no such balance transaction"
 
 
 @dataclass(eq=False)
@@ -405,6 +413,21 @@ class PaymentsNotConfigured(Refusal):
     @property
     def detail(self) -> str:
         return "The operator has not set STRIPE_API_KEY; credits can be granted by an admin."
+
+
+@dataclass(eq=False)
+class TransactionKnown(Refusal):
+    transaction_id: str
+    transaction_type: str
+    code = "transaction_known"
+    title = "The ledger books that by itself"
+
+    @property
+    def detail(self) -> str:
+        return (
+            f"{self.transaction_id} is a {self.transaction_type}, which is booked with what it belongs to: look for the "
+            "event that has not arrived (`billing stripe sync`), or that is dead."
+        )
 
 
 @dataclass(eq=False)

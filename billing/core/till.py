@@ -16,7 +16,8 @@ class Topup(NamedTuple):
     """One purchase of a pack, with the pack's terms as they were. Money in micros of `currency`.
 
     `returned_micros` went back to the card, by refunds and lost disputes, `returned_deferred_micros` of it out of
-    deferred revenue; `disputed_micros` is under dispute. `failure` is why the payment failed, in the processor's
+    deferred revenue; `disputed_micros` is withdrawn for open disputes. Either may be more than was paid: returned
+    twice, or with a loss by exchange. `failure` is why the payment failed, in the processor's
     words; `problem` is why we stopped it: then somebody has to look.
     """
 
@@ -118,7 +119,12 @@ class CardRefund(NamedTuple):
 
 
 class Dispute(NamedTuple):
-    """A cardholder's complaint about a top-up; where it was lost, `deferred_micros` of it left deferred revenue."""
+    """A cardholder's complaint about a top-up. `stripe_status` is the processor's word, `status` what follows from it
+    and from what was withdrawn for it and returned since: see `billing.core.disputes`.
+
+    Where it is lost, `deferred_micros` of what is gone left deferred revenue. `clawed` is all that was ever taken for
+    it: `undone` times, some of that was given back, by transfers of their own.
+    """
 
     account_id: str
     dispute_id: str
@@ -130,16 +136,31 @@ class Dispute(NamedTuple):
     clawed: Clawed
     opened_at: datetime
     closed_at: datetime | None
+    stripe_status: str | None = None
+    withdrawn_micros: int = 0
+    reinstated_micros: int = 0
+    undone: int = 0
 
     @property
     def key(self) -> str:
         return self.dispute_id
 
+    @property
+    def disputed_micros(self) -> int:
+        """What is withdrawn for it while it is open: nobody knows yet whose that is."""
+        return self.withdrawn_micros - self.reinstated_micros if self.status == "open" else 0
+
+    @property
+    def lost_micros(self) -> int:
+        """What is gone for good."""
+        return self.withdrawn_micros - self.reinstated_micros if self.status == "lost" else 0
+
 
 class BookedTransaction(NamedTuple):
     """A balance transaction of the processor: its net is `amount_micros - fee_micros`, signed as it sees them.
 
-    Transfers whose external id is `booked_as` carry its amount, those with its own id its fee.
+    Transfers whose external id is `booked_as` carry its amount, those with its own id its fee. Where a person said what
+    it is, `booked_by` is who and `reason` why.
     """
 
     account_id: str
@@ -150,10 +171,16 @@ class BookedTransaction(NamedTuple):
     fee_micros: int
     currency: str
     booked_at: datetime
+    booked_by: str | None = None
+    reason: str | None = None
 
     @property
     def key(self) -> str:
         return self.transaction_id
+
+    def says_as(self, other: "BookedTransaction") -> bool:
+        """Whether both say the same, whoever said it and when."""
+        return self[:7] == other[:7] and self.reason == other.reason
 
 
 class AutoRecharge(NamedTuple):

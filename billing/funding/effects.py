@@ -1,7 +1,8 @@
 """Effects: what an event of Stripe's means to the ledger. One function for each kind of object, named by it.
 
 Events come twice, late and in any order. So each is read as a report of how its object stood, and the core brings the
-ledger there, once; what is older than what is known has no effect.
+ledger there, once; what is older than what is known has no effect. Disputes go to and fro, so that nobody could say what
+is older: there an event says only that something has happened, and Stripe is asked how the dispute stands.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,10 +10,20 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from billing.core.answers import TopupAnswer
+from billing.core.clearing import FEE, POSTED
 from billing.core.commands import HOUSE, Command
 from billing.core.packs import micros
-from billing.core.payments import BookTransaction, FailTopup, PayTopup, ReportCardRefund, ReportDispute
+from billing.core.payments import (
+    BookTransaction,
+    DisputeMovement,
+    FailTopup,
+    PayTopup,
+    ReportCardRefund,
+    ReportDispute,
+)
 from billing.core.refusals import AccountNotFound, TopupNotFound
+from billing.core.verdicts import STAGES
+from billing.funding.balance import TYPES, meaning
 from billing.funding.processor import FINAL_DECLINES, MARK, MARK_TOPUP, Movement, NoSuchThing, Processor
 from billing.posting import Posting
 from billing.store.engine import Engine
@@ -27,6 +38,16 @@ class NotOurs(Exception):
 
 class TooEarly(Exception):
     """What the event builds on has not come yet; its message says what."""
+
+
+class Unexplained(TooEarly):
+    """A balance transaction that only a person can say the meaning of: it waits for one."""
+
+    def __init__(self, movement: Movement) -> None:
+        super().__init__(
+            f"{movement.transaction_id} is a {movement.type}: say what it is, by "
+            f"`billing stripe book {movement.transaction_id} --to … --reason …`"
+        )
 
 
 class Stopped(Exception):
@@ -96,14 +117,18 @@ class Effects:
     async def refund(self, refund: Object) -> str:
         """Money back to the card, in full or in part; or, after all, not."""
         owner = await self._owner(refund, refund.get("payment_intent"))
-        status: dict[str, Literal["succeeded", "failed"]] = {
+        status: dict[str, Literal["succeeded", "failed"] | None] = {
+            "pending": None,  # another event will say what came of it
+            "requires_action": None,
             "succeeded": "succeeded",
             "failed": "failed",
             "canceled": "failed",
         }
-        stands = status.get(str(refund.get("status")))
+        if refund["status"] not in status:
+            raise Stopped(f"{refund['id']} is {refund['status']}, which the ledger does not know")
+        stands = status[refund["status"]]
         if stands is None:
-            return owner.account_id  # pending: another event will say what came of it
+            return owner.account_id
         amount, currency = _money(refund, "amount")
         await self._report(
             ReportCardRefund(owner.account_id, owner.topup_id, str(refund["id"]), amount, currency, stands)
@@ -114,34 +139,9 @@ class Effects:
         return owner.account_id
 
     async def dispute(self, dispute: Object) -> str:
-        """A cardholder complains. An inquiry moves no money, and neither do we."""
+        """A cardholder complains, or what became of that. How it stands is asked: it goes to and fro."""
         owner = await self._owner(dispute, dispute.get("payment_intent"))
-        status: dict[str, Literal["open", "won", "lost"]] = {
-            "needs_response": "open",
-            "under_review": "open",
-            "won": "won",
-            "lost": "lost",
-        }
-        stands = status.get(str(dispute.get("status")))
-        if stands is None:
-            return owner.account_id
-        amount, currency = _money(dispute, "amount")
-        dispute_id = str(dispute["id"])
-        reason = dispute.get("reason")
-        await self._report(
-            ReportDispute(
-                owner.account_id,
-                owner.topup_id,
-                dispute_id,
-                amount,
-                currency,
-                stands,
-                None if reason is None else str(reason)[:200],
-            )
-        )
-        for transaction in dispute.get("balance_transactions") or ():
-            if transaction["amount"] < 0 or stands == "won":
-                await self._book(await self._movement(transaction["id"]))
+        await self._bring(owner, str(dispute["id"]))
         return owner.account_id
 
     async def payout(self, payout: Object) -> str:
@@ -158,32 +158,76 @@ class Effects:
         except NoSuchThing as error:
             raise TooEarly(f"Stripe does not know {payout_id} yet") from error
         known = await booked(self._engine, [movement.transaction_id for movement in items])
-        missing = []
+        missing: list[str] = []
+        unexplained: list[Unexplained] = []
         stopped: list[Stopped] = []
         for movement in items:
             if movement.transaction_id not in known:
                 try:
                     await self._book(movement)
+                except Unexplained as reason:
+                    unexplained.append(reason)
                 except (NotOurs, TooEarly, AccountNotFound, TopupNotFound):
                     missing.append(movement.transaction_id)
                 except Stopped as reason:  # no reason to keep back what else was paid out
                     stopped.append(reason)
+        # The payout is one of them, and takes what the others come to.
+        off = sum(movement.net_micros for movement in items)
+        if off or not any(movement.source_id == payout_id for movement in items):
+            raise TooEarly(
+                f"the {len(items)} items of {payout_id} are off by {off} micros: not all of them are listed yet"
+            )
         # Kept once what can be booked is: from then on `billing verify` holds the ledger against them.
         await keep_payout_items(
             self._work,
             payout_id,
             [(m.transaction_id, m.type, m.amount_micros, m.fee_micros, m.currency) for m in items],
         )
-        if missing:
-            raise TooEarly(f"the payout contains {', '.join(missing[:5])}, of which the ledger knows nothing")
         if stopped:
             raise stopped[0]
+        if missing:
+            raise TooEarly(f"the payout contains {', '.join(missing[:5])}, of which the ledger knows nothing")
+        if unexplained:
+            raise unexplained[0]
         return HOUSE
 
-    async def _report(self, command: Command) -> None:
+    async def _bring(self, owner: Owner, dispute_id: str) -> None:
+        """Brings the ledger to where Stripe says that the dispute stands now. Raises TooEarly, Stopped."""
+        story = await topup(self._engine, owner.account_id, owner.topup_id)
+        seen = next((one for one in story.disputes if one.dispute_id == dispute_id), None)
+        try:
+            found = await self._processor.dispute(dispute_id)
+        except NoSuchThing as error:
+            raise TooEarly(f"Stripe does not know {dispute_id} yet") from error
+        if found.status not in STAGES:
+            raise Stopped(f"{dispute_id} is {found.status}, which the ledger does not know")
+        for movement in found.movements:
+            if movement.currency != story.topup.currency:
+                raise Stopped(
+                    f"{movement.transaction_id} settles in {movement.currency}, the payment was in {story.topup.currency}"
+                )
+        answer = await self._report(
+            ReportDispute(
+                owner.account_id,
+                owner.topup_id,
+                dispute_id,
+                found.amount_micros,
+                found.currency,
+                found.status,
+                tuple(_of_dispute(movement) for movement in found.movements),
+                found.reason,
+                seen,
+            )
+        )
+        if answer.overtaken:
+            raise TooEarly(f"{dispute_id} changed while it was looked at")
+
+    async def _report(self, command: Command) -> TopupAnswer:
         answer = await self._posting.post(command)
-        if isinstance(answer, TopupAnswer) and answer.problem is not None:
+        assert isinstance(answer, TopupAnswer)
+        if answer.problem is not None:
             raise Stopped(answer.problem)
+        return answer
 
     def _payment(self, owner: Owner, thing: Object, field: str, payment_id: str | None) -> PayTopup:
         amount, currency = _money(thing, field)
@@ -192,25 +236,32 @@ class Effects:
         return PayTopup(owner.account_id, owner.topup_id, payment_id, amount, currency)
 
     async def _book(self, movement: Movement) -> None:
-        """Books a balance transaction by what is behind it. Raises NotOurs, TooEarly, Stopped."""
-        event = _EVENTS.get(movement.type)
-        if movement.type == "adjustment" and movement.source_kind == "dispute":
-            event = "dispute_opened" if movement.amount_micros < 0 else "dispute_won"
+        """Books a balance transaction by what it is. Raises NotOurs, TooEarly, Unexplained, Stopped."""
+        event = meaning(movement)
         if event is None:
-            raise Stopped(f"{movement.transaction_id} is a {movement.type}, which the ledger does not book")
-        if event == "fee":  # charged to us, not to a payment: all of it is a fee
-            fee = movement.fee_micros - movement.amount_micros
-            command = BookTransaction(
-                HOUSE, movement.transaction_id, event, movement.transaction_id, 0, fee, movement.currency
+            raise Unexplained(movement)
+        if event == FEE:  # charged to us, not to a payment: all of it is a fee
+            await self._enter(
+                HOUSE,
+                movement.transaction_id,
+                FEE,
+                movement.transaction_id,
+                0,
+                movement.fee_micros - movement.amount_micros,
+                movement.currency,
             )
-            await self._posting.post(command)
             return
-        if event in ("payout", "payout_failed"):
-            await self._enter(HOUSE, movement, event, movement.source_id or movement.transaction_id)
+        if event in POSTED:
+            of_a_payout = event in ("payout", "payout_failed") and movement.source_id
+            booked_as = movement.source_id if of_a_payout else None
+            await self._enter_movement(HOUSE, movement, event, booked_as or movement.transaction_id)
             return
         found = await owner_of(self._engine, movement.payment_id)
         if found is None:
             raise TooEarly(f"{movement.transaction_id} belongs to {movement.payment_id}, which is not paid yet")
+        if event == "dispute":
+            await self._bring(Owner(*found), str(movement.source_id))
+            return
         carried = movement.payment_id if event == "payment" else movement.source_id
         story = await topup(self._engine, *found)
         effective = {
@@ -219,8 +270,6 @@ class Effects:
             "refund_failed": any(
                 one.card_refund_id == carried and one.status == "failed" for one in story.card_refunds
             ),
-            "dispute_opened": any(one.dispute_id == carried for one in story.disputes),
-            "dispute_won": any(one.dispute_id == carried and one.status == "won" for one in story.disputes),
         }
         if not effective[event]:
             raise TooEarly(f"{movement.transaction_id} belongs to {carried}, of which the ledger has not heard")
@@ -228,20 +277,14 @@ class Effects:
             raise Stopped(
                 f"{movement.transaction_id} settles in {movement.currency}, the payment was in {story.topup.currency}"
             )
-        await self._enter(found[0], movement, event, str(carried))
+        await self._enter_movement(found[0], movement, event, str(carried))
 
-    async def _enter(self, account_id: str, movement: Movement, event: str, booked_as: str) -> None:
-        await self._posting.post(
-            BookTransaction(
-                account_id,
-                movement.transaction_id,
-                event,
-                booked_as,
-                movement.amount_micros,
-                movement.fee_micros,
-                movement.currency,
-            )
-        )
+    async def _enter_movement(self, account_id: str, movement: Movement, event: str, booked_as: str) -> None:
+        m = movement
+        await self._enter(account_id, m.transaction_id, event, booked_as, m.amount_micros, m.fee_micros, m.currency)
+
+    async def _enter(self, *facts: Any) -> None:
+        await self._posting.post(BookTransaction(*facts))
 
     async def _movement(self, transaction: Any) -> Movement:
         try:
@@ -292,24 +335,10 @@ HANDLERS: Final[dict[str, Handler]] = {
     "charge.dispute.funds_reinstated": Effects.dispute,
     "payout.paid": Effects.payout,
     "payout.failed": Effects.payout,
+    "payout.canceled": Effects.payout,
+    "payout.reconciliation_completed": Effects.payout,
 }
 """What the webhook endpoint at Stripe should be subscribed to."""
-
-# https://docs.stripe.com/reports/balance-transaction-types
-_EVENTS: Final = {
-    "charge": "payment",
-    "payment": "payment",
-    "refund": "refund",
-    "payment_refund": "refund",
-    "refund_failure": "refund_failed",
-    "payment_failure_refund": "refund_failed",
-    "stripe_fee": "fee",
-    "stripe_fx_fee": "fee",
-    "tax_fee": "fee",
-    "payout": "payout",
-    "payout_failure": "payout_failed",
-    "payout_cancel": "payout_failed",
-}
 
 
 def _id(reference: Any) -> str | None:
@@ -325,3 +354,10 @@ def _money(thing: Object, field: str) -> tuple[int, str]:
     if type(thing[field]) is not int:
         raise TypeError(f"{field} must be an integer")
     return micros(thing[field], currency), currency
+
+
+def _of_dispute(movement: Movement) -> DisputeMovement:
+    """Some of what a dispute costs may be a fee and nothing else."""
+    if TYPES.get(movement.type) == "fee":
+        return DisputeMovement(movement.transaction_id, 0, movement.fee_micros - movement.amount_micros)
+    return DisputeMovement(movement.transaction_id, movement.amount_micros, movement.fee_micros)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from billing.core.refusals import PaymentsNotConfigured
+from billing.funding.bookkeeper import Bookkeeper
 from billing.funding.effects import Effects
 from billing.funding.inbox import Inbox
 from billing.funding.orders import Orders
@@ -46,6 +47,7 @@ class Funding:
     _inbox: Inbox | None
     _recharges: Recharges | None
     _sync: Sync | None
+    _bookkeeper: Bookkeeper | None
 
     def check(self) -> None:
         """Raises PaymentsNotConfigured."""
@@ -71,6 +73,11 @@ class Funding:
         """Raises PaymentsNotConfigured."""
         return _configured(self._sync)
 
+    @property
+    def bookkeeper(self) -> Bookkeeper:
+        """Raises PaymentsNotConfigured."""
+        return _configured(self._bookkeeper)
+
     def wake(self) -> None:
         """Something is to be done: whoever waits need not wait longer. Nothing where payments are not configured."""
         if self._inbox is not None:
@@ -85,7 +92,7 @@ class Funding:
 async def funding(keys: Keys, posting: Posting, engine: Engine, work: Engine) -> AsyncIterator[Funding]:
     """Funding on the given pools; without a key nothing of it is there."""
     if keys.api_key is None:
-        yield Funding(None, None, None, None)
+        yield Funding(None, None, None, None, None)
         return
     processor = Processor(keys.api_key, keys.api_base, timeout_seconds=keys.timeout_seconds)
     try:
@@ -95,6 +102,7 @@ async def funding(keys: Keys, posting: Posting, engine: Engine, work: Engine) ->
             inbox,
             Recharges(processor, posting, engine, work),
             Sync(processor, inbox, engine),
+            Bookkeeper(processor, posting, engine, work),
         )
     finally:
         await processor.close()

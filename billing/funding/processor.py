@@ -26,27 +26,67 @@ MARK: Final = "billing_account_id"  # whose an object is, as its metadata says
 MARK_TOPUP: Final = "billing_topup_id"
 log = structlog.get_logger("billing.funding")
 
-# https://docs.stripe.com/declines/codes: cards for which another attempt is of no use.
+# https://docs.stripe.com/declines/codes, https://docs.stripe.com/error-codes: what another attempt is of no use for.
 FINAL_DECLINES: Final = frozenset(
     [
+        "account_closed",
         "authentication_required",
+        "bank_account_restricted",
+        "bank_account_unusable",
         "card_not_supported",
+        "debit_not_authorized",
         "expired_card",
+        "expired_payment_method",
         "fraudulent",
         "incorrect_number",
         "invalid_account",
         "lost_card",
         "merchant_blacklist",
         "new_account_information_available",
+        "no_account",
+        "payment_intent_mandate_invalid",
+        "payment_method_bank_account_blocked",
         "payment_method_not_available",
         "payment_method_unactivated",
         "pickup_card",
         "restricted_card",
         "revocation_of_all_authorizations",
         "revocation_of_authorization",
+        "sepa_unsupported_account",
         "stolen_card",
         "stop_payment_order",
         "transaction_not_allowed",
+    ]
+)
+
+# Types of payment methods that can be charged while their holder is away: what the library lets us save for that, but
+# for those that are saved as another type (bancontact, ideal and sofort as sepa_debit) and vouchers, which their holder
+# has to pay each time (boleto). `tests/funding` compares.
+OFF_SESSION: Final = frozenset(
+    [
+        "acss_debit",
+        "alipay",
+        "amazon_pay",
+        "au_becs_debit",
+        "bacs_debit",
+        "blik",
+        "card",
+        "cashapp",
+        "kakao_pay",
+        "klarna",
+        "kr_card",
+        "link",
+        "naver_pay",
+        "nz_bank_account",
+        "paypal",
+        "payto",
+        "pix",
+        "revolut_pay",
+        "satispay",
+        "sepa_debit",
+        "twint",
+        "upi",
+        "us_bank_account",
     ]
 )
 
@@ -65,7 +105,10 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """A balance transaction, signed as Stripe signs it: net = amount - fee. `payment_id`: of the charge behind it."""
+    """A balance transaction, signed as Stripe signs it: net = amount - fee. `payment_id`: of the charge behind it.
+
+    `source_failed`: what is behind it is a payment that failed after it had been shown on the balance.
+    """
 
     transaction_id: str
     type: str
@@ -75,6 +118,24 @@ class Movement:
     source_id: str | None
     source_kind: str | None
     payment_id: str | None
+    source_failed: bool = False
+
+    @property
+    def net_micros(self) -> int:
+        return self.amount_micros - self.fee_micros
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """A dispute as Stripe has it at this instant, with every balance transaction of its money so far."""
+
+    dispute_id: str
+    status: str
+    reason: str | None
+    amount_micros: int
+    currency: str
+    payment_id: str | None
+    movements: tuple[Movement, ...]
 
 
 class NoSuchThing(Exception):
@@ -199,12 +260,30 @@ class Processor:
         marks: dict[str, str] | None = intent.to_dict().get("metadata")
         return marks or {}
 
-    async def saved_card(self, customer_id: str) -> str | None:
-        """The card that the customer saved last, if any."""
-        cards = await _asked(
-            self._stripe.v1.payment_methods.list_async({"customer": customer_id, "type": "card", "limit": 1})
+    async def saved_method(self, customer_id: str) -> str | None:
+        """What the customer can be charged by while away: the default, or else what was saved last. Raises NoSuchThing."""
+        listed = self._all(self._stripe.v1.payment_methods.list_async({"customer": customer_id, "limit": PAGE}))
+        found = [method.id async for method in listed if method.type in OFF_SESSION]
+        if len(found) > 1:
+            customer = await _asked(self._stripe.v1.customers.retrieve_async(customer_id))
+            settings = None if getattr(customer, "deleted", False) else customer.invoice_settings
+            if settings is not None and settings.default_payment_method in found:
+                return str(settings.default_payment_method)
+        return found[0] if found else None
+
+    async def dispute(self, dispute_id: str) -> Complaint:
+        """Raises NoSuchThing."""
+        found = await _asked(self._stripe.v1.disputes.retrieve_async(dispute_id))
+        currency = found.currency.upper()
+        return Complaint(
+            found.id,
+            found.status,
+            found.reason[:200] if found.reason else None,
+            micros(found.amount, currency),
+            currency,
+            _payment_of(found),
+            tuple(_movement(transaction) for transaction in found.balance_transactions or ()),
         )
-        return cards.data[0].id if cards.data else None
 
     async def movement(self, transaction_id: str) -> Movement:
         """Raises NoSuchThing."""
@@ -226,7 +305,7 @@ class Processor:
         async for event in self._all(
             self._stripe.v1.events.list_async({"created": {"gte": int(since.timestamp())}, "limit": PAGE})
         ):
-            yield event.to_dict()
+            yield event.to_dict(for_json=True)  # as Stripe wrote it: decimals are text there
 
     async def _made_for(
         self, topup: Topup, customer_id: str, list_async: Callable[[Any], Awaitable[Any]]
@@ -338,6 +417,7 @@ def _movement(transaction: Any) -> Movement:
         source.id if expanded else source,
         source.object if expanded else None,
         _payment_of(source) if expanded else None,
+        expanded and source.object == "charge" and source.status == "failed",
     )
 
 

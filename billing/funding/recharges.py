@@ -1,4 +1,4 @@
-"""Recharges: saved cards are charged when an account falls below its threshold, while its holder is away.
+"""Recharges: a saved card or bank account is charged when an account falls below its threshold, while its holder is away.
 
 The core decides whether one is due, and opens its top-up, before Stripe is asked. Whoever dies in between leaves a
 top-up in flight: it is found again, and so is its payment, before another is made.
@@ -66,11 +66,11 @@ class Recharges:
         except AutoRechargeNotFound:
             return
         customer_id = await customer_of(self._engine, account_id)
-        card = wanted.payment_method
-        if card is None and customer_id is not None and wanted.topup_id is None:
-            card = await self._saved_card(customer_id)
+        method = wanted.payment_method
+        if method is None and customer_id is not None and wanted.topup_id is None:
+            method = await self._saved_method(customer_id)
         pack = await pack_on_sale(self._engine, wanted.pack_id)
-        answer = await self._posting.post(Recharge(account_id, pack, card if customer_id else None, wanted))
+        answer = await self._posting.post(Recharge(account_id, pack, method if customer_id else None, wanted))
         assert isinstance(answer, RechargeAnswer)
         topup = answer.topup
         if topup is None or topup.status != "pending":
@@ -97,9 +97,9 @@ class Recharges:
         except NoSuchThing:
             return Payment(None, "failed", reason="payment_method_gone", final=True)
 
-    async def _saved_card(self, customer_id: str) -> str | None:
+    async def _saved_method(self, customer_id: str) -> str | None:
         try:
-            return await self._processor.saved_card(customer_id)
+            return await self._processor.saved_method(customer_id)
         except NoSuchThing:
             return None
 

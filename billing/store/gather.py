@@ -158,6 +158,8 @@ class Needs:
                 self.repaying.add(account_id)
             if isinstance(command, ReportCardRefund | ReportDispute):
                 self.thawing.add(account_id)
+            if isinstance(command, ReportDispute):
+                self.transactions.update((account_id, movement.transaction_id) for movement in command.movements)
 
 
 @dataclass(slots=True)

@@ -114,6 +114,20 @@ async def reopen_event(engine: Engine, event_id: str) -> StoredEvent:
     return StoredEvent._make(row)
 
 
+async def reopen_payouts_with(engine: Engine, transaction_id: str) -> int:
+    """Has the events about payouts that contain a transaction dealt with again, if they wait or were given up."""
+    async with working(engine) as connection:
+        rows = await connection.fetch(
+            """UPDATE stripe_event SET state = 'pending', attempts = 0, next_attempt_at = clock_timestamp(), done_at = NULL
+               WHERE state IN ('pending', 'dead') AND starts_with(type, 'payout.')
+                   AND payload::jsonb #>> '{data,object,id}' IN
+                       (SELECT payout_id FROM payout_item WHERE transaction_id = $1)
+               RETURNING event_id""",
+            transaction_id,
+        )
+    return len(rows)
+
+
 async def stripe_event(engine: Engine, event_id: str) -> StoredEvent:
     """Raises StripeEventNotFound."""
     async with reading(engine) as connection:

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.core.clearing import REPORTED
+from billing.core.clearing import POSTED, REPORTED
 from billing.core.commands import HOUSE
 from billing.core.refusals import PayoutNotFound
 from billing.store.snapshot import snapshot
@@ -13,7 +13,7 @@ from billing.store.snapshot import snapshot
 # event → the kinds of transfers that carry its amount. A fee has none: it is carried by its own.
 CARRIED: Final = ", ".join(
     f"('{event}', '{kind}')"
-    for event, kinds in (REPORTED | {"payout": ("payout",), "payout_failed": ("payout_failed",)}).items()
+    for event, kinds in {**POSTED, **REPORTED, "payout": ("payout",), "payout_failed": ("payout_failed",)}.items()
     for kind in kinds
 )
 # A payout's is carried as its sign says: where the balance was below zero, it takes from the bank.

@@ -25,6 +25,7 @@ COLUMN_OF: Final[dict[str, tuple[str, int]]] = {
     "card_refund_deferred": ("refunded", 1),
     "card_refund_deferred_failed": ("refunded", -1),
     "dispute_lost_deferred": ("disputed", 1),
+    "dispute_lost_deferred_undone": ("disputed", -1),
 }
 _SIGNED: Final = "CASE WHEN t.kind LIKE 'recognise%' THEN t.amount ELSE -t.amount END"
 _RECOGNITION: Final = "('recognise_usage', 'reverse_usage', 'recognise_breakage', 'reverse_breakage')"

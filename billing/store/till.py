@@ -88,12 +88,12 @@ async def load_till(
     found = await load(Topup, _TOPUPS, list({*topups, *in_flight}))
     paid = [(topup.account_id, topup.topup_id) for topup in found if topup.paid]
     refunds = await load(CardRefund, _CARD_REFUNDS, paid)
-    await load(Dispute, _DISPUTES, paid)
+    disputes = await load(Dispute, _DISPUTES, paid)
+    given_back = [(one, int(one.status == "failed")) for one in refunds] + [(one, one.undone) for one in disputes]
     restored: dict[tuple[str, str], int] = {}
-    for refund in refunds:
-        if refund.status == "failed":  # at most a grant for each of the two that came with the money
-            key = (refund.account_id, refund.topup_id)
-            restored[key] = restored.get(key, 0) + 2
+    for one, times in given_back:  # each time at most a grant for each of the two that came with the money
+        key = (one.account_id, one.topup_id)
+        restored[key] = restored.get(key, 0) + 2 * times
     return {
         (topup.account_id, topup.grant_id(k))
         for topup in found

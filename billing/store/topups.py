@@ -145,6 +145,13 @@ async def booked(engine: Engine, transaction_ids: Sequence[str]) -> set[str]:
         return {row[0] for row in await connection.execute(query)}
 
 
+async def booked_on(engine: Engine, transaction_id: str) -> str | None:
+    """On which account a balance transaction of the processor is booked, if it is."""
+    async with reading(engine) as connection:
+        row = (await connection.execute(select(_TRANSACTION[0]).where(_TRANSACTION[1] == transaction_id))).first()
+    return None if row is None else str(row[0])
+
+
 async def keep_payout_items(engine: Engine, payout_id: str, items: Sequence[tuple[Any, ...]]) -> None:
     """(transaction, type, amount, fee, currency) of what the payout consists of."""
     async with working(engine) as connection:

@@ -30,6 +30,7 @@ TOPUP = {"pack_id": "p", "success_url": "https://a.example", "cancel_url": "http
 NAMES = {
     "pack_id": "p",
     "topup_id": "t",
+    "transaction_id": "txn_1",
     "event_id": "evt_1",
     "endpoint_id": "we_1",
     "reconciliation_id": "rec",
@@ -88,6 +89,7 @@ ROUTES = [
     Route("GET", "/v1/stripe/events", OVERSEEING),
     Route("GET", "/v1/stripe/events/{event_id}", OVERSEEING, status=404),
     Route("POST", "/v1/stripe/events/{event_id}/retry", ADMIN, status=404),
+    Route("POST", "/v1/stripe/transactions/{transaction_id}/book", OVERSEEING, {"to": "fees", "reason": "r"}, 409),
     Route("POST", "/v1/webhook-endpoints", ADMIN, {"url": "http://127.0.0.1:9/", "events": ["dispute.closed"]}, 201),
     Route("GET", "/v1/webhook-endpoints", ADMIN),
     Route("GET", "/v1/webhook-endpoints/{endpoint_id}", ADMIN, status=404),

@@ -33,6 +33,7 @@ from billing.core.payments import BookTransaction, OpenTopup, PayTopup, ReportCa
 from billing.core.prices import PriceBooks
 from billing.core.refusals import Refusal
 from billing.posting import Posting
+from tests.disputes import known, reported, withdrawn
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 A_CLOCK_TO_SET = (
@@ -142,15 +143,30 @@ class Walk:
             return []
         topup, amount, currency = self._returned()
         status = self._dice.choice(["open"] * 6 + ["won", "lost"])
-        self._disputes.append(ReportDispute("acme", topup, f"du{self._number}", amount, currency, status))
+        self._disputes.append(reported("acme", topup, f"du{self._number}", amount, status, currency=currency))
         return [self._disputes[-1]]
 
     def _close_dispute(self) -> list[Command]:
         if not self._disputes:
             return []
-        known = self._dice.choice(self._disputes[-8:])
-        status = self._dice.choice(["won", "lost"])
-        return [ReportDispute("acme", known.topup_id, known.dispute_id, known.amount_micros, known.currency, status)]
+        before = self._dice.choice(self._disputes[-8:])
+        status = self._dice.choice(["won", "won", "lost", "lost", "prevented", "appeal_under_review"])
+        moved = [movement.amount_micros for movement in before.movements]
+        if sum(moved) and status == "won":
+            moved.append(-sum(moved) if self._dice.random() < 0.8 else 1)  # all of it, or a little
+        elif not sum(moved) and status != "won" and self._dice.random() < 0.7:
+            moved.append(-before.amount_micros)
+        again = reported(
+            "acme",
+            before.topup_id,
+            before.dispute_id,
+            before.amount_micros,
+            status,
+            currency=before.currency,
+            movements=withdrawn(before.dispute_id, *moved),
+        )
+        self._disputes[self._disputes.index(before)] = again
+        return [again]
 
     def _lapse(self) -> list[Command]:
         return [Lapse("acme")]
@@ -202,6 +218,9 @@ async def _walk(dsn: str, books: PriceBooks, walk: Walk) -> None:
 async def take_step(owner: asyncpg.Connection, posting: Posting, walk: Walk, step: int) -> list[str]:
     """Has the next batch happen, and tells what that was."""
     commands = walk.batch()
+    for command in commands:
+        if isinstance(command, ReportDispute):
+            command.seen = await known(owner, "acme", command.dispute_id)
     await owner.execute("UPDATE clock.reading SET at = $1", walk.now)
     done = []
     for command, result in zip(commands, await posting.post_many(commands), strict=True):
@@ -211,13 +230,11 @@ async def take_step(owner: asyncpg.Connection, posting: Posting, walk: Walk, ste
 
 
 async def _pay_out(owner: asyncpg.Connection, posting: Posting, payout: str) -> None:
-    """Stripe tells of every payment, refund and dispute that it has not told of yet, with a fee, and pays the rest out."""
+    """Stripe tells of every payment and refund that it has not told of yet, with a fee, and pays the rest out."""
     for event, kinds in (
         ("payment", ["purchase_stripe_clearing"]),
         ("refund", ["card_refund_deferred", "card_refund"]),
         ("refund_failed", ["card_refund_deferred_failed", "card_refund_failed"]),
-        ("dispute_opened", ["dispute_opened"]),
-        ("dispute_won", ["dispute_won"]),
     ):
         for carried, currency, amount in await owner.fetch(
             """SELECT external_id, asset, sum(CASE debit WHEN 'stripe_clearing' THEN amount ELSE -amount END)::bigint
@@ -227,8 +244,7 @@ async def _pay_out(owner: asyncpg.Connection, posting: Posting, payout: str) -> 
             kinds,
             event,
         ):
-            fee = 30 if event != "dispute_won" else -30
-            await posting.post(BookTransaction("acme", f"txn-{event}-{carried}", event, carried, amount, fee, currency))
+            await posting.post(BookTransaction("acme", f"txn-{event}-{carried}", event, carried, amount, 30, currency))
     for currency, net in await owner.fetch(
         """SELECT currency, sum(amount_micros - fee_micros)::bigint FROM stripe_transaction s
            WHERE NOT EXISTS (SELECT FROM payout_item i WHERE i.transaction_id = s.transaction_id) GROUP BY currency"""

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from billing.books import progress_of, show, verify
-from billing.core.clearing import BOOKED_HERE, REPORTED
+from billing.core.clearing import FEE, POSTED, REPORTED
 from billing.core.ledger import ROUTES
 from billing.core.refusals import AccountNotFound
 
@@ -20,7 +20,7 @@ def test_a_healthy_database_passes(healthy: str) -> None:
     assert [checked.finding for checked in report.invariants if checked.finding] == []
     assert [checked.name for checked in report.invariants] == NAMES
     assert report.ok
-    assert (report.accounts, report.charges, report.transfers) == (8, 25, 129)
+    assert (report.accounts, report.charges, report.transfers) == (8, 25, 156)
     assert all(checked.checked_rows > 0 for checked in report.invariants)
 
 
@@ -55,8 +55,8 @@ async def test_it_is_healthy_because_of_what_happened_and_not_because_nothing_di
     assert [row[0] for row in debts] == ["first", None]
     assert {row[0] for row in topups} == {"paid", "expired", "refunded", "disputed"}
     assert {row[0] for row in refunds} == {"succeeded", "failed"}
-    assert {row[0] for row in disputes} == {"open", "won", "lost"}
-    assert {row[0] for row in events} == {*REPORTED, *BOOKED_HERE}
+    assert {row[0] for row in disputes} == {"open", "won", "lost", "averted"}
+    assert {row[0] for row in events} == {*REPORTED, *POSTED, FEE}
 
 
 def test_an_empty_database_passes(fresh_database: str) -> None:
@@ -71,11 +71,11 @@ def test_an_empty_database_passes(fresh_database: str) -> None:
         ("acme", 14, 23),
         ("beta", 2, 1),
         ("idle", 0, 0),
-        ("payer", 3, 59),
+        ("payer", 3, 79),
         ("owing", 1, 7),
         ("earning", 2, 17),
         ("mended", 3, 17),
-        ("_house", 0, 5),
+        ("_house", 0, 12),
     ],
 )
 def test_one_account_is_looked_at_alone(healthy: str, account: str, charges: int, transfers: int) -> None:
@@ -131,7 +131,7 @@ def test_a_report_is_shown_on_a_terminal(healthy: str) -> None:
     show(report, console)
     shown = console.export_text()
     assert "I10  The journal's chains verify and nobody may rewrite them" in shown
-    assert "All 12 invariants hold for 8 accounts, 25 charges and 129 transfers." in shown
+    assert "All 12 invariants hold for 8 accounts, 25 charges and 156 transfers." in shown
     assert "BROKEN" not in shown
 
 

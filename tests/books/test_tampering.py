@@ -596,11 +596,11 @@ TAMPERINGS = {
     "credits clawed back that no return claims": (
         ["""UPDATE "grant" SET clawed = 502 WHERE grant_id = 'pack:own:1'"""],
         {
-            "I1": ("account", "payer", "revoked is 1587 by its transfers, but 1588 by its grants"),
+            "I1": ("account", "payer", "revoked is 1653 by its transfers, but 1654 by its grants"),
             "I6": (
                 "grant",
                 "payer/pack:own:1",
-                "clawed is 502, but card refunds and disputes took 601 and refunds that failed restored 100",
+                "clawed is 502, but card refunds and disputes took 601 and gave back 100",
             ),
             "I12": (
                 "grant",
@@ -761,7 +761,7 @@ TAMPERINGS = {
     ),
     "a lost dispute passed over": (
         ["UPDATE topup SET status = 'paid' WHERE topup_id = 'complained'"],
-        {"I12": ("topup", "payer/complained", "8000000 returned and 0 disputed, with 1 lost disputes")},
+        {"I12": ("topup", "payer/complained", "8000000 returned and 0 disputed, with 1 lost or open disputes")},
     ),
     "a refunded top-up that seems paid": (
         ["UPDATE topup SET status = 'paid' WHERE topup_id = 'diluted'"],
@@ -779,9 +779,9 @@ TAMPERINGS = {
         ["UPDATE topup SET returned_micros = 5 WHERE topup_id = 'left'"],
         {"I12": ("topup", "payer/left", "it is expired, paid at no time by no payment, of 10000000 micros 5 returned")},
     ),
-    "more money back than was paid": (
-        ["UPDATE topup SET disputed_micros = 5000000 WHERE topup_id = 'own'"],
-        {"I12": ("topup", "payer/own", "of 10000000 micros 5001000 returned and 5000000 disputed")},
+    "more deferred revenue back than was paid": (
+        ["UPDATE topup SET returned_micros = 20000000, returned_deferred_micros = 10000001 WHERE topup_id = 'own'"],
+        {"I12": ("topup", "payer/own", "of 10000000 micros 20000000 returned and 0 disputed")},
     ),
     "money without credits": (
         ["UPDATE topup SET status = 'paid', paid_at = created_at, payment_id = 'pi-left' WHERE topup_id = 'left'"],
@@ -915,7 +915,48 @@ TAMPERINGS = {
     ),
     "a dispute won on paper": (
         ["UPDATE dispute SET status = 'won', closed_at = opened_at WHERE dispute_id = 'du-open'"],
-        {"I12": ("dispute", "payer/du-open", "it is won, but no transfer moves 10000000 micros as dispute_won")},
+        {
+            "I12": (
+                "dispute",
+                "payer/du-open",
+                "it is won (needs_response), but of 10000000 micros withdrawn 0 were returned",
+            )
+        },
+    ),
+    "a dispute lost before its verdict": (
+        ["UPDATE dispute SET stripe_status = 'under_review' WHERE dispute_id = 'du-lost'"],
+        {
+            "I12": (
+                "dispute",
+                "payer/du-lost",
+                "it is lost (under_review), but of 8000000 micros withdrawn 0 were returned",
+            )
+        },
+    ),
+    "a dispute that moves more on paper": (
+        [
+            """UPDATE dispute SET withdrawn_micros = withdrawn_micros + 5, reinstated_micros = reinstated_micros + 5
+               WHERE dispute_id = 'du-won'"""
+        ],
+        {
+            "I12": (
+                "dispute",
+                "payer/du-won",
+                "as dispute_opened it moves 10000005 micros USD of grant pack:complained:1",
+            )
+        },
+    ),
+    "a dispute that was never lost, and gave back": (
+        ["UPDATE dispute SET undone = 0 WHERE dispute_id = 'du-appealed'"],
+        {"I1": ("dispute", "payer/du-appealed", 'it was not lost, but took [["pack:appealed:1",14,0]]')},
+    ),
+    "a reserve that Stripe holds for nobody": (
+        ["DELETE FROM stripe_transaction WHERE transaction_id = 'txn-held'"],
+        {"I13": ("transfer", "_house/money/6", "it is a reserve_held of 700000 micros EUR by txn-held, but no such")},
+    ),
+    "a reserve that Stripe makes smaller": (
+        ["UPDATE stripe_transaction SET amount_micros = -600000 WHERE transaction_id = 'txn-held'"],
+        {"I13": ("stripe_transaction", "_house/txn-held", "as reserve by txn-held it is -600000 micros EUR")},
     ),
     "returned money forgotten": (
         ["UPDATE topup SET returned_micros = returned_micros - 1 WHERE topup_id = 'lapsed'"],
@@ -934,11 +975,11 @@ TAMPERINGS = {
     "deferred revenue from elsewhere": (
         ["UPDATE transfer SET credit = 'deferred_revenue' WHERE kind = 'fee_returned'"],
         {
-            "I1": ("transfer", "payer/money/28", "goes from stripe_clearing to processor_fees"),
+            "I1": ("transfer", "payer/money/12", "goes from stripe_clearing to processor_fees"),
             "I12": (
                 "account",
                 "payer",
-                "deferred revenue is 32139000 micros USD by its transfers, but 17139000 by its grants, card refunds and disputes",
+                "deferred revenue is 41679000 micros USD by its transfers, but 26679000 by its grants, card refunds and disputes",
             ),
         },
     ),
@@ -948,7 +989,7 @@ TAMPERINGS = {
             "I12": (
                 "account",
                 "payer",
-                "disputed is 10320000 micros USD by its transfers, but 10000000 by its open disputes",
+                "disputed is 10470000 micros USD by its transfers, but 10150000 by its open disputes",
             )
         },
     ),
@@ -998,7 +1039,7 @@ TAMPERINGS = {
         {
             "I13": (
                 "transfer",
-                "payer/money/25",
+                "payer/money/40",
                 "it is a fee of 250000 micros EUR by txn-diluted, but no such transaction is booked",
             )
         },
@@ -1018,7 +1059,7 @@ TAMPERINGS = {
             "UPDATE transfer SET account_id = 'idle' WHERE account_id = '_house' AND seq = 4",
             "UPDATE stripe_transaction SET account_id = 'idle' WHERE transaction_id = 'txn-bounced'",
         ],
-        {"I13": ("transfer", "idle/money/4", "by po-2, but payouts belong to the house")},
+        {"I13": ("transfer", "idle/money/4", "by po-2, but such belong to the house")},
     ),
     "a payout's items changed so that they make the same sum": (
         [
@@ -1195,7 +1236,7 @@ def test_a_finding_is_shown_as_it_is(healthy: str, spoil: Spoil) -> None:
     shown = console.export_text()
     assert "charge acme/[red]x[/red]: it is voided with a bill of 14" in shown
     assert "BROKEN" in shown
-    assert "of 8 accounts, 25 charges and 129 transfers." in shown
+    assert "of 8 accounts, 25 charges and 156 transfers." in shown
     document = report.document()
     assert not document["ok"]
     assert document["invariants"][4]["finding"]["key"] == "acme/[red]x[/red]"

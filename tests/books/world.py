@@ -35,7 +35,6 @@ from billing.core.payments import (
     PayTopup,
     Recharge,
     ReportCardRefund,
-    ReportDispute,
     SetAutoRecharge,
 )
 from billing.core.prices import PriceBooks
@@ -43,6 +42,7 @@ from billing.posting import Posting
 from billing.store.engine import work_engine
 from billing.store.periods import close_month
 from billing.store.price_books import publish_first
+from tests.disputes import known, reported, withdrawn
 
 SMALL, LARGE, HUGE = (1024, 1024), (2048, 2048), (3840, 2160)  # 1K, 2K, 4K: 14, 67 and 133 credits at high
 
@@ -162,9 +162,15 @@ async def _payer(posting: Posting, owner: asyncpg.Connection) -> None:
         status: Any = "failed" if failed else "succeeded"
         await posting.post(ReportCardRefund("payer", topup, card_refund, micros, currency, status))
 
-    async def dispute(topup: str, dispute_id: str, micros: int, *statuses: Any, currency: str = "USD") -> None:
+    async def dispute(
+        topup: str, dispute_id: str, micros: int, *statuses: str, currency: str = "USD", fee: int = 0
+    ) -> None:
         for status in statuses:
-            await posting.post(ReportDispute("payer", topup, dispute_id, micros, currency, status, "fraudulent"))
+            seen = await known(owner, "payer", dispute_id)
+            moved = (-micros, micros) if status == "won" else (-micros,)
+            movements = withdrawn(dispute_id, *moved, fee=fee, fee_back=fee)
+            more: dict[str, Any] = {"currency": currency, "movements": movements, "seen": seen}
+            await posting.post(reported("payer", topup, dispute_id, micros, status, **more))
 
     await posting.post(OpenAccount("payer"))
     # The bonus is spent first; a refund of half the money finds none of it, and takes its share from what was bought.
@@ -180,7 +186,7 @@ async def _payer(posting: Posting, owner: asyncpg.Connection) -> None:
     await back("own", "re-failed", 1_000_000, failed=True)
     # Won, lost in part, still open, and lost before we heard of it.
     await buy(posting, "payer", "complained", WIDE)
-    await dispute("complained", "du-won", 10_000_000, "open", "won")
+    await dispute("complained", "du-won", 10_000_000, "open", "won", fee=15_000_000)
     await dispute("complained", "du-lost", 8_000_000, "open", "lost")
     await buy(posting, "payer", "frozen", WIDE)
     await dispute("frozen", "du-open", 10_000_000, "open")
@@ -194,6 +200,17 @@ async def _payer(posting: Posting, owner: asyncpg.Connection) -> None:
     await back("lapsed", "re-bounced", 1_000_000, "EUR")
     await back("lapsed", "re-bounced", 1_000_000, "EUR", failed=True)
     await dispute("lapsed", "du-lapsed", 1_000_000, "lost", currency="EUR")
+    # Lost, won after all, and lost again, of more than was paid.
+    await buy(posting, "payer", "appealed", SMALL_PACK)
+    await dispute("appealed", "du-appealed", 150_000, "lost", "appeal_under_review")
+    # As it was booked before money was what counted: all of it at once, whatever Stripe moved. It is made good.
+    await buy(posting, "payer", "earlier", WIDE)
+    for dispute_id, status, moved in (("du-never", "prevented", []), ("du-less", "won", [-1_000_000, 400_000])):
+        await dispute("earlier", dispute_id, 1_000_000, "won" if moved else "open")
+        await owner.execute("DELETE FROM stripe_transaction WHERE booked_as = $1", dispute_id)
+        seen = await known(owner, "payer", dispute_id)
+        movements = withdrawn(dispute_id, *moved)
+        await posting.post(reported("payer", "earlier", dispute_id, 1_000_000, status, movements=movements, seen=seen))
     await posting.post(SetAutoRecharge("payer", 10_000, "small", SMALL_PACK, 100, "pm_1"))
     await posting.post(Recharge("payer", SMALL_PACK))
     await posting.post(PayTopup("payer", "recharge:1", "pi-recharge", 140_000, "USD"))
@@ -260,15 +277,22 @@ async def _clearing(posting: Posting, owner: asyncpg.Connection) -> None:
         ("payer", "txn-gone", "refund", "re-failed", -1_000_000, 0, "USD"),
         ("payer", "txn-back", "refund_failed", "re-failed", 1_000_000, 0, "USD"),
         ("payer", "txn-complained", "payment", "pi-complained", 10_000_000, 320_000, "USD"),
-        ("payer", "txn-opened", "dispute_opened", "du-won", -10_000_000, 15_000_000, "USD"),
-        ("payer", "txn-won", "dispute_won", "du-won", 10_000_000, -15_000_000, "USD"),
         (HOUSE, "txn-radar", "fee", "txn-radar", 0, 60_000, "USD"),
         (HOUSE, "txn-payout", "payout", "po-1", -4_620_000, 0, "USD"),
         (HOUSE, "txn-below", "payout", "po-0", 100_000, 0, "USD"),
         (HOUSE, "txn-bounced", "payout", "po-2", -8_500_000, 0, "EUR"),
         (HOUSE, "txn-returned", "payout_failed", "po-2", 8_500_000, 0, "EUR"),
+        (HOUSE, "txn-held", "reserve", "txn-held", -700_000, 0, "EUR"),
+        (HOUSE, "txn-released", "reserve", "txn-released", 300_000, 0, "EUR"),
+        (HOUSE, "txn-funded", "bank", "txn-funded", 2_000_000, 0, "EUR"),
+        (HOUSE, "txn-unfunded", "bank", "txn-unfunded", -500_000, 0, "EUR"),
+        (HOUSE, "txn-foreign", "other", "txn-foreign", 900_000, 30_000, "EUR"),
     ):
         await posting.post(BookTransaction(account, transaction, event, carried, micros, fee, currency))
+    explained = BookTransaction(
+        HOUSE, "txn-issuing", "other", "txn-issuing", -600_000, 0, "EUR", "somebody", "a card of the other shop"
+    )
+    await posting.post(explained)
     await owner.executemany(
         "INSERT INTO payout_item VALUES ('po-1', $1, $2, $3, $4, 'USD')",
         [

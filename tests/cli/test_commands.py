@@ -230,6 +230,7 @@ WORDS = {
     "stripe sync": (),
     "stripe events": (),
     "stripe retry": ("evt_1",),
+    "stripe book": ("txn_1", "--to", "fees", "--reason", "r", "--key", "k"),
     "provider import": ("page.json",),
 }
 COST = {"object": "organization.costs.result", "amount": {"value": 1, "currency": "usd"}, "line_item": "images"}

@@ -7,6 +7,7 @@ has lapsed, as the store does it, and what was decided is kept for the next one.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,6 +52,7 @@ from billing.core.payments import (
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
 from billing.core.till import AutoRecharge, CardRefund, Dispute, Topup
 from billing.core.wallet import RefundRow, Wallet
+from tests.disputes import reported, withdrawn
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -151,6 +153,7 @@ class Account:
         self.debts: dict[int, Debt] = {}
         self.fill_rows: list[Fill] = []
         self.announced: list[Announcement] = []
+        self.course: dict[str, int] = {}  # how far each dispute has come at the processor
         self.do(OpenAccount(ME, **opening))
 
     @property
@@ -340,9 +343,22 @@ class Account:
         return self._topup(ReportCardRefund(ME, topup_id, refund_id, amount_micros, "USD", status))
 
     def dispute(
-        self, amount_micros: int, status: Any = "open", dispute_id: str = "dp_1", topup_id: str = "t1"
+        self,
+        amount_micros: int,
+        status: str = "open",
+        dispute_id: str = "dp_1",
+        topup_id: str = "t1",
+        moved: Sequence[int] | None = None,
+        fee: int = 0,
     ) -> TopupAnswer:
-        return self._topup(ReportDispute(ME, topup_id, dispute_id, amount_micros, "USD", status, "fraudulent"))
+        """`moved`: its balance transactions so far; unless given, all of it is withdrawn, and comes back when it is won."""
+        movements = None if moved is None else withdrawn(dispute_id, *moved, fee=fee)
+        seen = self.wallet.till.get(Dispute, dispute_id)
+        return self._topup(
+            reported(
+                ME, topup_id, dispute_id, amount_micros, status, movements=movements, reason="fraudulent", seen=seen
+            )
+        )
 
     def recharge_at(
         self, threshold: int, monthly_limit: int = 1_000, pack: Pack | None = None, card: str | None = "pm_1"
@@ -357,9 +373,9 @@ class Account:
         assert isinstance(answer, RechargeAnswer)
         return answer
 
-    def look(self, pack: Pack | None = None, saved_card: str | None = None) -> RechargeAnswer:
+    def look(self, pack: Pack | None = None, saved_method: str | None = None) -> RechargeAnswer:
         """Whoever recharges looks at the account."""
-        answer = self.do(Recharge(ME, pack or pack_of(), saved_card))
+        answer = self.do(Recharge(ME, pack or pack_of(), saved_method))
         assert isinstance(answer, RechargeAnswer)
         return answer
 

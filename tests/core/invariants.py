@@ -5,7 +5,7 @@ from collections import Counter
 from billing.core.charges import Reported, bill
 from billing.core.ledger import GENESIS, ROUTES, chained
 from billing.core.refunds import outstanding_draws
-from billing.core.till import CardRefund, Dispute, Topup
+from billing.core.till import BookedTransaction, CardRefund, Dispute, Topup
 
 from .examples import Account
 
@@ -189,13 +189,18 @@ def money_follows_its_topups(account: Account) -> None:
     for topup in wallet.till.all(Topup).values():
         refunds = [one for one in wallet.till.all(CardRefund).values() if one.topup_id == topup.topup_id]
         disputes = [one for one in wallet.till.all(Dispute).values() if one.topup_id == topup.topup_id]
-        returns = [one for one in refunds if one.status == "succeeded"] + [
-            one for one in disputes if one.status == "lost"
-        ]
-        assert topup.returned_micros == sum(one.amount_micros for one in returns)
-        assert topup.returned_deferred_micros == sum(one.deferred_micros for one in returns)
-        assert topup.disputed_micros == sum(one.amount_micros for one in disputes if one.status == "open")
-        assert topup.returned_micros + topup.disputed_micros <= topup.price_micros
+        gone = [one.amount_micros for one in refunds if one.status == "succeeded"]
+        assert sum(gone) <= topup.price_micros
+        gone += [one.withdrawn_micros - one.reinstated_micros for one in disputes if one.status == "lost"]
+        assert topup.returned_micros == sum(gone)
+        assert topup.returned_deferred_micros == sum(
+            one.deferred_micros for one in (*refunds, *disputes) if one.status != "failed"
+        )
+        assert topup.disputed_micros == sum(
+            one.withdrawn_micros - one.reinstated_micros for one in disputes if one.status == "open"
+        )
+        for one in disputes:
+            dispute_follows_its_transactions(account, one)
         if not topup.paid:
             assert topup.grant_id(1) not in wallet.grants
             assert not refunds
@@ -208,15 +213,18 @@ def money_follows_its_topups(account: Account) -> None:
         for one in (grant, wallet.grants.get(topup.grant_id(2))):
             if one is None or (one is not grant and topup.bought == 1):
                 continue
-            share = -(-one.granted * topup.returned_micros // topup.price_micros)
+            share = -(-one.granted * min(topup.returned_micros, topup.price_micros) // topup.price_micros)
             assert one.clawed <= share <= one.clawed + one.expired
-            if topup.disputed_micros:
+            if any(dispute.status == "open" for dispute in disputes):
                 assert one.frozen or one.expires_at is not None
             else:
                 assert not one.frozen
     returned = sum(topup.returned_deferred_micros for topup in wallet.till.all(Topup).values())
     assert (
-        clearing["card_refund_deferred"] - clearing["card_refund_deferred_failed"] + clearing["dispute_lost_deferred"]
+        clearing["card_refund_deferred"]
+        - clearing["card_refund_deferred_failed"]
+        + clearing["dispute_lost_deferred"]
+        - clearing["dispute_lost_deferred_undone"]
         == returned
     )
     balances = account.money()
@@ -224,3 +232,20 @@ def money_follows_its_topups(account: Account) -> None:
     assert balances.get("disputed", 0) == sum(topup.disputed_micros for topup in wallet.till.all(Topup).values())
     assert balances.get("refunds", 0) >= 0
     assert balances.get("dispute_losses", 0) >= 0
+
+
+def dispute_follows_its_transactions(account: Account, dispute: Dispute) -> None:
+    """I13, and what stands: open, won and averted leave nothing gone; lost is all that is."""
+    moved: Counter[str] = Counter()
+    for row in account.journal:
+        if row.external_id == dispute.dispute_id and row.book == "money":
+            kind = row.kind.removesuffix("_undone")
+            moved[kind] += row.amount if kind == row.kind else -row.amount
+    gone = dispute.withdrawn_micros - dispute.reinstated_micros
+    assert (moved["dispute_opened"], moved["dispute_won"]) == (dispute.withdrawn_micros, dispute.reinstated_micros)
+    assert moved["dispute_lost_deferred"] == dispute.deferred_micros
+    assert moved["dispute_lost_deferred"] + moved["dispute_lost"] == (gone if dispute.status == "lost" else 0)
+    assert dispute.status == "open" or (gone > 0) == (dispute.status == "lost")
+    booked = [one for one in account.wallet.till.all(BookedTransaction).values() if one.booked_as == dispute.dispute_id]
+    assert -sum(min(one.amount_micros, 0) for one in booked) == dispute.withdrawn_micros
+    assert sum(max(one.amount_micros, 0) for one in booked) == dispute.reinstated_micros

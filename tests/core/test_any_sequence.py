@@ -36,12 +36,12 @@ from billing.core.payments import (
     Recharge,
     RecordCheckout,
     ReportCardRefund,
-    ReportDispute,
     SetAutoRecharge,
 )
 from billing.core.refusals import Refusal
-from billing.core.till import Topup
+from billing.core.till import Dispute, Topup
 from billing.core.wallet import Wallet
+from tests.disputes import reported, withdrawn
 
 from .examples import BOOKS, CENT, DAY, HOUR, ME, T0, Account, grant_of, pack_of, small, state
 from .invariants import check
@@ -147,10 +147,27 @@ refunded = st.builds(
     lambda topup_id, k, amount, status: ReportCardRefund(ME, topup_id, f"re_{topup_id}_{k}", amount, "USD", status),
     topups, ids, money, st.sampled_from(["succeeded", "succeeded", "failed"]),
 )  # fmt: skip
+
+
+def disputing_topup(topup_id: str, k: str, amount: int, status: str) -> Callable[[Account], Command]:
+    """How it stands by now: it may have been opened, won, lost, and appealed before."""
+
+    def asked(account: Account) -> Command:
+        dispute_id = f"dp_{topup_id}_{k}"
+        seen = account.wallet.till.get(Dispute, dispute_id)
+        moved = [-seen.amount_micros, seen.amount_micros][: 1 + bool(seen.reinstated_micros)] if seen else []
+        moved = moved or [-amount]
+        if status == "won" and len(moved) == 1:
+            moved.append(-moved[0])
+        movements = withdrawn(dispute_id, *moved)
+        return reported(ME, topup_id, dispute_id, -moved[0], status, movements=movements, seen=seen)
+
+    return asked
+
+
 disputed = st.builds(
-    lambda topup_id, k, amount, status: ReportDispute(ME, topup_id, f"dp_{topup_id}_{k}", amount, "USD", status),
-    topups, ids, money, st.sampled_from(["open", "open", "won", "lost"]),
-)  # fmt: skip
+    disputing_topup, topups, ids, money, st.sampled_from(["open", "open", "won", "lost", "appeal_under_review"])
+)
 funding: st.SearchStrategy[Any] = st.one_of(
     ordered,
     paid,
@@ -298,7 +315,7 @@ def test_a_batch_decides_what_its_commands_decide_one_by_one(steps: list[Any], f
         account.grant("g9", 20, "promotion", expires_at=T0 + HOUR)
         account.authorize("r9", 1, 9, hold_seconds=86_400)
         account.wait(HOUR)
-    wallet = batch.load(ReportDispute(ME, "t0", "dp", 1, "USD", "open"))
+    wallet = batch.load(reported(ME, "t0", "dp", 1, "open"))
     one_by_one.lapse()
     for step in [*(step for _, step in FUNDED if funded), *steps]:
         command = step if isinstance(step, Command) else step(one_by_one)

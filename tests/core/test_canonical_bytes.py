@@ -360,9 +360,21 @@ def test_every_event_has_its_debit_and_its_credit() -> None:
         "dispute_won": ("money", "stripe_clearing", "disputed"),
         "dispute_lost_deferred": ("money", "deferred_revenue", "disputed"),
         "dispute_lost": ("money", "dispute_losses", "disputed"),
+        # And each of these the other way round, for it may be decided otherwise.
+        "dispute_opened_undone": ("money", "stripe_clearing", "disputed"),
+        "dispute_won_undone": ("money", "disputed", "stripe_clearing"),
+        "dispute_lost_deferred_undone": ("money", "disputed", "deferred_revenue"),
+        "dispute_lost_undone": ("money", "disputed", "dispute_losses"),
         # What the processor keeps, and what it pays out; and either back.
         "fee": ("money", "processor_fees", "stripe_clearing"),
         "fee_returned": ("money", "stripe_clearing", "processor_fees"),
         "payout": ("money", "bank", "stripe_clearing"),
         "payout_failed": ("money", "stripe_clearing", "bank"),
+        # What it keeps back for a while, what came from the bank, and what belongs to other books.
+        "reserve_held": ("money", "stripe_reserve", "stripe_clearing"),
+        "reserve_released": ("money", "stripe_clearing", "stripe_reserve"),
+        "balance_funded": ("money", "stripe_clearing", "bank"),
+        "balance_funding_returned": ("money", "bank", "stripe_clearing"),
+        "other_business_out": ("money", "other_business", "stripe_clearing"),
+        "other_business_in": ("money", "stripe_clearing", "other_business"),
     }

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from billing.core.answers import ClearingAnswer
+from billing.core.clearing import POSTED
 from billing.core.commands import HOUSE, Command
 from billing.core.decide import decide
 from billing.core.ledger import Transfer
@@ -53,6 +54,12 @@ TABLE: list[tuple[str, int, int, list[tuple[str, str, int, str]]]] = [
     ("payout", 5000, 0, [("stripe_clearing", "bank", 5000, "pi_1")]),  # the bank made good what was below zero
     ("payout_failed", 5000, 0, [("stripe_clearing", "bank", 5000, "pi_1")]),
     ("payout_failed", -5000, 0, [("bank", "stripe_clearing", 5000, "pi_1")]),
+    ("reserve", -5000, 0, [("stripe_reserve", "stripe_clearing", 5000, "pi_1")]),
+    ("reserve", 5000, 10, [("stripe_clearing", "stripe_reserve", 5000, "pi_1"), ("processor_fees", "stripe_clearing", 10, "txn_1")]),
+    ("bank", 5000, 0, [("stripe_clearing", "bank", 5000, "pi_1")]),
+    ("bank", -5000, 0, [("bank", "stripe_clearing", 5000, "pi_1")]),
+    ("other", -5000, 0, [("other_business", "stripe_clearing", 5000, "pi_1")]),
+    ("other", 5000, 0, [("stripe_clearing", "other_business", 5000, "pi_1")]),
 ]  # fmt: skip
 
 
@@ -65,7 +72,7 @@ def test_what_each_event_books(event: str, amount: int, fee: int, transfers: lis
     assert (wallet.posted, wallet.wallet_seq, wallet.money_seq) == (0, 0, len(transfers))
     # What clearing moves by is the fee and, where it is booked here, the amount.
     moved = sum(row.amount if row.debit == "stripe_clearing" else -row.amount for row in wallet.transfers)
-    assert moved == (amount if "payout" in event else 0) - fee
+    assert moved == (amount if event in POSTED else 0) - fee
 
 
 def test_a_payments_fee_stands_on_its_account() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from billing.core.commands import Authorize, Refund
 from billing.core.decide import decide
-from billing.core.payments import ReportCardRefund, ReportDispute
-from billing.core.refusals import InsufficientCredits, TopupNotPaid
-from billing.core.till import Topup
+from billing.core.payments import ReportCardRefund
+from billing.core.refusals import IdReused, InsufficientCredits, Invalid, TopupNotPaid
+from billing.core.till import BookedTransaction, Dispute, Topup
+from tests.disputes import reported, withdrawn
 
 from .examples import BOOKS, CENT, DAY, DOLLAR, HOUR, ME, T0, Account, pack_of, small, state
 from .invariants import check
@@ -159,7 +160,7 @@ def test_what_a_bill_gave_back_to_a_frozen_grant_past_its_expiry_cannot_be_spent
     account.charge("r1", small())
     account.dispute(10 * DOLLAR)
     account.wait(DAY)
-    won = ReportDispute(ME, "t1", "dp_1", 10 * DOLLAR, "USD", "won")
+    won = reported(ME, "t1", "dp_1", 10 * DOLLAR, "won", seen=account.dispute_row())
     wallet = account.load(won)
     for command in (Refund(ME, "r1", "f1", "blurred"), won):
         decide(wallet, command, BOOKS, account.now)
@@ -256,8 +257,7 @@ def test_chargeback_leaves_credits_spendable_then_over_clawed_after_a_won_disput
     with pytest.raises(InsufficientCredits):
         account.authorize("r1", 1)
     account.dispute(10 * DOLLAR, "won")
-    for status in ("open", "lost", "won"):
-        assert account.dispute(10 * DOLLAR, status).replayed
+    assert account.dispute(10 * DOLLAR, "won").replayed
     assert figures(account) == (60, 0, 60, 0)
     check(account)
 
@@ -331,65 +331,209 @@ def test_credits_restored_to_a_frozen_grant_pay_what_is_owed_first() -> None:
     check(account)
 
 
-# What cannot be.
+# Decided otherwise.
+
+
+def test_a_verdict_that_is_undone_gives_back_what_it_took_and_frozen_where_it_is_open_again() -> None:
+    """30 of 100 used: 70 taken and 30 owed, which a gift paid; the gift's come back as credits that cost nothing."""
+    account = bought(30)
+    account.dispute(10 * DOLLAR, "lost")
+    account.grant("gift", 50, "promotion")
+    assert figures(account) == (20, 0, 20, 0)
+    account.wait()
+    account.dispute(10 * DOLLAR, "appeal_needs_response")
+    assert figures(account) == (120, 100, 20, 0)
+    assert account.remaining == {"pack:t1:1": 70, "gift": 20, "pack:t1:2": 30}
+    row = account.dispute_row()
+    assert (row.status, row.closed_at, row.deferred_micros, row.undone) == ("open", None, 0, 1)
+    assert row.clawed == (("pack:t1:1", 70, 30),)
+    assert account.money() == {"disputed": 10 * DOLLAR, "deferred_revenue": -10 * DOLLAR}
+    account.dispute(10 * DOLLAR, "won")
+    assert (figures(account), account.money()) == ((120, 0, 120, 0), {
+        "stripe_clearing": 10 * DOLLAR, "deferred_revenue": -10 * DOLLAR,
+    })  # fmt: skip
+    assert account.told("dispute.opened", "dispute.closed") == ["dispute.opened", "dispute.closed"] * 2
+    check(account)
+
+
+def test_what_is_given_back_in_part_was_the_loss_first() -> None:
+    """As if only the rest had ever been gone: 10 dollars of which 30 credits were used, and 4 come back."""
+    account, other = bought(30), bought(30)
+    account.dispute(10 * DOLLAR, "lost")
+    account.dispute(10 * DOLLAR, "won", moved=[-10 * DOLLAR, 4 * DOLLAR])
+    other.dispute(10 * DOLLAR, "lost", moved=[-6 * DOLLAR])
+    for one in (account, other):
+        assert (one.dispute_row().status, one.dispute_row().lost_micros) == ("lost", 6 * DOLLAR)
+        assert (figures(one), one.money().get("dispute_losses")) == ((10, 0, 10, 0), None)
+        assert one.money()["deferred_revenue"] == -4 * DOLLAR
+        check(one)
+
+
+@pytest.mark.parametrize("status", ["prevented", "lost", "won", "warning_closed"])
+def test_what_closes_without_money_is_as_if_it_had_not_been(status: str) -> None:
+    account, never = bought(30), bought(30)
+    account.dispute(10 * DOLLAR, moved=[])
+    assert (figures(account), account.money()) == ((70, 70, 0, 0), never.money())
+    account.dispute(10 * DOLLAR, status, moved=[])
+    assert account.dispute_row().status == ("won" if status == "won" else "averted")
+    assert (figures(account), account.topup().status) == ((70, 0, 70, 0), "paid")
+    for one in (account, never):
+        assert one.dispute(10 * DOLLAR, status, moved=[]).replayed
+        assert (figures(one), one.money()) == (
+            (70, 0, 70, 0),
+            {"stripe_clearing": 10 * DOLLAR, "deferred_revenue": -10 * DOLLAR},
+        )
+        check(one)
+    assert (never.told("dispute.opened"), never.journal[-1].kind) == ([], "settle")
 
 
 @pytest.mark.parametrize(
-    ("micros", "currency", "problem"),
+    ("before", "status", "moved", "stands", "kinds"),
     [
-        (DOLLAR, "EUR", "dispute dp_1 is in EUR, the payment was in USD"),
-        (
-            9 * DOLLAR + 1,
-            "USD",
-            "dispute dp_1 is of 9000001 micros USD, but only 9000000 are left of the payment",
-        ),
+        ("open", "prevented", [], "averted", ["dispute_opened_undone"]),
+        ("won", "won", [-10 * DOLLAR, 4 * DOLLAR], "lost", ["dispute_won_undone", "dispute_lost_deferred"]),
     ],
 )
-@pytest.mark.parametrize("status", ["open", "lost"])
-def test_a_dispute_that_cannot_be_is_a_problem_to_look_at(
-    micros: int, currency: str, problem: str, status: Any
+def test_what_was_booked_by_the_amount_is_made_good_by_the_money(
+    before: str, status: str, moved: list[int], stands: str, kinds: list[str]
 ) -> None:
+    """Books from before money was what counted: all of it was booked, at once, whatever was withdrawn and returned."""
     account = bought()
-    account.card_refund(DOLLAR)
+    account.dispute(10 * DOLLAR, before)
+    account.wallet.till.rows[BookedTransaction].clear()
+    posted = len(account.journal)
+    account.dispute(10 * DOLLAR, status, moved=moved)
+    assert [row.kind for row in account.journal[posted:] if row.book == "money"] == kinds
+    assert account.dispute_row().status == stands
+    check(account)
+
+
+# More than is left.
+
+
+@pytest.mark.parametrize("first", ["refund", "dispute"])
+def test_refunded_and_then_charged_back_takes_the_credits_once(first: str) -> None:
+    account = bought(30)
+    reports = [
+        lambda: account.card_refund(10 * DOLLAR),
+        lambda: account.dispute(10 * DOLLAR, "lost", moved=[-10 * DOLLAR], fee=15 * DOLLAR),
+    ]
+    for report in reports if first == "refund" else reversed(reports):
+        assert report().problem is None
+        check(account)
+    assert (figures(account), account.topup().returned_micros) == ((-30, 0, -30, 30), 20 * DOLLAR)
+    money = account.money()
+    lost = {"refunds": 3 * DOLLAR, "dispute_losses": 10 * DOLLAR}
+    if first == "dispute":
+        lost = {"refunds": 10 * DOLLAR, "dispute_losses": 3 * DOLLAR}
+    assert {name: money[name] for name in lost} == lost
+    assert (money["deferred_revenue"], money["processor_fees"]) == (-3 * DOLLAR, 15 * DOLLAR)
+    account.card_refund(10 * DOLLAR, status="failed")  # what the dispute took stays taken
+    assert figures(account) == (-30, 0, -30, 30)
+    check(account)
+
+
+def test_a_dispute_about_more_than_was_paid() -> None:
+    account = bought(30)
+    account.dispute(10 * DOLLAR + 37 * CENT)
+    assert (figures(account), account.money()["disputed"]) == ((70, 70, 0, 0), 10 * DOLLAR + 37 * CENT)
+    account.dispute(10 * DOLLAR + 37 * CENT, "lost")
+    assert figures(account) == (-30, 0, -30, 30)
+    assert account.money()["dispute_losses"] == 3 * DOLLAR + 37 * CENT
+    assert (account.money()["deferred_revenue"], account.money().get("disputed")) == (-3 * DOLLAR, None)
+    check(account)
+
+
+# What cannot be.
+
+
+@pytest.mark.parametrize("status", ["open", "lost"])
+def test_a_dispute_in_another_currency_is_a_problem_to_look_at(status: str) -> None:
+    account = bought()
     journal = account.journal[:]
-    answer: Any = account.do(ReportDispute(ME, "t1", "dp_1", micros, currency, status))
+    answer: Any = account.do(reported(ME, "t1", "dp_1", DOLLAR, status, currency="EUR"))
+    problem = "dispute dp_1 is in EUR, the payment was in USD"
     assert (answer.replayed, answer.problem, answer.topup.problem) == (True, problem, problem)
     assert (account.journal, account.wallet.frozen, account.told("dispute.opened")) == (journal, 0, [])
     check(account)
 
 
-def test_a_dispute_that_was_won_is_heard_of_after_all_was_refunded() -> None:
-    """It takes nothing of what is left; its money went and came back."""
+@pytest.mark.parametrize(
+    ("moved", "field"), [((-10 * DOLLAR, 10 * DOLLAR + 1), "movements"), ((-(2**63),), "amount_micros")]
+)
+def test_what_no_dispute_comes_to(moved: tuple[int, ...], field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        reported(ME, "t1", "dp_1", DOLLAR, "won", movements=withdrawn("dp_1", *moved))
+    assert [error["field"] for error in refused.value.errors] == [field]
+
+
+def test_stripe_never_says_two_things_of_one_transaction() -> None:
     account = bought()
-    account.card_refund(10 * DOLLAR)
-    assert account.dispute(10 * DOLLAR, "won").problem is None
-    assert (account.topup().status, account.topup().returned_micros) == ("refunded", 10 * DOLLAR)
-    assert (account.posted("dispute_opened"), account.posted("dispute_won")) == ([("pack:t1:1", 10 * DOLLAR)],) * 2
-    assert account.dispute(10 * DOLLAR + 1, "won", "dp_2").problem is not None
-    check(account)
+    account.dispute(DOLLAR)
+    journal = account.journal[:]
+    with pytest.raises(IdReused):
+        account.dispute(DOLLAR, moved=[-2 * DOLLAR])
+    assert account.journal == journal
 
 
-def test_a_report_again_or_an_older_one_changes_nothing() -> None:
+def test_a_report_again_changes_nothing() -> None:
     account = bought(30)
-    for status, others in (("open", ["open"]), ("lost", ["open", "lost", "won"])):
+    for status in ("open", "lost", "won", "appeal_under_review"):
         account.dispute(10 * DOLLAR, status)
-        for other in others:
-            account.wait()
-            wallet = account.load(ReportDispute(ME, "t1", "dp_1", 10 * DOLLAR, "USD", "open"))
-            before = state(wallet)
-            answer: Any = decide(
-                wallet,
-                ReportDispute(ME, "t1", "dp_1", 10 * DOLLAR, "USD", other),
-                BOOKS,
-                account.now,  # type: ignore[arg-type]
-            )
-            assert answer.replayed
-            assert state(wallet) == before
+        account.wait()
+        again = reported(ME, "t1", "dp_1", 10 * DOLLAR, status)
+        wallet = account.load(again)
+        before = state(wallet)
+        answer: Any = decide(wallet, again, BOOKS, account.now)
+        assert (answer.replayed, answer.overtaken) == (True, False)
+        assert state(wallet) == before
+
+
+def test_of_two_who_looked_at_once_the_second_looks_again() -> None:
+    """Who asked the processor before another's report was written cannot know whose answer is older."""
+    account = bought()
+    account.dispute(10 * DOLLAR)
+    seen = account.dispute_row()
+    account.dispute(10 * DOLLAR, "won")
+    late = reported(ME, "t1", "dp_1", 10 * DOLLAR, "lost", seen=seen)
+    wallet = account.load(late)
+    before = state(wallet)
+    answer: Any = decide(wallet, late, BOOKS, account.now)
+    assert (answer.overtaken, state(wallet)) == (True, before)
+    assert not account.dispute(10 * DOLLAR, "lost").overtaken
 
 
 # Any order.
 
 Report = Callable[[Account], Any]
+
+
+class Turn(NamedTuple):
+    """How a dispute stands: in Stripe's word, and what was withdrawn and returned by then, in quarters of its amount."""
+
+    word: str
+    quarters: tuple[int, ...] = (-4,)
+
+
+OPENED, APPEALED = Turn("needs_response"), Turn("appeal_under_review", (-4, 4, -4))
+COURSES = [
+    [OPENED],
+    [OPENED, Turn("won", (-4, 4))],
+    [OPENED, Turn("lost")],
+    [OPENED, Turn("prevented")],
+    [Turn("needs_response", ()), Turn("prevented", ())],
+    [Turn("warning_needs_response", ()), Turn("warning_closed", ())],
+    [Turn("warning_under_review", ()), OPENED, Turn("lost")],
+    [OPENED, Turn("lost"), Turn("won", (-4, 4))],
+    [OPENED, Turn("lost"), Turn("appeal_needs_response"), Turn("lost")],
+    [OPENED, Turn("lost"), Turn("appeal_needs_response"), Turn("won", (-4, 4))],
+    [OPENED, Turn("won", (-4, 4)), Turn("appeal_needs_response", (-4, 4)), APPEALED],
+    [OPENED, Turn("won", (-4, 4)), APPEALED, Turn("lost", (-4, 4, -4))],
+    [OPENED, Turn("won", (-4, 4)), APPEALED, Turn("won", (-4, 4, -4, 4))],
+    [OPENED, Turn("won", (-4, 3))],
+    [OPENED, Turn("lost"), Turn("lost", (-4, 1)), Turn("lost", (-4, 1, 1))],
+    [Turn("needs_response", (-2,)), Turn("lost", (-2, -2))],
+]
 
 
 def paid(topup_id: str) -> Report:
@@ -402,10 +546,17 @@ def returned(topup_id: str, k: int, micros: int, status: str) -> Report:
     )
 
 
-def contested(topup_id: str, k: int, micros: int, status: str) -> Report:
-    return lambda account: account.do(
-        ReportDispute(ME, topup_id, f"dp_{topup_id}_{k}", micros, "USD", status)  # type: ignore[arg-type]
-    )
+def contested(topup_id: str, k: int, micros: int, course: list[Turn], place: int) -> Report:
+    """An event says that something has happened; how the dispute stands is asked, and may be further already."""
+    dispute_id = f"dp_{topup_id}_{k}"
+
+    def report(account: Account) -> None:
+        account.course[dispute_id] = max(account.course.get(dispute_id, 0), place)
+        turn = course[account.course[dispute_id]]
+        moved = [part * micros // 4 for part in turn.quarters]
+        account.dispute(micros, turn.word, dispute_id, topup_id, [amount for amount in moved if amount])
+
+    return report
 
 
 @st.composite
@@ -419,24 +570,15 @@ def stories(draw: Any) -> tuple[dict[str, Any], list[list[Report]]]:
         )  # fmt: skip
         histories.append([paid(topup_id)])
         for k in range(draw(st.integers(0, 4))):
-            if left == 0:
-                break
-            part = draw(st.integers(1, left))
-            left -= part
-            micros = part * CENT - draw(st.integers(0, CENT - 1))
-            kind, states = draw(
-                st.sampled_from(
-                    [
-                        (returned, ["succeeded"]),
-                        (returned, ["succeeded"]),
-                        (returned, ["succeeded", "failed"]),
-                        (contested, ["open"]),
-                        (contested, ["open", "won"]),
-                        (contested, ["open", "lost"]),
-                    ]
-                )
-            )
-            histories.append([kind(topup_id, k, micros, status) for status in states])
+            off = draw(st.integers(0, CENT - 1))
+            if left and draw(st.booleans()):
+                part = draw(st.integers(1, left))
+                left -= part
+                statuses = draw(st.sampled_from([["succeeded"], ["succeeded"], ["succeeded", "failed"]]))
+                histories.append([returned(topup_id, k, part * CENT - off, status) for status in statuses])
+            else:  # about as much as was paid, or more
+                micros, course = draw(st.integers(1, cents * 3 // 2 + 1)) * CENT - off, draw(st.sampled_from(COURSES))
+                histories.append([contested(topup_id, k, micros, course, place) for place in range(len(course))])
     return packs, histories
 
 
@@ -446,7 +588,7 @@ def outcome(account: Account) -> Any:
     topups = list(account.wallet.till.all(Topup).values())
     standing = [(one.topup_id, one.status, one.returned_micros, one.disputed_micros, one.problem) for one in topups]
     clawed = [account.of_grant(one.grant_id(k)).clawed for one in topups if one.paid for k in range(1, 1 + one.bought)]
-    is_open = any(one.disputed_micros for one in topups)
+    is_open = any(one.status == "open" for one in account.wallet.till.all(Dispute).values())
     money = [account.money().get(name, 0) for name in ("stripe_clearing", "disputed")]
     return account.wallet.posted, None if is_open else figures(account), standing, clawed, money
 

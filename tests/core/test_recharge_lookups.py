@@ -32,7 +32,7 @@ def test_what_was_looked_up_for_other_terms_is_looked_up_again(change: Any) -> N
     account = Account()
     account.recharge_at(500, card=None)
     if change is no_longer_in_flight:
-        account.look(saved_card="pm_1")
+        account.look(saved_method="pm_1")
     seen = seen_by(account)
     change(account)
     answer: Any = account.do(Recharge(ME, pack_of(), None, seen))

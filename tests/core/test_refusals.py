@@ -52,6 +52,19 @@ TABLE = [
     (refusals.TopupNotFound("t"), "topup_not_found", {"topup_id": "t"}, "No such top-up"),
     (refusals.AutoRechargeNotFound(), "auto_recharge_not_found", {}, "The account has no auto-recharge"),
     (refusals.PayoutNotFound("p"), "payout_not_found", {"payout_id": "p"}, "No such payout is booked"),
+    (
+        refusals.TransactionNotFound("txn_1"),
+        "transaction_not_found",
+        {"transaction_id": "txn_1"},
+        "Stripe knows no such balance transaction",
+    ),
+    (
+        refusals.TransactionKnown("txn_1", "charge"),
+        "transaction_known",
+        {"transaction_id": "txn_1", "transaction_type": "charge"},
+        "txn_1 is a charge, which is booked with what it belongs to: look for the event that has not arrived "
+        "(`billing stripe sync`), or that is dead.",
+    ),
     (refusals.StripeEventNotFound("e"), "stripe_event_not_found", {"event_id": "e"}, "No such event in the inbox"),
     (
         refusals.WebhookEndpointNotFound("w"),

@@ -292,7 +292,7 @@ def test_a_failure_told_after_the_payment_changes_nothing(after: str) -> None:
         PayTopup(ME, "t2", "pi_1", 1, "USD"),
         FailTopup(ME, "t2", "failed", "declined"),
         ReportCardRefund(ME, "t2", "re_1", 1, "USD", "succeeded"),
-        ReportDispute(ME, "t2", "dp_1", 1, "USD", "open"),
+        ReportDispute(ME, "t2", "dp_1", 1, "USD", "needs_response"),
     ],
 )
 def test_what_was_never_ordered_is_not_found(command: Any) -> None:
@@ -349,7 +349,7 @@ GOOD: dict[Any, dict[str, Any]] = {
     ReportCardRefund: {
         "topup_id": "t", "card_refund_id": "re_1", "amount_micros": 1, "currency": "USD", "status": "succeeded",
     },
-    ReportDispute: {"topup_id": "t", "dispute_id": "dp_1", "amount_micros": 1, "currency": "USD", "status": "open"},
+    ReportDispute: {"topup_id": "t", "dispute_id": "dp_1", "amount_micros": 1, "currency": "USD", "stripe_status": "won"},
     BookTransaction: {
         "transaction_id": "txn_1", "event": "fee", "booked_as": "txn_1", "amount_micros": 0, "fee_micros": 0,
         "currency": "USD",
@@ -383,6 +383,8 @@ BAD: list[tuple[Any, str, Any, str]] = [
     *((BookTransaction, "fee_micros", bad, "fee_micros") for bad in [2**63, -(2**63), 0.5]),
     *((FailTopup, "reason", bad, "reason") for bad in ["\x00", "x" * 201, None]),
     *((ReportDispute, "reason", bad, "reason") for bad in ["\x00", "x" * 201]),
+    *((ReportDispute, "stripe_status", bad, "stripe_status") for bad in ["open", "arbitration", "", None]),
+    *((BookTransaction, "reason", bad, "reason") for bad in ["\x00", "x" * 513]),
     *((SetAutoRecharge, "account_id", bad, "account_id") for bad in ["", ".."]),
     *((SetAutoRecharge, "pack_id", bad, "pack_id") for bad in ["", "a b"]),
     *((SetAutoRecharge, "threshold", bad, "threshold") for bad in [-1, 2**63, True]),
@@ -402,9 +404,9 @@ def test_an_invalid_report_does_not_exist(kind: Any, field: str, value: Any, nam
 def test_what_lies_on_the_edge_is_accepted() -> None:
     assert OpenTopup(ME, "x" * 64, "p", None, "https://" + "x" * 1992, "http://left")
     assert PayTopup(ME, "t", "x" * 255, 2**63 - 1, "USD")
-    assert BookTransaction(ME, "t", "fee", "t", -(2**63 - 1), 2**63 - 1, "USD")
+    assert BookTransaction(ME, "t", "fee", "t", -(2**63 - 1), 2**63 - 1, "USD", "key_1", "x" * 512)
     assert FailTopup(ME, "t", "expired", "x" * 200, True)
-    assert ReportDispute(ME, "t", "dp", 1, "USD", "open", "x" * 200)
+    assert ReportDispute(ME, "t", "dp", 1, "USD", "lost", reason="x" * 200)
     assert SetAutoRecharge(ME, 0, "p", None, 1, "pm_" + "x" * 252)
 
 

@@ -57,3 +57,8 @@ def unpaid(world: World, currency: str) -> list[Object]:
 def stripe_fee(world: World, amount: int, currency: str, description: str | None = None) -> Object:
     """Stripe takes `amount` for itself: no customer's payment is its source."""
     return book(world, "stripe_fee", -amount, currency, category="fee", description=description or "Billing fee")
+
+
+def move(world: World, kind: str, amount: int, currency: str, fee: int = 0) -> Object:
+    """Whatever else Stripe does with the balance: a movement of type `kind` with nothing of ours behind it."""
+    return book(world, kind, amount, currency, fee=fee, description=kind.replace("_", " "))

@@ -32,6 +32,7 @@ class Card:
     dispute: str | None = None
     refund: str = "succeeded"
     bank_debit: bool = False  # paid days later, or not
+    type: str = "card"
 
 
 def _declined(decline_code: str) -> Decline:
@@ -82,7 +83,11 @@ CARDS = {
     "pm_card_createDispute": Card(last4="0259", dispute="needs_response"),
     "pm_card_createDisputeInquiry": Card(last4="1976", dispute="warning_needs_response"),
     "pm_card_pendingRefund": Card(last4="7726", refund="pending"),
-    "pm_usBankAccount": Card(last4="6789", bank_debit=True, refund="pending"),
+    "pm_usBankAccount": Card(last4="6789", bank_debit=True, refund="pending", type="us_bank_account"),
+    "pm_sepaDebit": Card(last4="3000", bank_debit=True, refund="pending", type="sepa_debit"),
+    "pm_link": Card(type="link"),
+    # Saved like the others, but its holder pays each time.
+    "pm_boleto": Card(type="boleto"),
 }
 CARDS |= {
     name.replace("pm_card_", "pm_card_visa_", 1): card for name, card in CARDS.items() if "chargeDeclined" in name

@@ -58,6 +58,14 @@ def make(world: World, intent: Object, method: Object) -> Object:
 
 
 def _details(method: Object) -> Object:
+    if method["type"] == "link":
+        return {"type": "link", "link": {"country": "US"}}
+    if method["type"] == "boleto":
+        return {"type": "boleto", "boleto": dict(method["boleto"])}
+    if method["type"] == "sepa_debit":
+        shown = ("bank_code", "branch_code", "country", "fingerprint", "last4")
+        account = {name: method["sepa_debit"][name] for name in shown}
+        return {"type": "sepa_debit", "sepa_debit": {**account, "mandate": None}}
     if method["type"] == "us_bank_account":
         shown = ("account_holder_type", "account_type", "bank_name", "fingerprint", "last4", "routing_number")
         account = {name: method["us_bank_account"][name] for name in shown}

@@ -60,6 +60,13 @@ class Control:
         payment_methods.attach(self._world, method, customer)
         return self._world.shown(method)
 
+    def default_method(self, customer: str, payment_method: str) -> Object:
+        """What the customer's invoices are paid by."""
+        found = self._world.named("customer", customer, "customer")
+        settings = {**found["invoice_settings"], "default_payment_method": payment_method}
+        self._world.change(found, invoice_settings=settings)
+        return self._world.shown(found)
+
     def change_card(self, payment_method: str, card: str) -> Object:
         """From now on the saved card behaves as `card` does: it ran out of money, say."""
         cards.card_named(card)
@@ -106,11 +113,20 @@ class Control:
         return self._done(refunds.fail, "refund", refund, reason)
 
     def dispute(
-        self, payment: str, amount: int | None = None, reason: str = "fraudulent", inquiry: bool = False
+        self,
+        payment: str,
+        amount: int | None = None,
+        reason: str = "fraudulent",
+        inquiry: bool = False,
+        withdraw: bool = True,
+        again: bool = False,
     ) -> Object:
-        """All of it or `amount`. An inquiry moves no money."""
+        """All of it or `amount`. An inquiry moves no money, nor does one without `withdraw`. `again`: beside another."""
         charge = charges.of(self._world, payment)
-        return self._world.shown(disputes.open_(self._world, charge, amount=amount, reason=reason, inquiry=inquiry))
+        made = disputes.open_(
+            self._world, charge, amount=amount, reason=reason, inquiry=inquiry, withdraw=withdraw, again=again
+        )
+        return self._world.shown(made)
 
     def review_dispute(self, dispute: str) -> Object:
         """Evidence was sent."""
@@ -120,21 +136,42 @@ class Control:
         """The inquiry becomes a chargeback."""
         return self._done(disputes.escalate, "dispute", dispute)
 
-    def win_dispute(self, dispute: str) -> Object:
-        """The money comes back, the fee does not; an inquiry is closed."""
-        return self._done(disputes.win, "dispute", dispute)
+    def win_dispute(self, dispute: str, amount: int | None = None) -> Object:
+        """The money comes back, or `amount` of it, the fee does not; an inquiry is closed."""
+        return self._done(disputes.win, "dispute", dispute, amount)
 
     def lose_dispute(self, dispute: str) -> Object:
         return self._done(disputes.lose, "dispute", dispute)
 
+    def prevent_dispute(self, dispute: str, returned: bool = False) -> Object:
+        """It never becomes a chargeback; what was withdrawn stays so unless it is `returned`."""
+        found = self._world.named("dispute", dispute, "dispute")
+        disputes.prevent(self._world, found, returned=returned)
+        return self._world.shown(found)
+
+    def appeal_dispute(self, dispute: str, withdraw: bool = False) -> Object:
+        """Another round after a verdict; `withdraw`: the money goes again."""
+        found = self._world.named("dispute", dispute, "dispute")
+        disputes.appeal(self._world, found, withdraw=withdraw)
+        return self._world.shown(found)
+
     # Stripe
 
-    def pay_out(self, currency: str = "usd", arrive: bool = True) -> Object:
-        """An automatic payout of everything not paid out yet; with `arrive` it is paid at once."""
+    def pay_out(self, currency: str = "usd", arrive: bool = True, listed: bool = True) -> Object:
+        """An automatic payout of everything not paid out yet; with `arrive` it is paid at once. Unless it is `listed`,
+        the list of what it contains is not whole before `reconcile`."""
         payout = payouts.take_all(self._world, currency)
         if arrive:
-            payouts.arrive(self._world, payout)
+            payouts.arrive(self._world, payout, listed=listed)
         return self._world.shown(payout)
+
+    def reconcile(self, payout: str) -> Object:
+        """What a payout contains can be listed whole."""
+        return self._done(payouts.reconcile, "payout", payout)
+
+    def move(self, type: str, amount: int, currency: str = "usd", fee: int = 0) -> Object:
+        """A movement of Stripe's own, signed as it signs them. Returns the balance transaction."""
+        return self._world.shown(balance.move(self._world, type, amount, currency, fee))
 
     def arrive(self, payout: str) -> Object:
         return self._done(payouts.arrive, "payout", payout)

@@ -1,7 +1,8 @@
 """Disputes: they take the money and a fee; won, the money comes back, but not the fee.
 
 warning_needs_response (an inquiry: no money moves) ─▶ warning_closed | needs_response
-needs_response ─▶ under_review ─▶ won | lost
+needs_response ─▶ under_review ─▶ won | lost | prevented
+won | lost ─▶ appeal_needs_response ─▶ appeal_under_review ─▶ won | lost
 """
 
 from . import balance, charges
@@ -18,16 +19,34 @@ _NO_EVIDENCE = (
     "refund_refusal_explanation", "service_date", "service_documentation", "shipping_address", "shipping_carrier",
     "shipping_date", "shipping_documentation", "shipping_tracking_number", "uncategorized_file", "uncategorized_text",
 )  # fmt: skip
-_OPEN = ("needs_response", "under_review")
+_OPEN = ("needs_response", "under_review", "appeal_needs_response", "appeal_under_review")
+_REVIEWED = {
+    "needs_response": "under_review",
+    "warning_needs_response": "warning_under_review",
+    "appeal_needs_response": "appeal_under_review",
+}
 
 
-def open_(world: World, charge: Object, *, amount: int | None, reason: str, inquiry: bool) -> Object:
-    """`amount` in minor units, at most the charge's; without it, all of it. Raises InvalidRequest."""
+def open_(
+    world: World,
+    charge: Object,
+    *,
+    amount: int | None,
+    reason: str,
+    inquiry: bool,
+    withdraw: bool = True,
+    again: bool = False,
+) -> Object:
+    """`amount` in minor units, which exchange rates may make more than the charge's; without it, all of it.
+
+    An inquiry, and one without `withdraw`, takes no money. Raises InvalidRequest.
+    """
     amount = charge["amount"] if amount is None else amount
-    if charge["status"] != "succeeded" or charge["disputed"]:
+    if charge["status"] != "succeeded" or (charge["disputed"] and not again):
         raise InvalidRequest(f"{charge['id']} cannot be disputed: it is not paid, or is disputed already")
-    if not 0 < amount <= charge["amount"]:
-        raise InvalidRequest(f"{amount} is not in 1 to {charge['amount']}", param="amount")
+    if amount < 1:
+        raise InvalidRequest(f"{amount} is not at least 1", param="amount")
+    withdraw = withdraw and not inquiry
     dispute = world.new(
         "dispute",
         {
@@ -54,10 +73,10 @@ def open_(world: World, charge: Object, *, amount: int | None, reason: str, inqu
         },
     )
     previous = world.change(charge, disputed=True)
-    if not inquiry:
+    if withdraw:
         _withdraw(world, dispute, charge)
     world.emit("charge.dispute.created", dispute)
-    if not inquiry:
+    if withdraw:
         world.emit("charge.dispute.funds_withdrawn", dispute)
     world.emit("charge.updated", charge, previous)
     return dispute
@@ -116,8 +135,8 @@ def escalate(world: World, dispute: Object) -> None:
 
 def review(world: World, dispute: Object) -> None:
     """Evidence was sent; the bank decides."""
-    _refuse_unless(dispute, "needs_response", "warning_needs_response")
-    status = "under_review" if dispute["status"] == "needs_response" else "warning_under_review"
+    _refuse_unless(dispute, *_REVIEWED)
+    status = _REVIEWED[dispute["status"]]
     details = {
         **dispute["evidence_details"],
         "has_evidence": True,
@@ -127,22 +146,52 @@ def review(world: World, dispute: Object) -> None:
     world.emit("charge.dispute.updated", dispute, world.change(dispute, status=status, evidence_details=details))
 
 
-def win(world: World, dispute: Object) -> None:
-    """The money comes back; the fee does not. An inquiry that is won is closed, and no money moves."""
+def win(world: World, dispute: Object, amount: int | None = None) -> None:
+    """The money comes back, or `amount` of it; the fee does not. An inquiry that is won is closed, and no money moves."""
     if dispute["status"].startswith("warning_"):
         _close(world, dispute, "warning_closed")
         return
     _refuse_unless(dispute, *_OPEN)
-    charge = _charge(world, dispute)
-    charge["_withdrawn"] = False
-    _book(world, dispute, dispute["amount"], 0, "dispute_reversal", f"Chargeback reversal for {charge['id']}")
+    returned = _reinstate(world, dispute, amount)
     _close(world, dispute, "won")
-    world.emit("charge.dispute.funds_reinstated", dispute)
+    if returned:
+        world.emit("charge.dispute.funds_reinstated", dispute)
 
 
 def lose(world: World, dispute: Object) -> None:
     _refuse_unless(dispute, *_OPEN)
     _close(world, dispute, "lost")
+
+
+def prevent(world: World, dispute: Object, *, returned: bool) -> None:
+    """It never becomes a chargeback: what was withdrawn is gone all the same, unless it is `returned`."""
+    _refuse_unless(dispute, *_OPEN)
+    back = returned and _reinstate(world, dispute, None)
+    _close(world, dispute, "prevented")
+    if back:
+        world.emit("charge.dispute.funds_reinstated", dispute)
+
+
+def appeal(world: World, dispute: Object, *, withdraw: bool) -> None:
+    """Somebody is not content with the verdict: another round, in which the money may be withdrawn again."""
+    _refuse_unless(dispute, "won", "lost")
+    previous = world.change(dispute, status="appeal_needs_response")
+    if withdraw:
+        _withdraw(world, dispute, _charge(world, dispute))
+        world.emit("charge.dispute.funds_withdrawn", dispute)
+    world.emit("charge.dispute.updated", dispute, previous)
+
+
+def _reinstate(world: World, dispute: Object, amount: int | None) -> bool:
+    """Returns what was withdrawn, or `amount` of it. Whether there was anything."""
+    gone = -sum(transaction["amount"] for transaction in dispute["balance_transactions"])
+    if not gone:
+        return False
+    charge = _charge(world, dispute)
+    charge["_withdrawn"] = False
+    back = gone if amount is None else amount
+    _book(world, dispute, back, 0, "dispute_reversal", f"Chargeback reversal for {charge['id']}")
+    return True
 
 
 def _close(world: World, dispute: Object, status: str) -> None:

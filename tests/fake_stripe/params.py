@@ -39,7 +39,7 @@ CUSTOMER_CREATE: Specification = {
     **EXPAND,
 }
 
-_METHOD_TYPE = one_of("card", "us_bank_account")
+_METHOD_TYPE = one_of("card", "us_bank_account", "sepa_debit", "link", "boleto")
 PAYMENT_METHOD_LIST: Specification = {"customer": Required(text), "type": _METHOD_TYPE, **_PAGE}
 CUSTOMER_PAYMENT_METHOD_LIST: Specification = {"type": _METHOD_TYPE, **_PAGE}
 PAYMENT_METHOD_ATTACH: Specification = {"customer": Required(text), **EXPAND}

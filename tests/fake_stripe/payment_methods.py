@@ -4,7 +4,7 @@ from .cards import CARDS, Card, card_named
 from .refusals import InvalidRequest, Missing
 from .world import Object, World
 
-TYPES = ["card", "us_bank_account"]
+TYPES = ["card", "us_bank_account", "sepa_debit", "link", "boleto"]
 _NO_ADDRESS = {"city": None, "country": None, "line1": None, "line2": None, "postal_code": None, "state": None}
 BILLING_DETAILS: Object = {"address": _NO_ADDRESS, "email": None, "name": None, "phone": None, "tax_id": None}
 CHECKS = {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"}
@@ -27,7 +27,21 @@ def make(world: World, name: str) -> Object:
 
 
 def _details(card: Card) -> Object:
-    if card.bank_debit:
+    if card.type == "link":
+        return {"type": "link", "link": {"email": "ada@example.com"}}
+    if card.type == "boleto":
+        return {"type": "boleto", "boleto": {"tax_id": "00000000000"}}
+    if card.type == "sepa_debit":
+        account = {
+            "bank_code": "37040044",
+            "branch_code": "",
+            "country": "DE",
+            "fingerprint": f"sepa{card.last4}",
+            "generated_from": {"charge": None, "setup_attempt": None},
+            "last4": card.last4,
+        }
+        return {"type": "sepa_debit", "sepa_debit": account}
+    if card.type == "us_bank_account":
         account = {
             "account_holder_type": "individual",
             "account_type": "checking",

@@ -84,16 +84,22 @@ def _leave(world: World, payout: Object) -> None:
     payout["balance_transaction"] = movement["id"]
 
 
-def arrive(world: World, payout: Object) -> None:
-    """The bank has it; what it contains can be listed from now on, if it is an automatic one."""
+def arrive(world: World, payout: Object, *, listed: bool = True) -> None:
+    """The bank has it; what it contains can be listed from now on, if it is an automatic one, or is not `listed` yet:
+    then only some of it, until `reconcile`."""
     _refuse_unless(payout, "in_transit", "pending")
     trace = {"status": "supported", "value": f"FAKE{payout['id'][-12:].upper()}"}
     previous = world.change(payout, status="paid", trace_id=trace)
     world.emit("payout.updated", payout, previous)
+    payout["_unlisted"] = not listed
     world.emit("payout.paid", payout)
-    if payout["automatic"]:
-        world.change(payout, reconciliation_status="completed")
-        world.emit("payout.reconciliation_completed", payout)
+    if payout["automatic"] and listed:
+        reconcile(world, payout)
+
+
+def reconcile(world: World, payout: Object) -> None:
+    world.change(payout, reconciliation_status="completed")
+    world.emit("payout.reconciliation_completed", payout)
 
 
 def fail(world: World, payout: Object, code: str) -> None:
@@ -125,7 +131,8 @@ def contents(world: World, payout: Object) -> list[Object]:
         raise InvalidRequest(
             "Balance transaction history can only be filtered on automatic transfers, not manual.", param="payout"
         )
-    return [one for one in world.every("balance_transaction") if one["_payout"] == payout["id"]]
+    found = [one for one in world.every("balance_transaction") if one["_payout"] == payout["id"]]
+    return found[:2] if payout.get("_unlisted") and payout["reconciliation_status"] != "completed" else found
 
 
 def _refuse_unless(payout: Object, *statuses: str) -> None:

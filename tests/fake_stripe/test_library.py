@@ -76,9 +76,17 @@ async def everything_happens(fake: FakeStripe, client: StripeClient) -> None:
     fake.win_dispute(fake.dispute((await paid(client)).id, inquiry=True)["id"])
 
     fake.late_balance_transactions()
-    await paid(client)
+    await paid(client, amount=100_000)
     fake.book()
+    for verdict in (fake.win_dispute, fake.lose_dispute):
+        dispute = verdict(fake.dispute((await paid(client)).id)["id"])
+        fake.review_dispute(fake.appeal_dispute(dispute["id"], withdraw=dispute["status"] == "won")["id"])
+        fake.win_dispute(dispute["id"], 500)
+    for withdraw in (False, True):
+        fake.prevent_dispute(fake.dispute((await paid(client)).id, withdraw=withdraw)["id"], returned=withdraw)
     fake.stripe_fee(100)
+    fake.move("payout_minimum_balance_hold", -100)
+    fake.move("contribution", -10)
     await client.v1.payouts.create_async({"amount": 100, "currency": "usd"})
     fake.fail_payout(fake.pay_out()["id"])
     method = fake.objects("payment_method")[0]

@@ -670,6 +670,22 @@ def test_sync_since_a_time(town: Town) -> None:
     assert effects(town, account) == effects(town, other) == ONE_EFFECT
 
 
+def test_sync_keeps_a_decimal_as_stripe_wrote_it(town: Town) -> None:
+    """The library makes a Decimal of it, which is no JSON: neither it nor what comes after it may be lost for that."""
+    town.stripe.deliver("drop")
+    account = town.account()
+    topup = town.order(account, town.pack())
+    checkout = town.checkout_of(topup)
+    town.stripe.pay(checkout)
+    rate = {"amount_subtotal": 920, "amount_total": 920, "fx_rate": "1.0866120", "source_currency": "eur"}
+    event = town.stripe.emit("checkout.session.completed", checkout, currency_conversion=rate)
+    town.stripe.deliver("immediately")
+    assert sync(town)["new"] == 4
+    town.settled()
+    assert effects(town, account) == ONE_EFFECT
+    assert town.event(event["id"])["payload"]["data"]["object"]["currency_conversion"] == rate
+
+
 def test_sync_when_stripe_does_not_answer(town: Town) -> None:
     town.stripe.fault("500", 2, path="/v1/events")
     done = subprocess.run(

@@ -5,6 +5,8 @@ Each test has a currency of its own: a payout takes along all that there is of o
 
 import asyncio
 import itertools
+import subprocess
+import sys
 from typing import Any
 
 import httpx
@@ -232,27 +234,205 @@ def test_a_payout_with_money_that_the_ledger_knows_nothing_of(town: Town, curren
     }
 
 
-def test_a_kind_of_transaction_that_the_ledger_does_not_book(town: Town, currency: str) -> None:
-    """The event is dead at once and says which; the rest of the payout is booked."""
-    town.stripe.deliver("drop", types=["charge.*"])
+# Movements of Stripe's own: type, cents → what they leave in the books, in micros.
+OWN = [
+    ("payout_minimum_balance_hold", -100, {"stripe_reserve": 1_000_000}),
+    ("reserve_hold", -100, {"stripe_reserve": 1_000_000}),
+    ("payment_network_reserve_hold", -100, {"stripe_reserve": 1_000_000}),
+    ("advance_funding", -100, {"stripe_reserve": 1_000_000}),
+    ("advance", 100, {"stripe_reserve": -1_000_000}),
+    ("contribution", -100, {"processor_fees": FEE_MICROS + 1_000_000}),
+    ("network_cost", -100, {"processor_fees": FEE_MICROS + 1_000_000}),
+    ("climate_order_refund", 100, {"processor_fees": FEE_MICROS - 1_000_000}),
+    ("topup", 100, {}),  # from the bank, and to it again
+]
+
+
+def test_movements_of_stripes_own_are_booked_by_what_they_are(town: Town) -> None:
+    for kind, cents, left in OWN:
+        currency = next(_letters)
+        bought(town, currency)
+        town.stripe.move(kind, cents, currency.lower())
+        payout = town.stripe.pay_out(currency.lower())
+        town.settled()
+        assert event_of(town, "payout.paid", payout["id"])["state"] == "done", kind
+        arrived = payout["amount"] * 10_000 - (cents * 10_000 if kind == "topup" else 0)
+        expected = {"bank": arrived, "processor_fees": FEE_MICROS, "deferred_revenue": -PRICE_MICROS} | left
+        assert books(town, currency) == expected, kind
+
+
+def test_what_is_kept_back_and_released_comes_to_nothing(town: Town, currency: str) -> None:
+    """A minimum balance is held from each payout, and released after it."""
+    for _ in range(2):
+        bought(town, currency)
+        town.stripe.move("payout_minimum_balance_hold", -300, currency.lower())
+        town.stripe.pay_out(currency.lower())
+        town.stripe.move("payout_minimum_balance_release", 300, currency.lower())
+    town.settled()
+    assert books(town, currency)["stripe_reserve"] == 3_000_000
+    town.stripe.pay_out(currency.lower())
+    town.settled()
+    assert books(town, currency) == {
+        "bank": 2 * (PRICE_MICROS - FEE_MICROS),
+        "processor_fees": 2 * FEE_MICROS,
+        "deferred_revenue": -2 * PRICE_MICROS,
+    }
+
+
+def test_a_bank_debit_that_fails_after_it_was_shown_on_the_balance(town: Town, currency: str) -> None:
+    """Stripe shows it, and takes it off: it comes to nothing, and no payout waits for it."""
     bought(town, currency)
-    first = town.stripe.stripe_fee(300, currency.lower())
-    second = town.stripe.stripe_fee(200, currency.lower())
-    town.stripe.tamper(second["id"], type="reserve_transaction")
+    account = town.account()
+    topup = town.order(account, town.pack(price={"micros": PRICE_MICROS, "currency": currency}))
+    intent = town.stripe.pay(town.checkout_of(topup), "pm_usBankAccount")["payment_intent"]
+    town.stripe.bounce(intent)
+    charge = town.stripe.object(intent)["latest_charge"]
+    for kind, cents in (("payment", 1_000), ("payment_failure_refund", -1_000)):
+        town.stripe.tamper(town.stripe.move(kind, cents, currency.lower())["id"], source=charge)
+    payout = town.stripe.pay_out(currency.lower())
+    town.settled()
+    assert event_of(town, "payout.paid", payout["id"])["state"] == "done"
+    assert town.topup(account, topup["topup_id"])["status"] == "failed"
+    assert books(town, currency) == {
+        "bank": PRICE_MICROS - FEE_MICROS,
+        "processor_fees": FEE_MICROS,
+        "deferred_revenue": -PRICE_MICROS,
+    }
+
+
+def test_a_payout_whose_items_are_not_all_listed_yet_is_too_early(town: Town, currency: str) -> None:
+    """It waits, and nothing is held against it; `payout.reconciliation_completed` says that they are."""
+    for _ in range(3):
+        bought(town, currency)
+    payout = town.stripe.pay_out(currency.lower(), listed=False)
+    town.settled()
+    event = event_of(town, "payout.paid", payout["id"])
+    assert event["state"] == "pending"
+    assert "not all of them are listed yet" in event["problem"]
+    assert town.ask("SELECT count(*) FROM payout_item WHERE payout_id = $1", payout["id"]) == 0
+    town.books()
+    town.stripe.reconcile(payout["id"])
+    town.settled()
+    for kind in ("payout.reconciliation_completed", "payout.paid"):
+        assert event_of(town, kind, payout["id"])["state"] == "done"
+    assert town.ask("SELECT count(*) FROM payout_item WHERE payout_id = $1", payout["id"]) == 4
+    assert "stripe_clearing" not in books(town, currency)
+
+
+def test_a_dispute_that_was_never_reported_is_booked_with_the_payout_that_it_is_in(town: Town, currency: str) -> None:
+    account, _, payment = bought(town, currency, 40_000_000)
+    town.stripe.deliver("drop", types=["charge.dispute.*"])
+    town.stripe.lose_dispute(town.stripe.dispute(payment, 1_000)["id"])
+    town.stripe.pay_out(currency.lower())
+    town.settled()
+    assert town.balance(account)["posted"] == 750
+    assert "stripe_clearing" not in books(town, currency)
+
+
+# What only a person can explain.
+
+
+def explained(town: Town, transaction_id: str, to: str, reason: str = "asked Stripe", **more: Any) -> Any:
+    body = {"to": to, "reason": reason}
+    return town.client.post(f"/v1/stripe/transactions/{transaction_id}/book", json=body, **more)
+
+
+def test_what_the_ledger_cannot_know_waits_until_a_person_says_what_it_is(town: Town, currency: str) -> None:
+    bought(town, currency)
+    unknown = town.stripe.move("issuing_transaction", -250, currency.lower())["id"]
     payout = town.stripe.pay_out(currency.lower())
     town.settled()
     event = event_of(town, "payout.paid", payout["id"])
-    assert (event["state"], event["problem"]) == (
-        "dead",
-        f"{second['id']} is a reserve_transaction, which the ledger does not book",
-    )
-    assert first["id"] != second["id"]
-    assert books(town, currency)["processor_fees"] == FEE_MICROS + 3_000_000
-    assert event["event_id"] in [one["event_id"] for one in town.events(state="dead", type="payout.paid")]
-    town.stripe.restore(second["id"])
-    town.call("POST", f"/v1/stripe/events/{event['event_id']}/retry", status=200)
-    town.settled()
+    assert event["state"] == "pending"
+    says = f"{unknown} is a issuing_transaction: say what it is, by `billing stripe book {unknown} --to … --reason …`"
+    assert event["problem"] == says
+    key = town.call("POST", "/v1/keys", {"role": "finance", "name": "ada"}, status=201)
+    finance = {"Authorization": f"Bearer {key['key']}"}
+    answer = explained(town, unknown, "other", "a card of the other shop", headers=finance)
+    assert answer.status_code == 201, answer.text
+    shown = answer.json()
+    assert (shown["event"], shown["amount_micros"], shown["currency"]) == ("other", -2_500_000, currency)
+    assert (shown["booked_by"], shown["reason"]) == (key["id"], "a card of the other shop")
+    town.until(lambda: event_of(town, "payout.paid", payout["id"])["state"] == "done", "the payout is whole")
+    assert books(town, currency)["other_business"] == 2_500_000
     assert "stripe_clearing" not in books(town, currency)
+    again = explained(town, unknown, "other", "a card of the other shop")
+    assert (again.status_code, again.headers["Idempotent-Replayed"], again.json()) == (200, "true", shown)
+    for other in (explained(town, unknown, "fees", "a card of the other shop"), explained(town, unknown, "other")):
+        assert (other.status_code, other.json()["code"]) == (409, "id_reused")
+
+
+def test_a_payout_that_was_given_up_is_whole_once_it_is_explained(town: Town, currency: str) -> None:
+    """By the command, too."""
+    bought(town, currency)
+    unknown = town.stripe.move("a_type_of_next_year", -250, currency.lower())["id"]
+    payout = town.stripe.pay_out(currency.lower())
+    town.settled()
+    town.query(
+        "UPDATE stripe_event SET state = 'dead', next_attempt_at = NULL, done_at = clock_timestamp() WHERE state = 'pending'"
+    )
+    key = town.call("POST", "/v1/keys", {"role": "finance", "name": "ada"}, status=201)["key"]
+    command = [sys.executable, "-m", "billing", "stripe", "book", unknown, "--to", "fees", "--reason", "a new fee"]
+
+    def run(**environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, env={**town.environment, **environment}, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    nobody = run()
+    assert (nobody.returncode, "somebody's name" in nobody.stderr) == (1, True)
+    done = run(BILLING_KEY=key)
+    assert (done.returncode, done.stdout) == (0, f"{unknown} is booked to fees: -2.500000 {currency}.\n"), done.stderr
+    assert run(BILLING_KEY=key).stdout == f"{unknown} was booked before to fees: -2.500000 {currency}.\n"
+    town.until(lambda: event_of(town, "payout.paid", payout["id"])["state"] == "done", "the payout is whole")
+    assert books(town, currency) == {
+        "bank": payout["amount"] * 10_000,
+        "processor_fees": FEE_MICROS + 2_500_000,
+        "deferred_revenue": -PRICE_MICROS,
+    }
+
+
+def test_what_the_ledger_books_by_itself_is_nobodys_to_explain(town: Town, currency: str) -> None:
+    account = town.account()
+    topup = town.order(account, town.pack(price={"micros": PRICE_MICROS, "currency": currency}))
+    town.stripe.deliver("drop")
+    intent = town.stripe.pay(town.checkout_of(topup))["payment_intent"]
+    ours = town.stripe.object(town.stripe.object(intent)["latest_charge"])["balance_transaction"]
+    held = town.stripe.move("reserve_hold", -10, currency.lower())["id"]
+    for transaction_id in (ours, held):
+        answer = explained(town, transaction_id, "other")
+        assert (answer.status_code, answer.json()["code"]) == (409, "transaction_known")
+    for event in town.stripe.events("payment_intent.succeeded")[-1:] + town.stripe.events("charge.succeeded")[-1:]:
+        town.stripe.resend(event["id"])
+    town.settled()
+    booked = explained(town, ours, "other")
+    assert (booked.status_code, booked.json()["code"]) == (409, "id_reused")
+    missing = explained(town, "txn_none", "fees")
+    assert (missing.status_code, missing.json()["code"]) == (404, "transaction_not_found")
+    for to, reason in (("elsewhere", "x"), ("fees", ""), ("fees", "x" * 513)):
+        assert explained(town, held, to, reason).status_code == 422
+    gateway = town.call("POST", "/v1/keys", {"role": "gateway", "name": "g"}, status=201)["key"]
+    refused = explained(town, held, "fees", headers={"Authorization": f"Bearer {gateway}"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+
+
+def test_another_shops_payment_on_the_same_stripe_account_is_explained(town: Town, currency: str) -> None:
+    """Nothing of it is ours: without a word from somebody the payout that holds its money would never be whole."""
+    bought(town, currency)
+    made = httpx.post(
+        f"{town.stripe.url}/v1/payment_intents",
+        data={"amount": "500", "currency": currency.lower(), "confirm": "true", "off_session": "true",
+              "payment_method": "pm_card_visa"},
+        headers={"Authorization": f"Bearer {town.stripe.key}"},
+        trust_env=False,
+    )  # fmt: skip
+    foreign = town.stripe.object(made.json()["latest_charge"])["balance_transaction"]
+    payout = town.stripe.pay_out(currency.lower())
+    town.settled()
+    assert foreign in event_of(town, "payout.paid", payout["id"])["problem"]
+    assert explained(town, foreign, "other").status_code == 201
+    town.until(lambda: event_of(town, "payout.paid", payout["id"])["state"] == "done", "the payout is whole")
+    assert (books(town, currency)["other_business"], books(town, currency).get("stripe_clearing")) == (-5_000_000, None)
 
 
 def paid_out_by_hand(town: Town, currency: str, cents: int) -> Any:

@@ -205,6 +205,45 @@ def test_the_card_saved_last_pays_or_the_one_that_was_named(town: Town, pack: st
         assert [one["payment_method"] for one in payments(town, account)] == [card]
 
 
+@pytest.mark.parametrize("saved", ["pm_link", "pm_usBankAccount", "pm_sepaDebit"])
+def test_whatever_the_checkout_saved_can_be_charged(town: Town, pack: str, saved: str) -> None:
+    """Not only cards: the customer was told that it is saved for this."""
+    account = town.account()
+    topup = town.order(account, pack)
+    checkout = town.checkout_of(topup)
+    town.stripe.pay(checkout, saved)
+    if saved != "pm_link":
+        town.stripe.settle(checkout)
+    town.settled()
+    put(town, account, pack, 21)
+    town.until(lambda: payments(town, account), "it is charged")
+    (payment,) = payments(town, account)
+    assert payment["payment_method"] == cards(town, account)[0]
+    if saved != "pm_link":
+        assert (payment["status"], statuses(recharges(town, account))) == ("processing", ["pending"])
+        town.stripe.settle(payment["id"])
+        town.settled()
+    at_rest(town, account)
+    assert statuses(recharges(town, account)) == ["paid"]
+    assert town.balance(account)["available"] == 40
+
+
+def test_the_customers_default_comes_before_what_was_saved_last(town: Town, pack: str) -> None:
+    """And what its holder would have to pay by hand each time is passed over."""
+    chosen, unfit = buyer(town, pack), buyer(town, pack)
+    for account, default in ((chosen, 0), (unfit, -1)):
+        whose = customer(town, account)
+        town.stripe.save_card(whose, "pm_link")
+        town.stripe.save_card(whose, "pm_boleto")
+        town.stripe.default_method(whose, cards(town, account)[default])
+        put(town, account, pack, 21)
+        at_rest(town, account)
+    card, _, _ = cards(town, chosen)
+    assert [one["payment_method"] for one in payments(town, chosen)] == [card]
+    _, link, _ = cards(town, unfit)
+    assert [one["payment_method"] for one in payments(town, unfit)] == [link]
+
+
 def test_somebody_elses_card_is_refused_by_stripe(town: Town, pack: str) -> None:
     account, other = buyer(town, pack), buyer(town, pack)
     put(town, account, pack, 21, payment_method=cards(town, other)[0])
@@ -410,6 +449,16 @@ def test_a_payment_that_takes_days(town: Town, pack: str) -> None:
     for account in (paid, bounced):
         town.until(lambda a=account: due_at(town, a) > datetime.now(UTC), "it was looked for")
         assert statuses(recharges(town, account)) == ["pending"]
+    # Days later it is still under way: it is neither given up nor paid twice, and is looked for once an hour.
+    town.query(
+        "UPDATE topup SET created_at = created_at - interval '4 days' WHERE via = 'recharge' AND account_id = ANY($1)",
+        [paid, bounced],
+    )
+    hourly = "SELECT due_at > clock_timestamp() + interval '50 minutes' FROM auto_recharge WHERE account_id = $1"
+    for account in (paid, bounced):
+        make_due(town, account)
+        town.until(lambda a=account: town.ask(hourly, a), "it was looked for")
+        assert (statuses(recharges(town, account)), len(payments(town, account))) == (["pending"], 1)
     town.stripe.settle(payments(town, paid)[0]["id"])
     town.stripe.bounce(payments(town, bounced)[0]["id"])
     town.settled()

@@ -232,8 +232,9 @@ def test_in_another_currency(town: Town, what: str) -> None:
     town.stripe.deliver("drop")
     made = getattr(town.stripe, what)(payment)
     town.stripe.deliver("immediately")
+    town.stripe.tamper(made["id"], currency="eur")
     kind = {"refund": "refund.created", "dispute": "charge.dispute.created"}[what]
-    town.stripe.emit(kind, made["id"], currency="eur")
+    town.stripe.emit(kind, made["id"])
     problem = f"{what} {made['id']} is in EUR, the payment was in USD"
     after = whole(town, account, topup_id)
     assert after[2] == before[2] | {"problem": problem}
@@ -476,8 +477,7 @@ def test_two_disputes(town: Town) -> None:
     """What is left stays frozen until both are closed."""
     account, topup_id, payment = bought(town, spent=10)
     first = town.stripe.dispute(payment, 400)
-    second: dict[str, Any] = {"id": "du_second", "amount": 500, "balance_transactions": []}
-    town.stripe.emit("charge.dispute.created", first["id"], **second)
+    second = town.stripe.dispute(payment, 500, again=True)
     balance, _, told, money = whole(town, account, topup_id)
     assert balance == {"posted": 90, "frozen": 90}
     assert (told["disputed_micros"], money["disputed"]) == (9_000_000, 9_000_000)
@@ -485,7 +485,7 @@ def test_two_disputes(town: Town) -> None:
     balance, _, told, money = whole(town, account, topup_id)
     assert balance == {"posted": 90, "frozen": 90}
     assert (told["status"], told["disputed_micros"], money["disputed"]) == ("disputed", 5_000_000, 5_000_000)
-    town.stripe.emit("charge.dispute.closed", first["id"], status="lost", **second)
+    town.stripe.lose_dispute(second["id"])
     balance, found, told, money = whole(town, account, topup_id)
     assert balance == {"posted": 40, "available": 40}
     assert found == {"1": {"granted": 100, "remaining": 40, "used": 10, "revoked": 50}}
@@ -498,14 +498,167 @@ def test_two_disputes(town: Town) -> None:
     assert not {"disputed", "dispute_losses"} & set(money)
 
 
-def test_a_third_dispute_about_more_than_is_left(town: Town) -> None:
-    account, topup_id, payment = bought(town)
-    first = town.stripe.dispute(payment, 800)
-    town.stripe.emit("charge.dispute.created", first["id"], id="du_more", amount=201, balance_transactions=[])
+# Disputes that go to and fro.
+
+
+def verdict(town: Town, account: str, topup_id: str) -> tuple[str, str, dict[str, int], dict[str, int]]:
+    """The last dispute's status and Stripe's word, the wallet, and what the dispute left in the books."""
+    town.settled()
+    dispute = town.topup(account, topup_id)["disputes"][-1]
+    money = town.money(account)
+    left = {name: money[name] for name in ("deferred_revenue", "disputed", "dispute_losses") if name in money}
+    return dispute["status"], dispute["stripe_status"], wallet(town, account), left
+
+
+@pytest.mark.parametrize("returned", [False, True])
+def test_a_dispute_that_is_prevented_leaves_nothing_frozen(town: Town, returned: bool) -> None:
+    """Withdrawn and not returned, it is lost, whatever Stripe's word is; returned, it is as if it had not been."""
+    account, topup_id, payment = bought(town, spent=30)
+    dispute = town.stripe.dispute(payment)
+    assert verdict(town, account, topup_id)[2] == {"posted": 70, "frozen": 70}
+    town.stripe.prevent_dispute(dispute["id"], returned=returned)
+    lost = {"deferred_revenue": -30 * CREDIT, "dispute_losses": 30 * CREDIT}
+    assert verdict(town, account, topup_id) == (
+        ("averted", "prevented", {"posted": 70, "available": 70}, {"deferred_revenue": -PRICE})
+        if returned
+        else ("lost", "prevented", {"posted": -30, "available": -30, "debt": 30}, lost)
+    )
+
+
+def test_a_dispute_for_which_no_money_ever_went_is_as_if_it_had_not_been(town: Town) -> None:
+    account, topup_id, payment = bought(town, spent=30)
+    before = whole(town, account, topup_id)
+    dispute = town.stripe.dispute(payment, withdraw=False)
     balance, _, told, money = whole(town, account, topup_id)
-    assert balance == {"posted": 100, "frozen": 100}
-    assert told["problem"] == "dispute du_more is of 2010000 micros USD, but only 2000000 are left of the payment"
-    assert money["disputed"] == 8_000_000
+    assert (balance, told["status"]) == ({"posted": 70, "frozen": 70}, "disputed")
+    assert (money, told.get("disputed_micros")) == (before[3], None)
+    town.stripe.prevent_dispute(dispute["id"])
+    after = whole(town, account, topup_id)
+    assert (after[0], after[1], after[3]) == (before[0], before[1], before[3])
+    assert after[2] == {"status": "paid", "disputes": [("averted", PRICE, 0)]}
+
+
+def test_a_verdict_may_change_as_often_as_it_does(town: Town) -> None:
+    """Won, appealed, lost; appealed again, won: frozen and thawed, taken and given back, each by transfers of its own."""
+    account, topup_id, payment = bought(town, spent=30)
+    dispute = town.stripe.dispute(payment)["id"]
+    lost = {"deferred_revenue": -30 * CREDIT, "dispute_losses": 30 * CREDIT}
+    frozen, deferred = {"posted": 70, "frozen": 70}, {"deferred_revenue": -PRICE}
+    town.stripe.win_dispute(dispute)
+    assert verdict(town, account, topup_id) == ("won", "won", {"posted": 70, "available": 70}, deferred)
+    town.stripe.appeal_dispute(dispute)
+    assert verdict(town, account, topup_id) == ("open", "appeal_needs_response", frozen, deferred)
+    town.stripe.review_dispute(dispute)
+    town.stripe.win_dispute(dispute)
+    town.stripe.appeal_dispute(dispute, withdraw=True)
+    assert verdict(town, account, topup_id)[2:] == (frozen, deferred | {"disputed": PRICE})
+    town.stripe.lose_dispute(dispute)
+    owing = {"posted": -30, "available": -30, "debt": 30}
+    assert verdict(town, account, topup_id) == ("lost", "lost", owing, lost)
+    town.stripe.appeal_dispute(dispute)
+    # What was owed is no more: it came back as credits that paid it.
+    assert verdict(town, account, topup_id)[2:] == (frozen, deferred | {"disputed": PRICE})
+    town.stripe.win_dispute(dispute)
+    assert verdict(town, account, topup_id) == ("won", "won", {"posted": 70, "available": 70}, deferred)
+    kinds = [kind for (kind,) in town.query(
+        "SELECT kind FROM transfer WHERE external_id = $1 AND book = 'money' ORDER BY seq", dispute
+    )]  # fmt: skip
+    assert kinds == [
+        "dispute_opened",
+        "dispute_won",
+        "dispute_opened",
+        "dispute_lost_deferred",
+        "dispute_lost",
+        "dispute_lost_deferred_undone",
+        "dispute_lost_undone",
+        "dispute_won",
+    ]
+    assert (town.topup(account, topup_id)["status"], refused(town, account, 10)) == ("paid", False)
+
+
+def test_a_dispute_that_is_won_in_part_is_lost_for_the_rest(town: Town) -> None:
+    account, topup_id, payment = bought(town, spent=30)
+    town.stripe.win_dispute(town.stripe.dispute(payment)["id"], 600)
+    assert verdict(town, account, topup_id) == (
+        "lost", "won", {"posted": 30, "available": 30}, {"deferred_revenue": -6_000_000},
+    )  # fmt: skip
+    dispute = town.topup(account, topup_id)["disputes"][0]
+    figures = ("withdrawn_micros", "reinstated_micros", "lost_micros", "clawed_credits")
+    assert [dispute[name] for name in figures] == [PRICE, 6_000_000, 4_000_000, 40]
+
+
+def test_a_status_that_nobody_knows_waits_as_dead_with_its_word(town: Town) -> None:
+    account, topup_id, payment = bought(town)
+    before = whole(town, account, topup_id)
+    town.stripe.deliver("drop")
+    dispute = town.stripe.dispute(payment)
+    town.stripe.deliver("immediately")
+    town.stripe.tamper(dispute["id"], status="arbitration_pending")
+    event = town.stripe.emit("charge.dispute.created", dispute["id"])
+    assert whole(town, account, topup_id) == before
+    problem = f"{dispute['id']} is arbitration_pending, which the ledger does not know"
+    assert dead(town, dispute["id"]) == [problem]
+    town.stripe.restore(dispute["id"])
+    town.call("POST", f"/v1/stripe/events/{event['id']}/retry", status=200)
+    assert whole(town, account, topup_id)[0] == {"posted": 100, "frozen": 100}
+
+
+def test_billing_pain_refunded_and_then_charged_back(town: Town) -> None:
+    """Both went: the credits are taken once, and what is more than was paid is a loss."""
+    account, topup_id, payment = bought(town, spent=30)
+    town.stripe.refund(payment)
+    dispute = town.stripe.dispute(payment)
+    town.stripe.lose_dispute(dispute["id"])
+    assert whole(town, account, topup_id) == (
+        {"posted": -30, "available": -30, "debt": 30},
+        {"1": {"granted": 100, "used": 30, "revoked": 70}},
+        {
+            "status": "disputed",
+            "refunded_micros": 2 * PRICE,
+            "card_refunds": [("succeeded", PRICE, 100)],
+            "disputes": [("lost", PRICE, 0)],
+        },
+        {
+            "deferred_revenue": -30 * CREDIT,
+            "refunds": 30 * CREDIT,
+            "dispute_losses": PRICE,
+            "processor_fees": FEE + DISPUTE_FEE,
+            "stripe_clearing": -PRICE - FEE - DISPUTE_FEE,
+        },
+    )
+
+
+@pytest.mark.parametrize("first", ["refund", "dispute"])
+def test_a_refund_and_a_chargeback_in_either_order(town: Town, first: str) -> None:
+    """A refund is never too much because of a dispute."""
+    account, topup_id, payment = bought(town, spent=30)
+    town.stripe.deliver("hold")
+    town.stripe.refund(payment)
+    town.stripe.lose_dispute(town.stripe.dispute(payment)["id"])
+    if first == "dispute":
+        town.stripe.release("reversed")
+    town.stripe.release()
+    balance, _, told, money = whole(town, account, topup_id)
+    assert (balance, told.get("problem")) == ({"posted": -30, "available": -30, "debt": 30}, None)
+    assert money["refunds"] + money["dispute_losses"] == PRICE + 30 * CREDIT
+
+
+def test_billing_pain_a_dispute_about_more_than_was_paid(town: Town) -> None:
+    """10.37 on 10.00, by the exchange rate: what is left is frozen at once; lost, 0.37 are a loss beside the rest."""
+    account, topup_id, payment = bought(town, spent=30)
+    dispute = town.stripe.dispute(payment, 1037)
+    balance, _, told, money = whole(town, account, topup_id)
+    assert (balance, told["disputed_micros"], money["disputed"]) == (
+        {"posted": 70, "frozen": 70}, PRICE + 370_000, PRICE + 370_000,
+    )  # fmt: skip
+    town.stripe.lose_dispute(dispute["id"])
+    assert verdict(town, account, topup_id) == (
+        "lost",
+        "lost",
+        {"posted": -30, "available": -30, "debt": 30},
+        {"deferred_revenue": -30 * CREDIT, "dispute_losses": 30 * CREDIT + 370_000},
+    )
+    assert not dead(town, dispute["id"])
 
 
 @pytest.mark.parametrize("verdict", ["win", "lose"])

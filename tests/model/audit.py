@@ -46,18 +46,28 @@ ROUTES = {
     "dispute_won": ("money", "stripe_clearing", "disputed"),
     "dispute_lost_deferred": ("money", "deferred_revenue", "disputed"),
     "dispute_lost": ("money", "dispute_losses", "disputed"),
+    "dispute_opened_undone": ("money", "stripe_clearing", "disputed"),
+    "dispute_won_undone": ("money", "disputed", "stripe_clearing"),
+    "dispute_lost_deferred_undone": ("money", "disputed", "deferred_revenue"),
+    "dispute_lost_undone": ("money", "disputed", "dispute_losses"),
     "fee": ("money", "processor_fees", "stripe_clearing"),
     "fee_returned": ("money", "stripe_clearing", "processor_fees"),
     "payout": ("money", "bank", "stripe_clearing"),
     "payout_failed": ("money", "stripe_clearing", "bank"),
+    "reserve_held": ("money", "stripe_reserve", "stripe_clearing"),
+    "reserve_released": ("money", "stripe_clearing", "stripe_reserve"),
+    "balance_funded": ("money", "stripe_clearing", "bank"),
+    "balance_funding_returned": ("money", "bank", "stripe_clearing"),
+    "other_business_out": ("money", "other_business", "stripe_clearing"),
+    "other_business_in": ("money", "stripe_clearing", "other_business"),
 }
 # What the processor reports, and the transfers that carry its amount under the name that it is booked as.
 CARRIED_BY = {
     "payment": {"purchase_stripe_clearing"},
     "refund": {"card_refund_deferred", "card_refund"},
     "refund_failed": {"card_refund_deferred_failed", "card_refund_failed"},
-    "dispute_opened": {"dispute_opened"},
-    "dispute_won": {"dispute_won"},
+    "dispute_opened": {"dispute_opened", "dispute_opened_undone"},
+    "dispute_won": {"dispute_won", "dispute_won_undone"},
     "fee": set(),
 }
 PAID = ("paid", "refunded", "disputed")
@@ -216,7 +226,7 @@ def _check_money(rows, money, originals):
         assert row["status"] == "lost" or not row["deferred_micros"]
         expected["deferred_revenue", currency_of[row["topup_id"]]] -= row["deferred_micros"]
         if row["status"] == "open":
-            expected["disputed", currency_of[row["topup_id"]]] -= row["amount_micros"]
+            expected["disputed", currency_of[row["topup_id"]]] -= row["withdrawn_micros"] - row["reinstated_micros"]
     found = defaultdict(int)
     for row in money:
         for side, sign in (("credit", 1), ("debit", -1)):
@@ -286,20 +296,23 @@ def _check_topups(rows, money):
         assert [(row["amount"], row["asset"], row["external_id"]) for row in paid] == [
             (topup["price_micros"], topup["currency"], topup["payment_id"])
         ]
+        withdrawn = {row["dispute_id"]: row["withdrawn_micros"] - row["reinstated_micros"] for row in disputes}
         gone = [row for row in refunds if row["status"] == "succeeded"]
-        gone += [row for row in disputes if row["status"] == "lost"]
-        assert topup["returned_micros"] == sum(row["amount_micros"] for row in gone)
-        assert topup["returned_deferred_micros"] == sum(row["deferred_micros"] for row in gone)
-        assert topup["disputed_micros"] == sum(row["amount_micros"] for row in disputes if row["status"] == "open")
-        if any(row["status"] != "won" for row in disputes):
+        lost = [row for row in disputes if row["status"] == "lost"]
+        returned = sum(row["amount_micros"] for row in gone) + sum(withdrawn[row["dispute_id"]] for row in lost)
+        assert topup["returned_micros"] == returned
+        assert topup["returned_deferred_micros"] == sum(row["deferred_micros"] for row in (*gone, *lost))
+        is_open = [row for row in disputes if row["status"] == "open"]
+        assert topup["disputed_micros"] == sum(withdrawn[row["dispute_id"]] for row in is_open)
+        if is_open or lost:
             assert topup["status"] == "disputed"
         else:
-            assert topup["status"] == ("refunded" if topup["returned_micros"] == topup["price_micros"] else "paid")
-        # What was taken is what went back comes to, less what had expired; to a credit where a refund failed.
-        failed = sum(row["status"] == "failed" for row in refunds)
+            assert topup["status"] == ("refunded" if topup["returned_micros"] >= topup["price_micros"] else "paid")
+        # What was taken is what went back comes to, less what had expired; to a credit where some was given back.
+        undone = sum(row["status"] == "failed" for row in refunds) + sum(row["undone"] for row in disputes)
         for grant in bought:
-            share = -(-grant["granted"] * topup["returned_micros"] // topup["price_micros"])
-            assert failed or share - grant["expired"] <= grant["clawed"] <= share
+            share = -(-grant["granted"] * min(topup["returned_micros"], topup["price_micros"]) // topup["price_micros"])
+            assert undone or share - grant["expired"] <= grant["clawed"] <= share
         # Usage and expiry never come to what was returned out of deferred revenue.
         first = bought[0]
         used_up = first["paid_micros"] * (first["used"] + first["expired"] + first["moved"]) // first["granted"]
@@ -374,6 +387,7 @@ def _check_clawbacks(rows):
             revoked[name, None] += owed
     born = {grant["seq"]: grant["origin_grant_id"] for grant in rows.grant}
     failed = {row["card_refund_id"] for row in rows.card_refund if row["status"] == "failed"}
+    failed |= {row["dispute_id"] for row in rows.dispute if row["undone"]}
     for row in rows.transfer:
         if row["kind"] == "revoke":
             revoked[row["external_id"], row["grant_id"]] -= row["amount"]

@@ -6,7 +6,8 @@ import pytest
 from billing.core.charges import Reported
 from billing.core.commands import Authorize, Correct, IssueGrant, Refund
 from billing.core.packs import Pack
-from billing.core.payments import OpenTopup, PayTopup, ReportCardRefund, ReportDispute, SetAutoRecharge
+from billing.core.payments import OpenTopup, PayTopup, ReportCardRefund, SetAutoRecharge
+from tests.disputes import reported
 
 ONE_K = (Reported(0, "succeeded", 1024, 1024, None),)
 BROKEN = {
@@ -45,12 +46,12 @@ BROKEN = {
     "topup_via_known": "UPDATE topup SET via = 'cash'",
     "topup_status_known": "UPDATE topup SET status = 'lost', paid_at = NULL",
     "topup_paid_when_paid": "UPDATE topup SET paid_at = NULL",
-    "topup_returned_within": "UPDATE topup SET returned_micros = price_micros + 1",
+    "topup_returned_within": "UPDATE topup SET returned_deferred_micros = returned_micros + 1",
     "card_refund_status_known": "UPDATE card_refund SET status = 'pending'",
     "card_refund_parts": "UPDATE card_refund SET deferred_micros = amount_micros + 1",
     "dispute_status_known": "UPDATE dispute SET status = 'settled', closed_at = opened_at",
     "dispute_closed_when_closed": "UPDATE dispute SET closed_at = opened_at",
-    "dispute_parts": "UPDATE dispute SET deferred_micros = amount_micros + 1",
+    "dispute_parts": "UPDATE dispute SET reinstated_micros = withdrawn_micros + 1",
     "auto_recharge_status_known": "UPDATE auto_recharge SET status = 'paused'",
     "auto_recharge_not_negative": "UPDATE auto_recharge SET declines = -1",
 }
@@ -72,7 +73,7 @@ def lived(posting, account, run):
         await posting.post(OpenTopup(account, "t1", "p1", PACK, "https://a.example", "https://a.example"))
         await posting.post(PayTopup(account, "t1", "pi_1", 1_000_000, "USD"))
         await posting.post(ReportCardRefund(account, "t1", "re_1", 10_000, "USD", "succeeded"))
-        await posting.post(ReportDispute(account, "t1", "du_1", 10_000, "USD", "open"))
+        await posting.post(reported(account, "t1", "du_1", 10_000, "open"))
         await posting.post(SetAutoRecharge(account, 1, "p1", PACK, 100))
 
     run(live())

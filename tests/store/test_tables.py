@@ -112,4 +112,4 @@ async def test_amounts_are_64_bits_wide(owner):
         WHERE attrelid = ANY($1::regclass[]) AND atttypid = 'integer'::regtype AND attnum > 0"""
     found = {row[1] for row in await owner.fetch(query, [f'"{table}"' for table in TUPLES])}
     counts = {"n", "index", "width", "height", "priority", "position", "hold_seconds", "price_version"}
-    assert found == counts | {"asked_price_version", "expires_in_days", "declines"}
+    assert found == counts | {"asked_price_version", "expires_in_days", "declines", "undone"}

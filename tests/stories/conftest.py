@@ -10,6 +10,7 @@ from billing.core.charges import Reported
 from billing.core.commands import OpenAccount
 from billing.core.refusals import Refusal
 from billing.posting import Posting
+from tests.disputes import known, reported, withdrawn
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -51,6 +52,15 @@ class Story:
             return await self._posting.post(command(self.account_id, *args, **more))
         except Refusal as refusal:
             return refusal
+
+    async def dispute(self, dispute_id, micros, status, *, topup_id="t", fee=0):
+        """Stripe says how a dispute stands; what it has withdrawn, and returned where it was won, goes with it."""
+        moved = (-micros, micros) if status == "won" else (-micros,)
+        seen = await known(self._owner, self.account_id, dispute_id)
+        movements = withdrawn(dispute_id, *moved, fee=fee)
+        return await self(
+            lambda account: reported(account, topup_id, dispute_id, micros, status, movements=movements, seen=seen)
+        )
 
     async def opened(self, **settings):
         await self(OpenAccount, **settings)

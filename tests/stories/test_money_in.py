@@ -18,7 +18,6 @@ from billing.core.payments import (
     Recharge,
     RecordCheckout,
     ReportCardRefund,
-    ReportDispute,
     SetAutoRecharge,
 )
 from billing.core.refusals import IdReused, InsufficientCredits, TopupNotPaid
@@ -301,15 +300,15 @@ async def test_chargeback_leaves_credits_spendable_then_over_clawed_after_a_won_
     await story.opened()
     await bought(story)
     await spent(story, image, "fox", 1)
-    await story(ReportDispute, "t", "dp-1", 10 * DOLLAR, "USD", "open", "fraudulent")
+    await story.dispute("dp-1", 10 * DOLLAR, "open")
     refused = await story(Authorize, "next", "gpt-image-2", quality="low")
     assert refused.facts() == {"available": 0, "required": 1, "shortfall": 1}
     assert (await story.account())["grants"] == {"pack:t:1": "86 of 100, 14 used, frozen"}
     assert (await story.money())["balances"] == {"deferred_revenue": "-$10.00", "disputed": "$10.00"}
 
     await story.clock(40 * DAY)
-    for status in ("won", "open", "lost", "won"):
-        await story(ReportDispute, "t", "dp-1", 10 * DOLLAR, "USD", status)
+    for _ in range(3):
+        await story.dispute("dp-1", 10 * DOLLAR, "won")
     await spent(story, image, "again", 1)
     assert await story.account() == {
         "posted": 72,
@@ -337,9 +336,8 @@ async def test_a_lost_dispute_takes_the_credits_and_books_the_loss(story, image)
     await story.opened()
     await bought(story)
     await spent(story, image, "fox", 3)
-    await story(ReportDispute, "t", "dp-1", 10 * DOLLAR, "USD", "open")
-    await story(ReportDispute, "t", "dp-1", 10 * DOLLAR, "USD", "lost")
-    await story(BookTransaction, "txn-1", "dispute_opened", "dp-1", -10 * DOLLAR, 15 * DOLLAR, "USD")
+    await story.dispute("dp-1", 10 * DOLLAR, "open", fee=15 * DOLLAR)
+    await story.dispute("dp-1", 10 * DOLLAR, "lost", fee=15 * DOLLAR)
     assert await story.account() == {
         "posted": -42,
         "held": 0,
@@ -365,9 +363,9 @@ async def test_a_lost_dispute_takes_the_credits_and_books_the_loss(story, image)
         "journal": [
             "purchase_stripe_clearing $10.00 pi-t",
             "dispute_opened $10.00 dp-1",
+            "fee $15.00 txn_dp-1_0",
             "dispute_lost_deferred $5.80 dp-1",
             "dispute_lost $4.20 dp-1",
-            "fee $15.00 txn-1",
         ],
         "told": ["topup.paid", "dispute.opened", "balance.depleted", "dispute.closed"],
     }
@@ -378,11 +376,11 @@ async def test_a_hold_is_open_while_the_payment_is_disputed(story, image):
     await story.opened()
     await bought(story)
     await story(Authorize, "fox", "gpt-image-2", n=2)
-    await story(ReportDispute, "t", "dp-1", 10 * DOLLAR, "USD", "open")
+    await story.dispute("dp-1", 10 * DOLLAR, "open")
     await story(Settle, "fox", (image(0, 1024, 1024), image(1, 1024, 1024)))
     frozen = await story.account()
     assert (frozen["posted"], frozen["available"], frozen["debt"]) == (72, -28, 28)
-    await story(ReportDispute, "t", "dp-1", 10 * DOLLAR, "USD", "won")
+    await story.dispute("dp-1", 10 * DOLLAR, "won")
     await story(Refund, "fox", "sorry", "blurred", credits=8)
     assert await story.account() == {
         "posted": 80,
@@ -401,10 +399,10 @@ async def test_frozen_credits_expire_with_the_verdict(story):
     await bought(story, pack=GIFT)
     await story.clock(30 * DAY - HOUR)
     await story(Authorize, "fox", "gpt-image-2", hold_seconds=86_400)
-    await story(ReportDispute, "t", "dp-1", 10 * DOLLAR, "USD", "open")
+    await story.dispute("dp-1", 10 * DOLLAR, "open")
     await story.clock(30 * DAY + HOUR)
     assert (await story.account())["grants"] == {"pack:t:1": "100 of 100, frozen", "pack:t:2": "20 of 20, frozen"}
-    await story(ReportDispute, "t", "dp-1", 10 * DOLLAR, "USD", "won")
+    await story.dispute("dp-1", 10 * DOLLAR, "won")
     assert await story.account() == {
         "posted": 14,
         "held": 14,
@@ -442,14 +440,14 @@ async def test_reports_come_in_the_wrong_order(story):
     await story.opened()
     await ordered(story)
     early = [
-        (ReportCardRefund, "t", "re-1", 4 * DOLLAR, "USD", "succeeded"),
-        (ReportDispute, "t", "dp-1", 6 * DOLLAR, "USD", "won"),
+        lambda: story(ReportCardRefund, "t", "re-1", 4 * DOLLAR, "USD", "succeeded"),
+        lambda: story.dispute("dp-1", 6 * DOLLAR, "won"),
     ]
     for report in early:
-        assert isinstance(await story(*report), TopupNotPaid)
+        assert isinstance(await report(), TopupNotPaid)
     await paid(story)
     for report in reversed(early):
-        await story(*report)
+        await report()
     assert await story.account() == {
         "posted": 60,
         "held": 0,

@@ -11,7 +11,7 @@ from billing.api.models.common import Amount, Body, Credits, Identifier, Shown, 
 from billing.api.problems import invalid
 from billing.core.packs import EXPIRES_IN_DAYS_MAX, Pack
 from billing.core.payments import URL_LENGTH
-from billing.core.till import AutoRecharge, CardRefund, Dispute
+from billing.core.till import AutoRecharge, BookedTransaction, CardRefund, Dispute
 from billing.store.inbox import StoredEvent
 from billing.store.packs import PublishedPack
 from billing.store.topups import TopupStory
@@ -103,17 +103,28 @@ class CardRefundShown(Shown):
 
 
 class DisputeShown(Shown):
+    """A cardholder's complaint. `open`: what is left of the credits is frozen. `lost`: `lost_micros` are gone, and their
+    credits with them. `averted`: it closed without a verdict, and without money. It may be reopened.
+
+    `stripe_status` is Stripe's word. `clawed_credits` is all that was ever taken for it: what a later verdict gave back
+    came by transfers of its own.
+    """
+
     dispute_id: str
-    status: Literal["open", "won", "lost"]
+    status: Literal["open", "won", "lost", "averted"]
+    stripe_status: str | None
     reason: str | None
     amount_micros: int
+    withdrawn_micros: int
+    reinstated_micros: int
+    lost_micros: int
     clawed_credits: int
     opened_at: datetime
     closed_at: datetime | None
 
     @classmethod
     def of(cls, d: Dispute) -> "DisputeShown":
-        return cls.like(d, clawed_credits=_clawed(d))
+        return cls.like(d, clawed_credits=_clawed(d), lost_micros=d.lost_micros)
 
 
 class TopupShown(Shown):
@@ -171,7 +182,14 @@ class NewAutoRecharge(Body):
     pack_id: Identifier
     monthly_limit: Annotated[Credits, Field(description="credits that may be bought so in a month (UTC), bonus aside")]
     payment_method: (
-        Annotated[str, Field(max_length=255, description="pm_…; by default the card that was saved last")] | None
+        Annotated[
+            str,
+            Field(
+                max_length=255,
+                description="pm_…; by default the customer's default at Stripe, or else what was saved last and can be charged",
+            ),
+        ]
+        | None
     ) = None
 
 
@@ -198,6 +216,34 @@ class AutoRechargeShown(Shown):
 
 class Received(Shown):
     received: bool = True
+
+
+class Explanation(Body):
+    to: Annotated[
+        Literal["fees", "reserve", "bank", "other"],
+        Field(
+            description="`fees`: a cost, or some of one returned; `reserve`: kept back for a while, or released; `bank`: from "
+            "the bank, or to it; `other`: of business whose books are kept elsewhere"
+        ),
+    ]
+    reason: Annotated[Text, Field(min_length=1, max_length=512, description="kept with it for ever")]
+
+
+class TransactionShown(Shown):
+    """A balance transaction of Stripe's as it is booked, signed as Stripe signs it: its net is amount − fee."""
+
+    transaction_id: str
+    event: str
+    amount_micros: int
+    fee_micros: int
+    currency: str
+    booked_at: datetime
+    booked_by: str | None
+    reason: str | None
+
+    @classmethod
+    def of(cls, t: BookedTransaction) -> "TransactionShown":
+        return cls.like(t)
 
 
 class StripeEventShown(Shown):

@@ -21,7 +21,9 @@ ROUNDING: Final = "rounding"
 _ROWS: Final = (  # our ledger account; its name in QuickBooks Online; its code and type in Xero
     ("bank", "Credits:Bank clearing", "1000", "Current Asset"),
     ("stripe_clearing", "Credits:Stripe clearing", "1010", "Current Asset"),
+    ("stripe_reserve", "Credits:Stripe reserve", "1015", "Current Asset"),
     ("disputed", "Credits:Disputed payments", "1020", "Current Asset"),
+    ("other_business", "Credits:Other business", "1030", "Current Asset"),
     ("deferred_revenue", "Deferred revenue:Prepaid credits", "2100", "Current Liability"),
     ("revenue_usage", "Sales:Credits used", "4000", "Revenue"),
     ("revenue_breakage", "Sales:Credits expired", "4010", "Revenue"),

@@ -14,7 +14,10 @@ from billing.core.refusals import Invalid
 
 _PAPERS: Final = (
     ("card_refund", "SELECT x.account_id, x.card_refund_id, x.clawed, true FROM {card_refund} x ORDER BY 1, 2"),
-    ("dispute", "SELECT x.account_id, x.dispute_id, x.clawed, x.status = 'lost' FROM {dispute} x ORDER BY 1, 2"),
+    (
+        "dispute",
+        "SELECT x.account_id, x.dispute_id, x.clawed, x.status = 'lost' OR x.undone > 0 FROM {dispute} x ORDER BY 1, 2",
+    ),
 )
 
 
@@ -51,12 +54,12 @@ _TAKEN: Final = """
     FROM (SELECT account_id, clawed FROM {card_refund} r UNION ALL SELECT account_id, clawed FROM {dispute} d) x,
         jsonb_array_elements(x.clawed::jsonb) part"""
 
-# A card refund that failed gives back to the grant what was unspent, and in its place a new one for what was used: as
-# much as other returns do not claim.
+# A card refund that failed, and a dispute that is lost no more, give back to the grant what was unspent, and in its place a
+# new one for what was used: as much as other returns do not claim.
 _CLAWED = f"""
     SELECT account_id, concat_ws('/', account_id, grant_id) AS key, coalesce(g.seq, 0) AS place,
         CASE WHEN g.granted IS NULL THEN format('there is no such grant, but clawbacks took %s credits of it', c.clawed)
-             ELSE format('clawed is %s, but card refunds and disputes took %s and refunds that failed restored %s', g.clawed,
+             ELSE format('clawed is %s, but card refunds and disputes took %s and gave back %s', g.clawed,
                     coalesce(c.clawed, 0), coalesce(r.credits, 0)) END AS problem
     FROM {{grant}} g
     FULL JOIN (SELECT account_id, grant_id, sum(revoked::numeric + owed) AS clawed
@@ -109,7 +112,7 @@ _STRAYS = f"""
     LEFT JOIN {{dispute}} d ON d.account_id = t.account_id AND d.dispute_id = t.external_id
     LEFT JOIN {{topup}} u ON u.account_id = t.account_id AND u.topup_id = coalesce(r.topup_id, d.topup_id)
     WHERE t.book = 'wallet' AND t.kind IN ('revoke', 'restore')
-        AND (t.kind = 'restore' AND (r.status = 'failed') IS NOT TRUE
+        AND (t.kind = 'restore' AND (r.status = 'failed' OR d.undone > 0) IS NOT TRUE
              OR num_nulls(r.card_refund_id, d.dispute_id) = 2
              OR t.grant_id IS NOT NULL AND starts_with(t.grant_id, {GRANTS_OF}) IS NOT TRUE)"""
 

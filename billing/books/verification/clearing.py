@@ -3,6 +3,7 @@
 from typing import Final
 
 from billing.books.verification.reading import Check
+from billing.core.clearing import POSTED
 from billing.core.commands import HOUSE
 from billing.store.payouts import CARRIED, CARRIED_AS, INTO_CLEARING
 
@@ -39,14 +40,16 @@ _STRAY_FEES = """
         ON s.account_id = t.account_id AND s.transaction_id = t.external_id AND s.currency = t.asset
     WHERE t.kind IN ('fee', 'fee_returned') AND s.transaction_id IS NULL"""
 
-_STRAY_PAYOUTS = f"""
+_OF_THE_HOUSE: Final = ", ".join(sorted({f"'{kind}'" for kinds in POSTED.values() for kind in kinds}))
+_STRAY_POSTINGS = f"""
     SELECT t.account_id, concat_ws('/', t.account_id, t.book, t.seq) AS key, t.seq AS place,
         format('it is a %s of %s micros %s by %s, but %s', t.kind, t.amount, t.asset, coalesce(t.external_id, 'nothing'),
-            CASE t.account_id WHEN '{HOUSE}' THEN 'no such transaction is booked' ELSE 'payouts belong to the house' END) AS problem
+            CASE t.account_id WHEN '{HOUSE}' THEN 'no such transaction is booked' ELSE 'such belong to the house' END) AS problem
     FROM {{transfer}} t
-    LEFT JOIN (SELECT DISTINCT account_id, {CARRIED_AS.format("x")} AS event, booked_as, currency FROM {{stripe_transaction}} x) s
-        ON s.account_id = t.account_id AND s.event = t.kind AND s.booked_as = t.external_id AND s.currency = t.asset
-    WHERE t.kind IN ('payout', 'payout_failed') AND (s.booked_as IS NULL OR t.account_id <> '{HOUSE}')"""
+    LEFT JOIN (SELECT DISTINCT x.account_id, c.kind, x.booked_as, x.currency
+               FROM {{stripe_transaction}} x JOIN (VALUES {CARRIED}) c(event, kind) ON c.event = {CARRIED_AS.format("x")}) s
+        ON s.account_id = t.account_id AND s.kind = t.kind AND s.booked_as = t.external_id AND s.currency = t.asset
+    WHERE t.kind IN ({_OF_THE_HOUSE}) AND (s.booked_as IS NULL OR t.account_id <> '{HOUSE}')"""
 
 _ITEMS = """
     SELECT s.account_id, concat_ws('/', i.payout_id, i.transaction_id) AS key, 0 AS place,
@@ -82,7 +85,7 @@ CLEARING: Final = (
     Check("I13", "stripe_transaction", _AMOUNTS),
     Check("I13", "stripe_transaction", _FEES),
     Check("I13", "transfer", _STRAY_FEES),
-    Check("I13", "transfer", _STRAY_PAYOUTS),
+    Check("I13", "transfer", _STRAY_POSTINGS),
     Check("I13", "payout_item", _ITEMS),
     Check("I13", "stripe_transaction", _BOOKED_TWICE),
     Check("I13", "payout_item", _UNBOOKED, whole=True),

@@ -97,11 +97,12 @@ _BOUGHT: Final = """
         round(granted::numeric * amount / nullif(paid_micros, 0), 9), amount, 0
     FROM (
         SELECT t.account_id, t.effective_at, t.kind, t.asset, g.created_at, g.granted, g.paid_micros,
-            CASE WHEN t.credit = 'deferred_revenue' OR t.kind LIKE '%failed' THEN t.amount ELSE -t.amount END AS amount
+            CASE WHEN t.credit = 'deferred_revenue' OR t.kind ~ '(failed|undone)$' THEN t.amount ELSE -t.amount END AS amount
         FROM transfer t JOIN "grant" g ON g.account_id = t.account_id AND g.grant_id = t.grant_id
         WHERE t.book = 'money' AND {bought} AND t.kind IN (
             'purchase_bank', 'purchase_stripe_clearing', 'card_refund', 'card_refund_deferred', 'card_refund_failed',
-            'card_refund_deferred_failed', 'dispute_lost', 'dispute_lost_deferred')) paid"""
+            'card_refund_deferred_failed', 'dispute_lost', 'dispute_lost_deferred', 'dispute_lost_undone',
+            'dispute_lost_deferred_undone')) paid"""
 _SUMS: Final = """
     SELECT account_id, day, category, class, reason, model, size_tier, quality, price_version, currency, price, granted,
         paid_micros, sum(images) AS images, sum(credits) AS credits, coalesce(sum(quantity), 0) AS quantity,

@@ -62,6 +62,10 @@ class DisputeRow(SQLModel, table=True):
     clawed: str = text()
     opened_at: datetime = column(TIME)
     closed_at: datetime | None = maybe(TIME)
+    stripe_status: str | None = maybe()
+    withdrawn_micros: int = column(BigInteger)
+    reinstated_micros: int = column(BigInteger)
+    undone: int = column(Integer)
 
 
 class StripeTransactionRow(SQLModel, table=True):
@@ -74,6 +78,8 @@ class StripeTransactionRow(SQLModel, table=True):
     fee_micros: int = column(BigInteger)
     currency: str = text()
     booked_at: datetime = column(TIME)
+    booked_by: str | None = maybe()
+    reason: str | None = maybe()
 
 
 class StripeObjectRow(SQLModel, table=True):

@@ -90,7 +90,8 @@ async function look(id) {
       columns: [
         { label: t("payouts.transaction"), cell: (item) => el("div", {}, code(item.transaction_id), el("span", { class: "aside" }, item.type)) },
         { label: t("accounts.account"), cell: (item) => (item.account_id ? accountLink(item.account_id) : DASH) },
-        { label: t("charge.status"), cell: (item) => badge("payout_item", item.status, TONES[item.status]) },
+        { label: t("charge.status"), cell: (item) => el("div", {}, badge("payout_item", item.status, TONES[item.status]),
+          item.status === "not_booked" ? el("span", { class: "aside" }, t("payout_item.not_booked.hint")) : null) },
         { label: t("payouts.stripe_says"), kind: "number", cell: (item) => money(item.amount_micros, item.fee_micros, item.currency) },
         { label: t("payouts.we_booked"), kind: "number", cell: (item) => (item.booked_amount_micros === null ? DASH
           : money(item.booked_amount_micros, item.booked_fee_micros ?? 0, item.currency)) },
