@@ -3,9 +3,10 @@
 from billing.client.answer import AnswerReader, Whole
 from billing.client.charging import Charging
 from billing.client.client import BillingClient, SyncBillingClient
+from billing.client.data import data_of
 from billing.client.events import Comment, Event, EventReader, EventTooLong, Reading, json_of, read_events
 from billing.client.hearing import Told
-from billing.client.items import data_of, is_preview
+from billing.client.items import is_preview
 from billing.client.outcome import NotUnderstood, Outcome, OutcomeUnknown, surely_nothing
 from billing.client.output import Output, image_of, read_outputs
 from billing.client.problem import AlreadyCharged, ChargeClosed, Problem, Settlement, Unsettled
@@ -13,6 +14,7 @@ from billing.client.provider_errors import ProviderError, Whose, provider_error,
 from billing.client.retry import NO_RETRY, Retry
 from billing.client.size import Size, measure
 from billing.client.terms import Terms, terms_of
+from billing.client.words import untold
 
 __all__ = [
     "NO_RETRY",
@@ -52,4 +54,5 @@ __all__ = [
     "refusal_in",
     "surely_nothing",
     "terms_of",
+    "untold",
 ]

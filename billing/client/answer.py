@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from billing.client.events import BYTE_ORDER_MARK, Comment, Event, EventReader, json_of
+from billing.client.events import BYTE_ORDER_MARK, EVENT_BYTES, Comment, Event, EventReader, json_of
 from billing.client.outcome import NotUnderstood
 from billing.client.size import format_of
+
+ANSWER_BYTES = 10 * EVENT_BYTES
+"""Of an answer that is no stream, at most: ten pictures, none of them compressed."""
 
 _FIRST_OF_NO_STREAM = b'{["<\x89\xff\x00RG'
 """JSON, a page, and PNG, JPEG, AVIF, WebP (RIFF), GIF."""
@@ -31,25 +34,34 @@ class Whole:
 
 class AnswerReader:
     """The body of one answer, read once. Raises `NotUnderstood` for what is neither a stream, nor JSON, nor an image: a
-    page, half an answer, nothing."""
+    page, half an answer, nothing; or more than `most_bytes` of what is no stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int = ANSWER_BYTES) -> None:
+        self._most = most_bytes
         self._events: EventReader | None = None
         self._sniffed = False
+        self._begin = b""
         self._body: list[bytes] = []
+        self._body_bytes = 0
 
     def feed(self, chunk: bytes) -> list[Event | Comment | Whole]:
         """The events that became complete with `chunk`."""
         if self._events is not None:
             return list(self._events.feed(chunk))
         self._body.append(chunk)
+        self._body_bytes += len(chunk)
+        if self._body_bytes > self._most:
+            raise NotUnderstood(f"the provider's answer has more than {self._most} bytes")
         if self._sniffed:
             return []
-        begin = b"".join(self._body).removeprefix(BYTE_ORDER_MARK).lstrip()
-        if not begin or BYTE_ORDER_MARK.startswith(begin):
+        self._begin = (self._begin + chunk).removeprefix(BYTE_ORDER_MARK).lstrip()
+        if not self._begin:  # some providers keep alive with blanks: of these only the last one can mean something
+            self._body, self._body_bytes = [chunk[-1:] if chunk[-1:].isspace() else b""], 1
+            return []
+        if BYTE_ORDER_MARK.startswith(self._begin):
             return []
         self._sniffed = True
-        if begin[0] in _FIRST_OF_NO_STREAM:
+        if self._begin[0] in _FIRST_OF_NO_STREAM:
             return []
         self._events = EventReader()
         return list(self._events.feed(b"".join(self._body)))

@@ -89,8 +89,10 @@ class Charging:
         or `for`. Each final image is told before its bytes go out; previews and comments go out and are not counted.
 
         JSON becomes events; an error becomes an event without anything of ours in it. Raises `OutcomeUnknown`, after an
-        event that says so, where nobody can tell what was made: a stream that ends without an image, for example.
+        event that says so, where nobody can tell what was made: a stream that ends without an image, for example. Who
+        does not read it to its end leaves the hold to expire, unless an image came.
         """
+        self._delivery.begun = True
         return Reading(Relaying(self._delivery, response.status_code, self.hold["operation"]), Body(response))
 
     def deliver_at(self, index: int, image: object) -> None:

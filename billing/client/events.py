@@ -9,6 +9,7 @@ httpx-sse keeps a byte-order mark in the first field's name, drops comments and 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 from billing.client.outcome import NotUnderstood
+from billing.client.words import has_a_secret
 
 EVENT_BYTES = 64 << 20
 """Of one event, at most. The base64 of a 4K picture without any compression has 44 MB."""
@@ -68,7 +70,9 @@ class Comment:
     text: str
 
     def __bytes__(self) -> bytes:
-        return f": {self.text}\n\n".encode("utf-8", "replace")
+        """As it is sent: without its words, if they name something of ours."""
+        text = "" if has_a_secret(self.text) else self.text
+        return f": {text}\n\n".encode("utf-8", "replace")
 
 
 class Reader(Protocol[T_co]):
@@ -176,11 +180,17 @@ def read_events(
 
 
 def json_of(text: str | bytes) -> Any:
-    """What the JSON in `text` says; None if it is none."""
+    """What the JSON in `text` says; None if it is none. Python would take NaN and 1e999 for numbers, which nobody could
+    read who is sent them on: they are null."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
+
+
+def _finite(number: str) -> float | None:
+    value = float(number)
+    return value if math.isfinite(value) else None
 
 
 def _text(line: bytes) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from billing.client.answer import AnswerReader, Whole
+from billing.client.data import data_of
 from billing.client.delivery import Delivery
 from billing.client.documents import Operation
 from billing.client.events import Comment, Event, json_of
-from billing.client.items import data_of, message_of
+from billing.client.items import message_of
 from billing.client.outcome import NotUnderstood, OutcomeUnknown
 from billing.client.provider_errors import ProviderError, provider_error, refusal_in
+from billing.client.words import untold
 
 
 class Response(Protocol):
@@ -47,6 +49,9 @@ class Told:
     media_type: str
 
 
+REFUSAL_BYTES = 1 << 20
+"""Of a refusal; its status says enough of one that is longer."""
+
 Heard = Event | Comment | Whole | ProviderError
 
 
@@ -58,19 +63,20 @@ class Hearing:
         self._delivery = delivery
         self._status = status
         self._reader = AnswerReader()
-        self._refusal: list[bytes] = []
+        self._refusal = bytearray()
         self._told = False
 
     def feed(self, chunk: bytes) -> Iterator[Heard]:
         if not 200 <= self._status < 300:
-            self._refusal.append(chunk)
+            if len(self._refusal) <= REFUSAL_BYTES:
+                self._refusal += chunk
             return
         for part in self._reader.feed(chunk):
             yield self._tell(part)
 
     def close(self) -> Iterator[Heard]:
         if not 200 <= self._status < 300:
-            yield self._tell_refusal(json_of(b"".join(self._refusal)))
+            yield self._tell_refusal(json_of(bytes(self._refusal)))
             return
         for part in self._reader.close():
             yield self._tell(part)
@@ -111,7 +117,7 @@ def told(delivery: Delivery, response: ReadResponse) -> Told:
             raise
     match heard:
         case [Whole() as whole]:
-            return Told(response.status_code, whole.body, whole.media_type)
+            return Told(response.status_code, _untold(whole), whole.media_type)
         case [ProviderError() as error]:
             return Told(error.status, json.dumps(error.document).encode(), "application/json")
     return Told(response.status_code, b"".join(_sent(part, "generation") for part in heard), "text/event-stream")
@@ -152,6 +158,19 @@ class Body:
         return self._response.aiter_bytes()
 
 
+def _untold(whole: Whole) -> bytes:
+    """As it came, but for secrets, which are in what is said of an image that failed."""
+    told = untold(whole.document)
+    return whole.body if told == whole.document else json.dumps(told).encode()
+
+
+def _without_secrets(event: Event) -> Event:
+    if event.document is None:
+        return replace(event, data=untold(event.data))
+    told = untold(event.document)
+    return event if told == event.document else replace(event, data=json.dumps(told))
+
+
 def _sent(part: Heard, operation: Operation) -> bytes:
     match part:
         case Whole():
@@ -160,7 +179,7 @@ def _sent(part: Heard, operation: Operation) -> bytes:
         case ProviderError():
             events = [Event(json.dumps({"type": "error", **part.document}), "error")]
         case Event():
-            events = [part.complete]
+            events = [_without_secrets(part.complete)]
         case Comment():
             return bytes(part)
     return b"".join(map(bytes, events))

@@ -10,9 +10,8 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from billing.client.outcome import NotUnderstood, is_final
+from billing.client.outcome import NotUnderstood, is_of_somebody_behind
 from billing.client.shapes import ADDRESS, BASE64, EITHER, MEMBERS, SHAPES, is_call, is_there, member, places
 from billing.client.size import format_of
 
@@ -70,10 +69,14 @@ def read_answer(answer: object) -> tuple[list[Item], str | None]:
     items: list[Item] = []
     why: str | None = None
     for one in answer:
+        if is_preview(one):
+            continue
         item = item_of(one)
         more, its_why = _read_one(one) if item.odd else ([item], None)
         items += more
         why = why or its_why
+    if answer and all(map(is_preview, answer)):
+        raise NotUnderstood("nothing but previews")
     return items, why
 
 
@@ -83,6 +86,8 @@ def _read_one(answer: object) -> tuple[list[Item], str | None]:
         if item.odd:
             raise NotUnderstood("a text that is neither an image in base64 nor an address")
         return [item], None
+    if is_preview(answer):
+        raise NotUnderstood("a preview is no image yet")
     odd, known = False, isinstance(member(answer, "error"), Mapping) or member(answer, "type") == "error"
     empty: list[Item] = []
     for shape in SHAPES:
@@ -108,7 +113,7 @@ def _check_that_it_is_empty(answer: object) -> None:
             word = member(holder, name)
             if isinstance(word, str) and _NOT_YET.fullmatch(word):
                 raise NotUnderstood(f"the provider is still at work ({word[:40]})")
-    if isinstance(member(answer, "error"), Mapping) and member(answer, "error") and not is_final(answer):
+    if is_of_somebody_behind(error_of(answer)):
         raise NotUnderstood("whoever stands before the provider got no answer from it")
 
 
@@ -187,6 +192,11 @@ def head_of(text: str, characters: int = 64) -> bytes:
         return b""
 
 
+def error_of(answer: object) -> object:
+    """The error in an answer or an event: OpenAI's member of this name, or the event itself."""
+    return member(answer, "error") or member(member(answer, "response"), "error") or answer
+
+
 def message_of(holder: object) -> str | None:
     """Why there is no image, as an answer or an item says it: `{"error": {"code", "message"}}` as OpenAI has it, a bare
     text, `errors` (Stability, Cloudflare), `code` and `message` side by side (DashScope, a stream's error), within
@@ -246,23 +256,3 @@ def described(answer: object) -> str:
     if isinstance(answer, Mapping):
         return f"an object of {', '.join(sorted(map(repr, answer))[:8]) or 'nothing'}"[:200]
     return type(answer).__name__
-
-
-def data_of(answer: object) -> list[dict[str, Any]]:
-    """The images of an answer as items of OpenAI's `data[]`, each with `b64_json` or `url`; and what is odd beside them,
-    as it is. Raises `NotUnderstood`."""
-    return [_datum(item) for item in read_answer(answer)[0] if item.image is not None or item.odd]
-
-
-def _datum(item: Item) -> dict[str, Any]:
-    if item.odd:
-        return dict(item.found) if isinstance(item.found, Mapping) else {"odd": item.found}
-    prompt = member(item.found, "revised_prompt")
-    beside = {"revised_prompt": prompt} if isinstance(prompt, str) else {}
-    if isinstance(item.image, bytes):
-        return {"b64_json": base64.b64encode(item.image).decode("ascii"), **beside}
-    assert item.image is not None
-    if item.address or not item.image.startswith("data:"):
-        return {"url" if item.address else "b64_json": item.image, **beside}
-    head, _, spelt = item.image.partition(",")
-    return {"b64_json": spelt, **beside} if head.endswith(";base64") else {"url": item.image, **beside}

@@ -96,10 +96,15 @@ def is_final(document: object) -> bool:
     """Whether it is an error document of who makes the images, `{"error": {…}}`, and not of a relay that waits for
     somebody else in vain."""
     error = document.get("error") if isinstance(document, Mapping) else None
-    if not isinstance(error, Mapping) or not error:
-        return False
-    words = (error.get(name) for name in ("code", "type", "status"))
-    return not any(isinstance(word, str) and _OF_SOMEBODY_BEHIND.search(word) for word in words)
+    return isinstance(error, Mapping) and bool(error) and not is_of_somebody_behind(error)
+
+
+def is_of_somebody_behind(error: object) -> bool:
+    """Whether an error, an object or a text, is a relay's that got no answer: by its code, type or status, not by its
+    message, in which a prompt may stand; a text by itself."""
+    if isinstance(error, Mapping):
+        return any(is_of_somebody_behind(error.get(name)) for name in ("code", "type", "status"))
+    return isinstance(error, str) and _OF_SOMEBODY_BEHIND.search(error) is not None
 
 
 # By name and package, so that a provider's client library need not be installed. Subclasses count.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 from typing import Literal, TypedDict
+from urllib.parse import unquote
 
 from billing.client.items import URL_SAFE, Item, item_of, read_answer
-from billing.client.size import HEAD_BYTES, Size, measure
+from billing.client.size import HEAD_BYTES, Size, format_of, measure
 from billing.client.words import storable
 
 MOST_OUTPUTS = 1_000
@@ -20,6 +21,10 @@ MISSING = "not in the provider's answer"
 
 # Base64 spells 3 bytes in 4 characters. A slice of twice as many has room for line breaks, and still is a head.
 _HEAD_CHARACTERS = (HEAD_BYTES + 2) // 3 * 4
+
+
+_DATA_URL_HEAD = 256
+_BASE64_BEGINS = ";base64,"
 
 
 class Output(TypedDict):
@@ -87,23 +92,35 @@ def _read_bytes(index: int, image: bytes) -> Output:
 
 def _read_text(index: int, text: str) -> Output:
     """Decodes the head of the image first: a 4K picture of 20 MB is measured without decoding it all."""
-    if text.startswith("data:") and ";base64," not in text[:256]:
+    if begin_of_base64(text) is None:
         return succeeded(index, None, "in a data URL without base64, not measured")
     head = _decoded(text, _HEAD_CHARACTERS)
     if head is not None and (size := measure(head)) is not None:
         return succeeded(index, size)
-    image = _decoded(text)
-    return failed(index, "the image is empty or not base64") if image is None else _read_bytes(index, image)
+    if (image := _decoded(text)) is not None:
+        return _read_bytes(index, image)
+    if format_of(_decoded(text, 64) or b"") is not None:
+        return succeeded(index, None, "not base64 to its end, not measured")
+    return failed(index, "the image is empty or not base64")
+
+
+def begin_of_base64(text: str) -> int | None:
+    """Where in a text, or in a data URL, its base64 begins; None in a data URL without any. What stands before may have
+    commas of its own, in quotes."""
+    if not text.startswith("data:"):
+        return 0
+    at = text[:_DATA_URL_HEAD].lower().find(_BASE64_BEGINS)
+    return None if at < 0 else at + len(_BASE64_BEGINS)
 
 
 def _decoded(text: str, characters: int | None = None) -> bytes | None:
-    """The bytes that base64 spells, of a data URL too and with line breaks; None if it spells none.
+    """The bytes that base64 spells, of a data URL too, with line breaks, percent-encoded; None if it spells none.
 
     With `characters`, a multiple of 4: only what so many of them spell at the beginning.
     """
-    start = text.find(",", 0, 256) + 1 if text.startswith("data:") else 0
+    start = begin_of_base64(text) or 0
     end = None if characters is None else start + 2 * characters
-    spelt = "".join(text[start:end].split())[:characters].translate(URL_SAFE).rstrip("=")
+    spelt = "".join(unquote(text[start:end]).split())[:characters].translate(URL_SAFE).rstrip("=")
     try:
         return base64.b64decode(spelt + "=" * (-len(spelt) % 4), validate=True) or None
     except ValueError:  # binascii.Error, or characters that are not ASCII

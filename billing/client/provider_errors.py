@@ -13,8 +13,9 @@ from enum import Enum, auto
 from functools import cache
 from typing import Any
 
-from billing.client.items import data_of, holds_an_image, message_of
-from billing.client.outcome import NotUnderstood, is_final, surely_nothing
+from billing.client.data import data_of
+from billing.client.items import error_of, holds_an_image, message_of
+from billing.client.outcome import NotUnderstood, is_of_somebody_behind, surely_nothing
 from billing.client.shapes import member
 from billing.client.words import UNTOLD, has_a_secret, is_about_us
 
@@ -168,7 +169,7 @@ class ProviderError:
 def provider_error(status: int | None, answer: object) -> ProviderError:
     """What an error means: an answer's HTTP `status` and its parsed JSON (None if it is none), or, without a status, an
     event of a stream."""
-    error = _error_of(answer)
+    error = error_of(answer)
     sure = _is_sure(status, answer)
     whose = _whose(status, error) if sure else Whose.NOBODY_KNOWS
     told_status, type, code, message = TOLD[whose]
@@ -198,7 +199,7 @@ def refusal_in(document: object) -> ProviderError | None:
 
 def _is_sure(status: int | None, answer: object) -> bool:
     if status is None or 200 <= status < 300:  # it says itself that it failed
-        return not isinstance(member(answer, "error"), Mapping) or is_final(answer)
+        return not is_of_somebody_behind(error_of(answer))
     return surely_nothing(status, answer)
 
 
@@ -209,7 +210,7 @@ def _whose(status: int | None, error: object) -> Whose:
         return Whose.CUSTOMERS
     whose = _known().get(found or "")
     if status in _SHUT or whose is None:
-        general = Whose.CUSTOMERS if words[1] in map(_plain, GENERAL) else Whose.PROVIDERS
+        general = Whose.CUSTOMERS if set(map(_plain, GENERAL)).intersection(words) else Whose.PROVIDERS
         whose = general if status is None else _BY_STATUS.get(status, Whose.PROVIDERS)
     said = member(error, "message") if isinstance(error, Mapping) else error
     if not isinstance(said, str):
@@ -222,11 +223,6 @@ def _whose(status: int | None, error: object) -> Whose:
 @cache
 def _known() -> dict[str, Whose]:
     return {_plain(name): whose for name, whose in KNOWN.items()}
-
-
-def _error_of(answer: object) -> object:
-    """The error in an answer or an event: OpenAI's member of this name, or the event itself."""
-    return member(answer, "error") or member(member(answer, "response"), "error") or answer
 
 
 def _plain(word: object) -> str:

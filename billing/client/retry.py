@@ -121,7 +121,7 @@ def _seconds(retry_after: str | None) -> float | None:
         return float(retry_after)
     try:
         at = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if at.tzinfo is None:  # "-0000" parses to a naive time; HTTP dates are UTC
         at = at.replace(tzinfo=UTC)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 REASON_CHARACTERS = 200
+_LONGEST_PROSE = 4_000
+"""Characters. What is longer is an image, in which anything may be found."""
+
 UNTOLD = "The provider failed to make an image."
 """What is said in place of words that are about our account."""
 
@@ -15,9 +19,9 @@ _SECRET = re.compile(
 # OpenAI says `unsupported_value` of an organisation that is not verified, and `invalid_request_error` of a limit that
 # was reached: codes do not tell, words do.
 _ABOUT_US = re.compile(
-    r"\b(incorrect|invalid|your|the|this|no|an) api[ _-]?key\b|\borgani[sz]ations?\b|\bbilling\b|\bquota\b"
-    r"|\b(credit )?balance\b|\bmust be verified\b|\byour (account|plan|project|subscription|resource|tier)\b"
-    r"|\bcountry, region\b|\b(does|do) not have access\b",
+    r"\bapi[ _-]?keys?\b|\borgani[sz]ations?\b|\bbilling\b|\bbilled users\b|\bfree tier\b|\bquota\b"
+    r"|\b(credit )?balance\b|\b(enough|insufficient|no|of|remaining) credits?\b|\bmust be verified\b|\byour (account|plan|project|subscription|resource|tier)\b"
+    r"|\bcountry, region\b|\blocation is not supported\b|\b(does|do) not have access\b",
     re.IGNORECASE,
 )
 
@@ -30,6 +34,22 @@ def has_a_secret(text: str) -> bool:
 def is_about_us(text: str) -> bool:
     """Whether it speaks of our account with the provider, which is none of a customer's business."""
     return _ABOUT_US.search(text) is not None
+
+
+def untold(said: Any, levels: int = 50) -> Any:
+    """Parsed JSON without what names something of ours, as it may go on to a customer. Images and addresses stay as they
+    are; what is nested deeper than anybody nests it is left out."""
+    match said:
+        case str():
+            is_prose = len(said) <= _LONGEST_PROSE and "://" not in said and not said.startswith("data:")
+            return UNTOLD if is_prose and has_a_secret(said) else said
+        case dict() | list() if not levels:
+            return None
+        case dict():
+            return {name: untold(value, levels - 1) for name, value in said.items()}
+        case list():
+            return [untold(value, levels - 1) for value in said]
+    return said
 
 
 def storable(reason: str) -> str:

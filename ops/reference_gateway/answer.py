@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from billing.client import Charging, data_of
+from billing.client import Charging, data_of, untold
 
 from .errors import Refused
 from .image_request import ImageRequest
@@ -24,6 +24,7 @@ class Made:
         self._request = request
         self._kind = f"image_{request.operation}"
         self._data: list[dict[str, Any]] = []
+        self._calls: set[str] = set()
         self._about: dict[str, Any] = {}
         self.heard = False
         self.refused: Refused | None = None
@@ -39,7 +40,7 @@ class Made:
     def add(self, answer: object) -> None:
         """Images of an answer that the charging was told of, or none if it says so."""
         self.heard = True
-        self._data += data_of(answer)
+        self._data += data_of(answer, self._calls)
         self._about |= _about(answer)
 
     def preview(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,7 +65,7 @@ class Made:
 
 def _about(answer: object) -> dict[str, Any]:
     said = answer if isinstance(answer, Mapping) else {}
-    return {name: said[name] for name in _ABOUT if said.get(name) is not None}
+    return {name: untold(said[name]) for name in _ABOUT if said.get(name) is not None}
 
 
 @dataclass(frozen=True, slots=True)

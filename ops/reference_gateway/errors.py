@@ -124,7 +124,7 @@ def whole_seconds(retry_after: str) -> str | None:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
     return None if math.isnan(seconds) else str(math.ceil(min(max(seconds, 1), LONGEST_WAIT_SECONDS)))
 

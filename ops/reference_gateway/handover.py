@@ -60,8 +60,9 @@ async def _handed_over(head: Response, parts: AsyncIterator[bytes], send: Send, 
         async for part in parts:
             if not await _poured(part, send, gone):
                 return visit.broke_off()
+        whole = visit.done  # else the customer hung up between two events
         await send({"type": "http.response.body"})
-        if visit.done:  # else the customer hung up between two events
+        if whole:
             visit.delivered()
     except OSError:  # how some servers say that nobody is there
         visit.broke_off()

@@ -31,6 +31,7 @@ from .errors import Again, Refused
 from .image_request import ImageRequest
 
 _PATHS = {"generation": "/v1/images/generations", "edit": "/v1/images/edits"}
+REFUSAL_BYTES = 1 << 20
 _log = logging.getLogger("gateway")
 
 
@@ -47,7 +48,9 @@ class Provider:
 
     def __init__(self, url: str, key: str, seconds: float) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=seconds, trust_env=False)
+        # Holds bound how many are asked for at once: who waited here for a connection would have a hold and no call.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=seconds, limits=limits, trust_env=False)
         self._seconds = seconds
 
     async def close(self) -> None:
@@ -75,7 +78,7 @@ class Provider:
                 self._http.stream("POST", _PATHS[request.operation], **request.to_provider()) as response,
             ):
                 if not response.is_success:
-                    error = provider_error(response.status_code, json_of(await response.aread()))
+                    error = provider_error(response.status_code, json_of(await _refusal(response)))
                     raise refused_with(error, response.headers)
                 yield response
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
@@ -90,6 +93,20 @@ class Provider:
             raise _silent(504, "provider_timeout", "The provider did not answer in time.") from None
         except httpx.HTTPError:
             raise _silent(502, "provider_connection_lost", "The connection to the provider broke.") from None
+
+
+async def _refusal(response: httpx.Response) -> bytes:
+    """Its body as far as anybody reads it. Where it breaks off or cannot be unpacked, its status says enough, or nobody
+    knows."""
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > REFUSAL_BYTES:
+                break
+    except httpx.HTTPError:
+        return b""
+    return bytes(body)
 
 
 def refused_with(error: ProviderError, headers: httpx.Headers | None = None) -> Declined | Silent:

@@ -116,9 +116,9 @@ class Tasks:
         return task
 
     def find(self, customer: Customer, task_id: str) -> Task:
-        """A task of this customer's account. Raises `Refused`."""
+        """A task that this API key asked for: ids follow from keys that others may know. Raises `Refused`."""
         task = self._tasks.get(task_id)
-        if task is None or task.customer.account_id != customer.account_id:
+        if task is None or _owner(task.customer) != _owner(customer):
             raise invalid("No such task.", "task_id", code="task_not_found", status=404)
         return task
 
@@ -163,6 +163,10 @@ class Tasks:
             del self._tasks[task.task_id]
             if task.wish.answer is task:
                 self._wishes.forget(task.wish)
+
+
+def _owner(customer: Customer) -> tuple[str, str]:
+    return customer.account_id, customer.api_key_id
 
 
 def _weight(task: Task) -> int:

@@ -40,6 +40,11 @@ REPEAT_SECONDS = 60.0
 """So long after a request has ended, an official client may send it again: it waits 8 seconds, or as long as it is told
 to (`errors.LONGEST_WAIT_SECONDS`)."""
 
+MOST_WAITING = 8
+MOST_SIGNS = 3
+"""Events that wait for one reader, and how many may wait before a sign of life that is worth nothing then. Partial
+images OpenAI sends three at most."""
+
 Name = tuple[str, str, str]
 
 
@@ -143,9 +148,12 @@ class Wish:
             self.state, self.answer = State.ANSWERED, outcome
 
     def emit(self, event: dict[str, Any] | Comment) -> None:
-        """A partial image, or a sign of life, to all who are there."""
+        """A partial image, or a sign of life, to all who are there; who is slow to read, or only waits for the answer,
+        misses what is too much."""
+        most = MOST_SIGNS if isinstance(event, Comment) else MOST_WAITING
         for listener in self.listeners:
-            listener.put_nowait(event)
+            if listener.qsize() < most:
+                listener.put_nowait(event)
 
 
 def choose(wishes: Sequence[Wish], asking: Asking, now: float) -> Wish | None:

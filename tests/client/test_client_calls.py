@@ -109,7 +109,13 @@ def test_retry_after_may_be_a_date() -> None:
     assert 1 < pause <= 600
 
 
-@pytest.mark.parametrize("header", ["soon", "-3", "Sat, 01 Jan 2000 00:00:00 GMT", "Sat, 01 Jan 2000 00:00:00 -0000"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("soon", "-3", "Sat, 01 Jan 2000 00:00:00 GMT", "Sat, 01 Jan 2000 00:00:00 -0000"),
+        "Sat, 01 Jan 99999999999999999999 00:00:00 GMT",
+    ],
+)
 def test_a_retry_after_without_use_leaves_the_own_pause(header: str) -> None:
     script: list[Reply | HangUp | Silence] = [Reply(503, BUSY, {"Retry-After": header}), Reply(201, CHARGE)]
     _, (pause,) = play(script, authorize)

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.client import Comment, Event, EventReader, EventTooLong, NotUnderstood, read_events
+from billing.client import (
+    AnswerReader,
+    Comment,
+    Event,
+    EventReader,
+    EventTooLong,
+    NotUnderstood,
+    Reading,
+    Whole,
+    json_of,
+    read_events,
+)
 
 BOM = "\ufeff"
 
@@ -107,6 +118,42 @@ def test_a_type_that_only_the_event_line_names() -> None:
     assert Event("it broke", "error").document == {"type": "error", "message": "it broke"}
     assert Event("[" * 100_000).document is None
     assert Event(json.dumps({"a": 1})).document == {"a": 1}
+
+
+def test_what_is_no_number_in_json_is_none_for_who_is_sent_it_on() -> None:
+    """Python reads and writes NaN, and a JavaScript client could read nothing of the answer that it stood in."""
+    said = json_of('{"a": NaN, "b": [-Infinity, 1e999], "c": 1.5, "d": 2}')
+    assert said == {"a": None, "b": [None, None], "c": 1.5, "d": 2}
+
+
+def test_a_comment_that_names_us_is_a_sign_of_life_only() -> None:
+    assert bytes(Comment("queued for org-whose1234")) == b": \n\n"
+
+
+BLANKS = [b"\n", b" ", b"\r\n", BOM.encode(), b"\xef"]
+
+
+@pytest.mark.parametrize("blanks", [BLANKS[:n] * 3 for n in range(4)], ids=repr)
+def test_blanks_before_an_answer_are_signs_of_life_and_are_not_kept(blanks: list[bytes]) -> None:
+    reader = AnswerReader(most_bytes=40)
+    for chunk in [*blanks, *[b" " * 30] * 1_000, b'{"data"', b": []}"]:
+        assert reader.feed(chunk) == []
+    (whole,) = reader.close()
+    assert isinstance(whole, Whole)
+    assert whole.document == {"data": []}
+
+
+@pytest.mark.parametrize("first", [b" ", b"\n", BOM.encode(), b" \n "])
+def test_blanks_before_a_stream_mean_what_they_mean(first: bytes) -> None:
+    text = first + b"data: a\ndata: b\n\n"
+    reader = AnswerReader()
+    cut = [part for at in range(len(text)) for part in reader.feed(text[at : at + 1])] + reader.close()
+    assert cut == read(text, [])
+
+
+def test_an_answer_without_end_is_refused_not_kept() -> None:
+    with pytest.raises(NotUnderstood, match="more than 1000 bytes"):
+        list(Reading(AnswerReader(most_bytes=1_000), [b"{"] * 1_001))
 
 
 async def test_events_of_a_body_with_and_without_async() -> None:

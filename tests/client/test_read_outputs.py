@@ -8,6 +8,7 @@ import json
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -105,6 +106,7 @@ def test_what_the_customer_cannot_use_has_failed(broken: object, reason: str) ->
         item(b'<svg width="3840" height="2160"></svg>'),
         item(picture(640, 480)[:20]),
         {"url": "https://images.example/1.png"},
+        {"b64_json": item(picture(64, 64))["b64_json"] + "!"},
     ],
 )
 def test_delivered_but_unmeasured_is_not_failed(unreadable: dict[str, str]) -> None:
@@ -147,6 +149,8 @@ def test_only_the_head_of_a_huge_image_is_decoded() -> None:
     [
         lambda text: "data:image/png;base64," + text,
         lambda text: "data:;base64," + text,
+        lambda text: 'data:image/png;name="a,b";BASE64,' + text,
+        lambda text: "data:image/png;base64," + quote(text, safe=""),
         lambda text: "\n" + text[:7] + "\r\n \t" + text[7:],
         lambda text: text.rstrip("="),
         lambda text: text.replace("+", "-").replace("/", "_"),

@@ -111,6 +111,26 @@ def test_previews_alone_are_not_nothing_for_who_reads_by_hand() -> None:
     assert charge.outcome == "left_to_expire"
 
 
+def test_a_stream_that_nobody_read_is_not_nothing() -> None:
+    charge = opened(Ledger())
+    charge.relay(answered(streamed(FINAL)))
+    assert charge.closing(None) is None
+    assert charge.outcome == "left_to_expire"
+
+
+def test_what_names_us_stays_here_wherever_it_stands(relay: Any) -> None:
+    error = {"code": "x", "message": "Incorrect API key provided: sk-whose1234"}
+    failed = {"type": "image_generation.partial_failed", "error": error}
+    charge, chunks = opened(Ledger()), list[bytes]()
+    relay(charge, answered(b": org-whose1234\n\ndata: of org-whose1234\n\n" + streamed(FINAL, failed)), chunks.append)
+    assert IMAGE in b"".join(chunks).decode()
+    assert b"whose" not in b"".join(chunks)
+    answer = json.dumps({"data": [{"b64_json": IMAGE}, {"error": error}]}).encode()
+    told = opened(Ledger()).deliver_response(httpx.Response(200, content=answer))
+    assert IMAGE in told.content.decode()
+    assert b"whose" not in told.content
+
+
 def test_an_image_that_came_before_the_stream_broke_is_billed(relay: Any) -> None:
     charge = opened(Ledger())
     with pytest.raises(OutcomeUnknown):

@@ -6,6 +6,7 @@ import base64
 import json
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -224,6 +225,43 @@ def test_streams_are_billed_for_final_images_only_and_once(events: list[Any]) ->
     told = [delivery.add_event(event) for event in events]
     assert any(told)
     assert [(output["width"], output["height"]) for output in delivery.outputs(1)] == [BIG]
+
+
+def test_a_list_of_events_is_billed_for_final_images_only() -> None:
+    """The preview was billed, and the picture went out as one more than was asked for."""
+    for events in (EVENTS["OpenAI"], EVENTS["OpenAI without types"]):
+        assert [(output["width"], output["height"]) for output in read_outputs(events, 1)] == [BIG]
+        assert [item["b64_json"] for item in data_of(events)] == [IMAGE]
+        for previews in (events[:1], events[0]):
+            with pytest.raises(NotUnderstood):
+                read_outputs(previews, 1)
+
+
+def test_as_much_is_given_as_is_billed() -> None:
+    answer = {
+        "data": [
+            {"b64_json": "&&&"},
+            {"url": f"data:image/png;base64,{quote(IMAGE, safe='')}"},
+            {"b64_json": IMAGE + "!"},
+        ]
+    }
+    assert [output["status"] for output in read_outputs(answer, 3)] == ["failed", "succeeded", "succeeded"]
+    assert data_of(answer) == [{"b64_json": IMAGE}, {"b64_json": IMAGE + "!"}]
+
+
+def test_what_a_stream_shows_twice_is_given_once() -> None:
+    calls: set[str] = set()
+    assert [len(data_of(event, calls)) for event in EVENTS["Responses"][2:]] == [1, 0]
+
+
+def test_what_nobody_can_read_goes_on_without_secrets() -> None:
+    odd = {
+        "picture": [IMAGE],
+        "error": {"message": "Incorrect API key provided: sk-whose1234"},
+        "at": "https://x.example/org-whose1234/1",
+    }
+    _, given = data_of({"data": [{"b64_json": IMAGE}, odd]})
+    assert given == {**odd, "error": {"message": "The provider failed to make an image."}}
 
 
 def test_an_event_with_an_image_where_none_is_known_to_be_is_not_passed_over() -> None:

@@ -10,7 +10,7 @@ import httpx
 import openai
 import pytest
 
-from billing.client import Whose, provider_error, refusal_in, surely_nothing
+from billing.client import NotUnderstood, Whose, provider_error, read_outputs, refusal_in, surely_nothing
 from billing.client.outcome import is_unknown
 
 OWN = {"error": {"message": "no", "type": "server_error", "code": None}}
@@ -40,7 +40,15 @@ def test_the_provider_was_paid_three_times_for_one_picture(
 @pytest.mark.parametrize("name", ["code", "type", "status"])
 def test_an_error_of_somebody_behind_says_nothing_for_certain(code: str, name: str) -> None:
     assert not surely_nothing(500, {"error": {"message": "x", name: code}})
-    assert not provider_error(None, {"type": "error", "error": {"message": "x", name: code}}).made_nothing
+    for event in (
+        {"type": "error", "error": {"message": "x", name: code}},
+        {"type": "response.failed", "response": {"error": {"message": "x", name: code}}},
+        {"type": "error", "message": "x", "code": code},
+        {"error": f"x: {code}"},
+    ):
+        assert not provider_error(None, event).made_nothing, event
+        with pytest.raises(NotUnderstood):
+            read_outputs(event, 1)
 
 
 # Code, type and message of an error; then whose it is, and the customer's status and code. HTTP statuses as providers send
@@ -71,6 +79,10 @@ ERRORS: dict[str, tuple[tuple[int, ...], dict[str, Any], Whose, int, str]] = {
     "our country": ((403,), {"code": "unsupported_country_region_territory", "type": "request_forbidden", "message": "Country, region, or territory not supported"}, Whose.OURS, 502, "provider_error"),
     "our model": ((404, 400), {"code": "model_not_found", "type": "invalid_request_error", "message": "The model `x` does not exist or you do not have access to it."}, Whose.OURS, 502, "provider_error"),
     "our permission (Google)": ((403,), {"code": 403, "status": "PERMISSION_DENIED", "message": "Permission denied."}, Whose.OURS, 502, "provider_error"),
+    "our key (Google)": ((400,), {"code": 400, "status": "INVALID_ARGUMENT", "message": "API key not valid. Please pass a valid API key."}, Whose.OURS, 502, "provider_error"),
+    "our bills (Imagen)": ((400,), {"code": 400, "status": "INVALID_ARGUMENT", "message": "Imagen API is only accessible to billed users at this time."}, Whose.OURS, 502, "provider_error"),
+    "our place (Gemini)": ((400,), {"code": 400, "status": "FAILED_PRECONDITION", "type": "invalid_request_error", "message": "User location is not supported for the API use."}, Whose.OURS, 502, "provider_error"),
+    "our credits (Recraft)": ((400,), {"code": "not_enough_credits", "type": "invalid_request_error", "message": "Not enough credits"}, Whose.OURS, 502, "provider_error"),
     "too fast": ((429,), {"code": "rate_limit_exceeded", "type": "images", "message": "Rate limit reached for gpt-image-2 in organization org-who123456 on images per min: Limit 5."}, Whose.TOO_FAST, 429, "rate_limit_exceeded"),
     "too fast (Google)": ((429,), {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Resource has been exhausted."}, Whose.TOO_FAST, 429, "rate_limit_exceeded"),
     "overloaded": ((503, 529), {"code": None, "type": "overloaded_error", "message": "Overloaded"}, Whose.OVERLOADED, 503, "provider_overloaded"),

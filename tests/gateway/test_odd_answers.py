@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -30,6 +31,7 @@ def _events(*events: Any) -> str:
 
 
 PARTIAL = {"type": "image_generation.partial_image", "b64_json": PREVIEW, "partial_image_index": 0}
+CALL = {"type": "image_generation_call", "id": "ig_1", "result": IMAGE}
 COMPLETED = {"type": "image_generation.completed", "b64_json": IMAGE}
 
 # What the provider answers; then our status, the number of images passed on, the hold's end and the bill.
@@ -89,6 +91,44 @@ ODD: dict[str, tuple[int, str, tuple[int, int, str, int]]] = {
         (200, 2, "settled", 8),
     ),
     "a task that was taken": (202, '{"id": "task-1", "status": "queued"}', (502, 0, "authorized", 0)),
+    "a list of events": (200, json.dumps([PARTIAL, COMPLETED]), (200, 1, "settled", 4)),
+    "a preview for an answer": (200, json.dumps(PARTIAL), (502, 0, "authorized", 0)),
+    "a data URL, percent-encoded": (
+        200,
+        json.dumps({"data": [{"url": quote(DATA_URL, safe=":;,")}] * 2}),
+        (200, 2, "settled", 8),
+    ),
+    "base64 that ends badly": (
+        200,
+        json.dumps({"data": [{"b64_json": IMAGE}, {"b64_json": IMAGE + "!"}]}),
+        (200, 2, "settled", 8),
+    ),
+    "one call twice, and another": (
+        200,
+        _events(
+            *[{"type": "response.output_item.done", "item": call} for call in (CALL, CALL, {**CALL, "id": "ig_2"})]
+        ),
+        (200, 2, "settled", 8),
+    ),
+    "what is no number": (
+        200,
+        f'{{"data": [{{"b64_json": "{IMAGE}"}}], "usage": {{"cost": NaN}}}}',
+        (200, 1, "settled", 4),
+    ),
+    "a time-out with 200": (200, '{"code": "upstream_timeout", "message": "no"}', (502, 0, "authorized", 0)),
+    "a time-out as text": (200, '{"error": "request timed out"}', (502, 0, "authorized", 0)),
+    "our key in a comment": (200, ": sk-ours1234\n\n" + _events(COMPLETED), (200, 1, "settled", 4)),
+    "our key beside an image": (
+        200,
+        json.dumps(
+            {
+                "data": [{"b64_json": IMAGE}, {"error": {"message": "of org-ours1234"}, "x": DATA_URL}],
+                "usage": {"by": "org-ours1234"},
+            }
+        ),
+        (200, 2, "settled", 8),
+    ),
+    "a refusal without end": (400, "<pad>", (400, 0, "voided", 0)),
     "a stream where JSON was asked for": (200, _events(PARTIAL, COMPLETED, COMPLETED), (200, 2, "settled", 8)),
     "a stream that ends too soon": (200, _events(PARTIAL, COMPLETED), (200, 1, "settled", 4)),
     "a stream of nothing": (200, _events(PARTIAL), (502, 0, "authorized", 0)),
@@ -121,7 +161,7 @@ def test_odd_answers(
         "/v1/images/generations",
         {"prompt": prompt, "n": 2, "quality": "medium"},
     )
-    document = answer.json()
+    document = json.loads(answer.text, parse_constant=pytest.fail)
     images = len(document["data"]) if "data" in document else int("b64_json" in document)
     charge = customer.the_charge()
     assert (answer.status_code, images, charge["status"], charge["settled_credits"]) == expected, answer.text[:500]
@@ -185,6 +225,10 @@ ODD_STREAMS: dict[str, tuple[str, tuple[list[str], str, int]]] = {
         (["image_generation.partial_image", "image_generation.completed"], "settled", 4),
     ),
     "an image where none is known to be": (_events({"type": "x.done", "picture": IMAGE}), ([], "authorized", 0)),
+    "our key in a comment": (
+        ": sk-ours1234\n\n" + _events(COMPLETED),
+        (["image_generation.completed"], "settled", 4),
+    ),
     "our key in an error": (
         _events({"type": "error", "error": {"message": "Incorrect API key: sk-ours123", "code": "invalid_api_key"}}),
         ([], "voided", 0),
@@ -219,6 +263,7 @@ WAITS = {
     "1e400": "59",
     "Wed, 21 Oct 2115 07:28:00 GMT": "59",
     "soon": None,
+    "Wed, 21 Oct 99999999999999999999 07:28:00 GMT": None,
 }
 
 

@@ -156,10 +156,12 @@ def test_a_task_that_a_restart_forgot_goes_on_under_its_hold(city: City) -> None
     assert customer.balance() == (0, 0)
 
 
-def test_a_task_is_its_accounts_own(gateway: GatewayProgram, city: City) -> None:
+def test_a_task_is_whose_api_key_asked_for_it(gateway: GatewayProgram, city: City) -> None:
+    """Its id follows from the account and the `Idempotency-Key`, which others may guess."""
     customer, stranger = city.customer(), city.customer()
     task = _submitted(gateway, customer, {"prompt": "mine"})
-    assert gateway.get(stranger, f"/v1/async/images/{task['id']}").status_code == 404
+    for other in (stranger, city.another_key(customer)):
+        assert gateway.get(other, f"/v1/async/images/{task['id']}").status_code == 404
     assert _done(gateway, customer, task)["status"] == "succeeded"
 
 

@@ -9,13 +9,23 @@ from typing import Any
 
 import pytest
 
+from billing.client import Comment
 from ops.reference_gateway.caller import Caller
 from ops.reference_gateway.charge_ids import ChargeIds
 from ops.reference_gateway.customers import Customer
 from ops.reference_gateway.errors import Refused
 from ops.reference_gateway.image_request import ImageRequest
 from ops.reference_gateway.visit import HungUp, Visit
-from ops.reference_gateway.wish import MEMBERS_SECONDS, REPEAT_SECONDS, Asking, State, Wish, choose
+from ops.reference_gateway.wish import (
+    MEMBERS_SECONDS,
+    MOST_SIGNS,
+    MOST_WAITING,
+    REPEAT_SECONDS,
+    Asking,
+    State,
+    Wish,
+    choose,
+)
 from ops.reference_gateway.wishes import Wishes
 
 ACME = Customer("acme", "acme-web")
@@ -197,6 +207,20 @@ async def test_what_is_kept_is_bounded() -> None:
     for _ in range(200):
         await bench.fetch(SILENT)
     assert len(bench.wishes._by_name[SILENT.name]) <= 65
+
+
+async def test_what_waits_for_who_does_not_read_is_bounded() -> None:
+    bench = Bench()
+    visit = bench.visit(SILENT)
+    wish = visit._wish
+    for _ in range(1_000):
+        wish.emit(Comment("alive"))
+    assert visit._partials.qsize() == MOST_SIGNS
+    for _ in range(1_000):
+        wish.emit({"b64_json": "x"})
+    assert visit._partials.qsize() == MOST_WAITING
+    visit.leave()
+    await bench.wishes.close()
 
 
 async def test_images_that_are_there_are_not_thrown_away() -> None:
