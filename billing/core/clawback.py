@@ -14,7 +14,7 @@ from billing.core.grants import DEFAULT_PRIORITY, Grant
 from billing.core.payments import ReportCardRefund
 from billing.core.refusals import TopupNotFound, TopupNotPaid
 from billing.core.till import CardRefund, Clawed, Dispute, Topup
-from billing.core.topups import stop
+from billing.core.topups import still_stopped, stop
 from billing.core.wallet import Wallet
 
 
@@ -38,9 +38,8 @@ def report_card_refund(wallet: Wallet, command: ReportCardRefund, now: datetime)
     post_money(wallet, now, topup, command.card_refund_id, card_refund_deferred=deferred, card_refund=rest)
     if back:  # it went and came back before we heard of it: no credit was ever touched
         _post_return(wallet, now, topup, command.card_refund_id, deferred, rest)
-    else:
-        topup = topup._replace(status=standing(wallet, topup), changed_at=now)
-        wallet.put(topup)
+    problem = still_stopped(topup, f"refund {command.card_refund_id}")
+    wallet.put(topup._replace(status=standing(wallet, topup), problem=problem, changed_at=now))
     wallet.put(
         CardRefund(
             wallet.account_id,

@@ -28,7 +28,7 @@ from billing.core.clawback import (
 from billing.core.clearing import book, booked
 from billing.core.payments import DisputeMovement, ReportDispute
 from billing.core.till import BookedTransaction, Clawed, Dispute, Topup
-from billing.core.topups import stop
+from billing.core.topups import still_stopped, stop
 from billing.core.verdicts import stands
 from billing.core.wallet import Wallet
 
@@ -69,7 +69,9 @@ def report_dispute(wallet: Wallet, command: ReportDispute, now: datetime) -> Top
         dispute = dispute._replace(closed_at=None if status == "open" else now)
     wallet.put(dispute)
     topup = topup._replace(
-        disputed_micros=topup.disputed_micros + dispute.disputed_micros - before.disputed_micros, changed_at=now
+        disputed_micros=topup.disputed_micros + dispute.disputed_micros - before.disputed_micros,
+        problem=still_stopped(topup, f"dispute {command.dispute_id}"),
+        changed_at=now,
     )
     if before.status != "open" and (known is None or status == "open"):
         freeze(wallet, topup, now)
@@ -122,7 +124,7 @@ def _row(wallet: Wallet, command: ReportDispute, movement: DisputeMovement, now:
     return BookedTransaction(
         wallet.account_id,
         movement.transaction_id,
-        "dispute_opened" if movement.amount_micros <= 0 else "dispute_won",
+        "dispute_opened" if movement.amount_micros < 0 else "dispute_won",
         command.dispute_id,
         movement.amount_micros,
         movement.fee_micros,

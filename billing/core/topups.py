@@ -143,6 +143,11 @@ def stop(wallet: Wallet, topup: Topup, problem: str, now: datetime) -> TopupAnsw
     return TopupAnswer(True, topup, problem)
 
 
+def still_stopped(topup: Topup, what: str) -> str | None:
+    """The top-up's problem once `what` could be booked after all: it stopped for nothing else than its last one."""
+    return None if topup.problem is not None and topup.problem.startswith(f"{what} ") else topup.problem
+
+
 def _topup(wallet: Wallet, topup_id: str) -> Topup:
     topup = wallet.till.get(Topup, topup_id)
     if topup is None:

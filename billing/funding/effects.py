@@ -206,6 +206,13 @@ class Effects:
                 raise Stopped(
                     f"{movement.transaction_id} settles in {movement.currency}, the payment was in {story.topup.currency}"
                 )
+        # A fee is no money in dispute: it is booked as every other, whoever tells of it first.
+        fees = [movement for movement in found.movements if TYPES.get(movement.type) == FEE]
+        moved = [movement for movement in found.movements if movement not in fees]
+        signs = {movement.amount_micros > 0 for movement in moved if movement.amount_micros}
+        if found.status == "won" and signs == {False}:
+            # The verdict is told before the money: to take the credits until it is there would be to charge for a win.
+            raise TooEarly(f"{dispute_id} is won, and of what was withdrawn nothing has come back yet")
         answer = await self._report(
             ReportDispute(
                 owner.account_id,
@@ -214,13 +221,15 @@ class Effects:
                 found.amount_micros,
                 found.currency,
                 found.status,
-                tuple(_of_dispute(movement) for movement in found.movements),
+                tuple(DisputeMovement(m.transaction_id, m.amount_micros, m.fee_micros) for m in moved),
                 found.reason,
                 seen,
             )
         )
         if answer.overtaken:
             raise TooEarly(f"{dispute_id} changed while it was looked at")
+        for movement in fees:
+            await self._book(movement)
 
     async def _report(self, command: Command) -> TopupAnswer:
         answer = await self._posting.post(command)
@@ -261,6 +270,8 @@ class Effects:
             raise TooEarly(f"{movement.transaction_id} belongs to {movement.payment_id}, which is not paid yet")
         if event == "dispute":
             await self._bring(Owner(*found), str(movement.source_id))
+            if not await booked(self._engine, [movement.transaction_id]):
+                raise TooEarly(f"{movement.source_id} does not list {movement.transaction_id} yet")
             return
         carried = movement.payment_id if event == "payment" else movement.source_id
         story = await topup(self._engine, *found)
@@ -354,10 +365,3 @@ def _money(thing: Object, field: str) -> tuple[int, str]:
     if type(thing[field]) is not int:
         raise TypeError(f"{field} must be an integer")
     return micros(thing[field], currency), currency
-
-
-def _of_dispute(movement: Movement) -> DisputeMovement:
-    """Some of what a dispute costs may be a fee and nothing else."""
-    if TYPES.get(movement.type) == "fee":
-        return DisputeMovement(movement.transaction_id, 0, movement.fee_micros - movement.amount_micros)
-    return DisputeMovement(movement.transaction_id, movement.amount_micros, movement.fee_micros)

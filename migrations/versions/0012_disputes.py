@@ -34,12 +34,13 @@ STATEMENTS = (
         ADD CONSTRAINT topup_returned_within CHECK (returned_micros >= 0 AND disputed_micros >= 0
             AND returned_deferred_micros BETWEEN 0 AND returned_micros)""",
     "ALTER TABLE stripe_transaction ADD COLUMN booked_by text, ADD COLUMN reason text",
-    # Words that were not known were taken for nothing: each dispute is asked for once more, and payouts that were given up.
+    # Words that were not known were taken for nothing: each dispute is asked for once more. What was refused, because a
+    # payment could not be returned twice, and payouts that were given up are dealt with again.
     """
     UPDATE stripe_event SET state = 'pending', attempts = 0, next_attempt_at = clock_timestamp(), done_at = NULL, problem = NULL
-    WHERE (starts_with(type, 'payout.') AND state = 'dead') OR event_id IN (
+    WHERE (type ~ '^(payout|refund|charge[.]dispute)[.]' AND state = 'dead') OR event_id IN (
         SELECT DISTINCT ON (payload::jsonb #>> '{data,object,id}') event_id FROM stripe_event
-        WHERE starts_with(type, 'charge.dispute.') AND state IN ('done', 'dead')
+        WHERE starts_with(type, 'charge.dispute.') AND state = 'done'
         ORDER BY payload::jsonb #>> '{data,object,id}', created_at DESC, event_id)""",
 )
 

@@ -523,7 +523,9 @@ def test_all_refunds_come_to_no_more_than_was_paid_whatever_is_disputed() -> Non
     account.card_refund(4 * DOLLAR)
     account.dispute(3 * DOLLAR)
     assert account.card_refund(6 * DOLLAR + 1, "re_2").problem is not None
+    assert account.topup().problem is not None
     assert account.card_refund(6 * DOLLAR, "re_2").problem is None
+    assert account.topup().problem is None  # what stopped it is booked: nobody has to look any more
     check(account)
 
 

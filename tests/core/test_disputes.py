@@ -250,6 +250,14 @@ def test_a_lost_dispute_shows_whatever_is_reported_after_it() -> None:
     check(account)
 
 
+def test_what_could_not_be_booked_and_is_booked_after_all_is_no_problem_any_more() -> None:
+    account = bought()
+    for other, left in (("dispute dp_1 is of another currency", None), ("dispute dp_2 is of another currency", "dp_2")):
+        account.wallet.till.load(account.topup()._replace(problem=other))
+        account.dispute(DOLLAR, "open" if left is None else "lost")
+        assert (account.topup().problem is None) == (left is None)
+
+
 def test_chargeback_leaves_credits_spendable_then_over_clawed_after_a_won_dispute() -> None:
     """Not here: frozen while it is open; after it was won nothing is taken, whatever is told again."""
     account = bought(40)

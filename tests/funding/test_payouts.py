@@ -329,6 +329,48 @@ def test_a_dispute_that_was_never_reported_is_booked_with_the_payout_that_it_is_
     assert "stripe_clearing" not in books(town, currency)
 
 
+@pytest.mark.parametrize("first", ["dispute", "payout"])
+def test_a_fee_that_a_dispute_lists_is_booked_once(town: Town, currency: str, first: str) -> None:
+    """The dispute tells of it, and so does the payout: by itself, as whatever has no amount of its own."""
+    _, _, payment = bought(town, currency, 40_000_000)
+    town.stripe.deliver("hold", types=["charge.dispute.*"])
+    dispute = town.stripe.dispute(payment, 1_000)
+    fee = town.stripe.move("stripe_fee", -300, currency.lower())
+    town.stripe.tamper(fee["id"], source=dispute["id"])
+    listed = [*dispute["balance_transactions"], town.stripe.object(fee["id"])]
+    town.stripe.tamper(dispute["id"], balance_transactions=listed)
+    if first == "dispute":
+        town.stripe.release()
+        town.settled()
+    town.stripe.pay_out(currency.lower())
+    town.settled()
+    town.stripe.release()
+    town.settled()
+    fees = 1_460_000 + DISPUTE_FEE_MICROS + 3_000_000
+    assert books(town, currency) == {
+        "bank": 40_000_000 - 10_000_000 - fees,
+        "processor_fees": fees,
+        "deferred_revenue": -40_000_000,
+        "disputed": 10_000_000,
+    }
+
+
+def test_a_payout_is_not_whole_while_its_dispute_does_not_list_what_was_withdrawn(town: Town, currency: str) -> None:
+    _, _, payment = bought(town, currency, 40_000_000)
+    town.stripe.deliver("drop", types=["charge.dispute.*"])
+    dispute = town.stripe.dispute(payment, 1_000)
+    town.stripe.tamper(dispute["id"], balance_transactions=[])
+    payout = town.stripe.pay_out(currency.lower())
+    town.settled()
+    withdrawal = dispute["balance_transactions"][0]["id"]
+    event = event_of(town, "payout.paid", payout["id"])
+    assert (event["state"], withdrawal in event["problem"]) == ("pending", True)
+    town.stripe.restore(dispute["id"])
+    town.settled()
+    assert event_of(town, "payout.paid", payout["id"])["state"] == "done"
+    assert "stripe_clearing" not in books(town, currency)
+
+
 # What only a person can explain.
 
 

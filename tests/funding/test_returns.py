@@ -587,6 +587,24 @@ def test_a_dispute_that_is_won_in_part_is_lost_for_the_rest(town: Town) -> None:
     assert [dispute[name] for name in figures] == [PRICE, 6_000_000, 4_000_000, 40]
 
 
+def test_a_dispute_that_is_won_is_not_lost_while_its_money_is_on_its_way(town: Town) -> None:
+    """Stripe tells the verdict before it returns the money: nothing is taken, nobody owes, and no card pays for that."""
+    account, topup_id, payment = bought(town, spent=30)
+    dispute = town.stripe.dispute(payment)["id"]
+    town.settled()
+    town.stripe.tamper(dispute, status="won")
+    closed = town.stripe.emit("charge.dispute.closed", dispute)["id"]
+    assert verdict(town, account, topup_id)[::2] == ("open", {"posted": 70, "frozen": 70})
+    assert town.event(closed)["problem"] == f"{dispute} is won, and of what was withdrawn nothing has come back yet"
+    town.stripe.restore(dispute)
+    town.stripe.win_dispute(dispute)
+    assert verdict(town, account, topup_id)[:3] == ("won", "won", {"posted": 70, "available": 70})
+    assert town.event(closed)["state"] == "done"
+    assert (
+        town.ask("SELECT count(*) FROM transfer WHERE account_id = $1 AND kind IN ('revoke', 'restore')", account) == 0
+    )
+
+
 def test_a_status_that_nobody_knows_waits_as_dead_with_its_word(town: Town) -> None:
     account, topup_id, payment = bought(town)
     before = whole(town, account, topup_id)

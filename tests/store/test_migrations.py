@@ -5,9 +5,10 @@ import sys
 
 import asyncpg
 import pytest
+from alembic.script import ScriptDirectory
 
 from billing.store.engine import SERVICE_ROLE, read_engine
-from billing.store.schema import is_current, migrate
+from billing.store.schema import MIGRATIONS, is_current, migrate
 
 TABLES = """
     SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"""
@@ -68,6 +69,28 @@ async def test_a_database_behind_is_told_apart(fresh_database, connect):
     owner = await connect(fresh_database)
     await owner.execute("UPDATE alembic_version SET version_num = '0000'")
     assert not await current(fresh_database)
+
+
+async def test_what_older_rules_refused_about_money_that_went_back_is_dealt_with_again(fresh_database, connect):
+    """They took a payment to be returned once: whoever was refunded and charged back had a refund that stayed dead."""
+    owner = await connect(fresh_database)
+    script = ScriptDirectory(MIGRATIONS).get_revision("0012").module
+    for statement in script.BACK:
+        await owner.execute(statement)
+    told = [("refund.created", "re", "dead"), ("charge.dispute.created", "du", "dead"), ("charge.dispute.closed", "du", "dead"),
+            ("payout.paid", "po", "dead"), ("payment_intent.succeeded", "pi", "dead"), ("charge.dispute.created", "dp", "done"),
+            ("charge.dispute.closed", "dp", "done"), ("refund.updated", "re", "done")]  # fmt: skip
+    for second, (kind, thing, state) in enumerate(told):
+        await owner.execute(
+            """INSERT INTO stripe_event (event_id, type, created_at, payload, received_by, received_at, done_at, state, attempts)
+               VALUES ('evt_' || $1::int, $2, to_timestamp($1::int), json_build_object('data', json_build_object('object',
+                   json_build_object('id', $3::text)))::text, 'sync', now(), now(), $4, 1)""",
+            second, kind, thing, state,
+        )  # fmt: skip
+    for statement in script.STATEMENTS:
+        await owner.execute(statement)
+    states = [state for (state,) in await owner.fetch("SELECT state FROM stripe_event ORDER BY created_at")]
+    assert states == [*["pending"] * 4, "dead", "done", "pending", "done"]
 
 
 async def test_a_second_database_on_the_server_shares_the_role(empty_database, connect, server, template):
