@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import socket
 import sys
 from typing import Any
 
@@ -16,7 +17,7 @@ from granian.server import Server
 from billing import dashboard
 from billing.api.app import create_app
 from billing.database import database
-from billing.settings import Settings
+from billing.settings import Settings, SettingsError
 from billing.store.schema import migrate
 
 FINISH_SECONDS = 30
@@ -25,12 +26,17 @@ _PR_SET_PDEATHSIG = 1
 
 
 def serve(settings: Settings) -> None:
-    """Migrates, listens and returns when SIGTERM or SIGINT has come and what was in flight is finished."""
+    """Migrates, listens and returns when SIGTERM or SIGINT has come and what was in flight is finished.
+
+    Raises SettingsError where it cannot listen, before it touches a database.
+    """
+    require_free(settings.host, settings.port)
     with database(settings, join=False) as dsn:
         uvloop.run(migrate(dsn))
         os.environ["DATABASE_URL"] = dsn
         os.environ[_PARENT] = str(os.getpid())
-        where = f"http://{settings.host}:{settings.port}"
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        where = f"http://{host}:{settings.port}"
         kind = "DATABASE_URL" if settings.database_url else "embedded PostgreSQL"
         addresses = {"dashboard": f"{where}/", "docs": f"{where}/docs", "metrics": f"{where}/metrics", "database": kind}
         lines = [f"  {name:<9} {address}" for name, address in addresses.items()]
@@ -50,6 +56,26 @@ def serve(settings: Settings) -> None:
             workers_kill_timeout=FINISH_SECONDS,
             respawn_failed_workers=True,
         ).serve()
+
+
+def require_free(host: str, port: int) -> None:
+    """Raises SettingsError unless the IP address `host` is this machine's and nobody listens on `port` there.
+
+    The server shares a port with whoever allows it (SO_REUSEPORT), and another `billing serve` does: callers would reach
+    one database now and the other then.
+    """
+    try:
+        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )
+        with socket.socket(family, kind, protocol) as alone:
+            alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that have ended keep nobody out
+            alone.bind(address)
+    except OSError as problem:
+        raise SettingsError(
+            f"Cannot listen on {host}, port {port}: {problem.strerror}. "
+            "BILLING_HOST (an IP address) and BILLING_PORT name another place."
+        ) from problem
 
 
 def worker() -> Any:

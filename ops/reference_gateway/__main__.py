@@ -6,6 +6,7 @@ Without GATEWAY_PROVIDER_URL the stand-in provider is started beside it.
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ def main() -> None:
 def _serve() -> None:
     try:
         settings = Settings.read(os.environ)
+        _require_free(settings.host, settings.port)
     except ValueError as error:
         sys.exit(str(error))
     print(f"Gateway on http://{settings.host}:{settings.port}/v1, provider {settings.provider_url}", flush=True)
@@ -44,6 +46,23 @@ def _serve() -> None:
         log_access=False,
         workers_kill_timeout=30,
     ).serve()
+
+
+def _require_free(host: str, port: int) -> None:
+    """Raises ValueError unless it can be listened on: the server would share a port with another gateway, in silence,
+    and each would know half of the answers, wishes and tasks.
+    """
+    try:
+        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )
+        with socket.socket(family, kind, protocol) as alone:
+            alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            alone.bind(address)
+    except OSError as error:
+        raise ValueError(
+            f"cannot listen on GATEWAY_HOST {host} (an IP address), GATEWAY_PORT {port}: {error.strerror}"
+        ) from error
 
 
 @contextmanager

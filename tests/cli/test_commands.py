@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -170,6 +171,8 @@ def test_a_file_that_is_not_there(command: Billing, tmp_path: Path) -> None:
     [
         {"BILLING_PORT": "http"},
         {"BILLING_PORT": "0"},
+        {"BILLING_HOST": "localhost"},
+        {"BILLING_HOST": "192.0.2.1"},
         {"BILLING_WORKERS": "-1"},
         {"BILLING_LANES": "1.5"},
         {"BILLING_LOG_FORMAT": "xml"},
@@ -180,6 +183,17 @@ def test_a_file_that_is_not_there(command: Billing, tmp_path: Path) -> None:
 def test_settings_that_cannot_be(run_billing: Billing, environment: dict[str, str]) -> None:
     sentence = refused(run_billing("serve", DATABASE_URL="postgresql://127.0.0.1:1/none", **environment))
     assert next(iter(environment)) in sentence
+
+
+def test_two_services_never_share_a_port(run_billing: Billing) -> None:
+    """The second one was let in, and callers reached one database now and the other then."""
+    with socket.socket() as first:
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as the server does
+        first.bind(("127.0.0.1", 0))
+        first.listen()
+        port = str(first.getsockname()[1])
+        sentence = refused(run_billing("serve", DATABASE_URL="postgresql://127.0.0.1:1/none", BILLING_PORT=port))
+    assert f"port {port}: Address already in use" in sentence
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -68,4 +69,23 @@ def test_what_is_missing_is_said() -> None:
     )
     assert ended.returncode == 1
     assert "set GATEWAY_BILLING_URL" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_two_gateways_never_share_a_port() -> None:
+    """Each would know half of what was asked, and a repeat would find the other one."""
+    with socket.socket() as first:
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as the server does
+        first.bind(("127.0.0.1", 0))
+        first.listen()
+        ended = subprocess.run(
+            [sys.executable, "-m", "ops.reference_gateway"],
+            check=False,
+            env={**NEEDED, "GATEWAY_PORT": str(first.getsockname()[1])},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "GATEWAY_PORT" in ended.stderr
     assert "Traceback" not in ended.stderr
