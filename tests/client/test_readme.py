@@ -80,6 +80,7 @@ async def test_a_gateways_route(service: Served, provider: ImageProvider, enviro
         of_no_model = {name: value for name, value in ASKED.items() if name != "model"}
         odd = await customer.post(path, json={**of_no_model, "size": None}, headers=keyed("r3"))
         assert (odd.status_code, odd.json()["error"]["code"]) == (422, "validation_error")
+        assert (await customer.post(path, json=ASKED)).status_code == 422  # no key
         assert len(provider.asked) == 1
 
         low = {**ASKED, "n": 1, "quality": "low", "prompt": "forbidden"}
