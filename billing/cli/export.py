@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from billing.books.exports.accepted import doubts
-from billing.books.exports.asked import ACCOUNTING, PART_LINES, REPORTS, Asked
+from billing.books.exports.asked import ACCOUNTING, LEAST_LINES, PART_LINES, REPORTS, Asked
 from billing.books.exports.checking import check_file
 from billing.books.exports.mapping import EXAMPLES, read_mapping
 from billing.books.exports.parts import WrittenParts, write_parts
@@ -53,7 +53,7 @@ def export(
     part_lines: Annotated[
         int | None,
         typer.Option(
-            help="lines to a file, for quickbooks and xero; default: what each takes at once, "
+            help=f"lines to a file, at least {LEAST_LINES}, for quickbooks and xero; default: what each takes at once, "
             + ", ".join(f"{format} {lines}" for format, lines in PART_LINES.items())
         ),
     ] = None,

@@ -36,7 +36,7 @@ def show_revenue(
         console.print(f"Nothing was ever paid for credits until the end of {found.period}.")
     if found.unrecognised_accounts:
         console.print(
-            f"{found.unrecognised_accounts:,} accounts changed since they were recognised: run `billing recognise`."
+            f"Accounts that changed since they were recognised: {found.unrecognised_accounts:,}. Run `billing recognise`."
         )
 
 

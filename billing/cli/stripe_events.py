@@ -45,7 +45,7 @@ def sync(
     if as_json:
         print(json.dumps({"listed": listed, "new": new, "acted_on": acted}))
     else:
-        console.print(f"{listed} events listed, {new} of them new; {acted} acted on.")
+        console.print(f"Events listed: {listed}, new: {new}, acted on: {acted}.")
 
 
 @app.command("events")

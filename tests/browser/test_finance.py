@@ -187,7 +187,7 @@ def test_exports_are_files_that_tie_out(place: Place, visit: Visit) -> None:
     with window.expect_download() as saving:
         other.get_by_role("button", name="QuickBooks Online").click()
     assert saving.value.suggested_filename == "journal-all-quickbooks.csv"
-    other.get_by_label("How your accounts are called in Xero").fill('{"bank": "1000"}')
+    other.get_by_label("What your accounts are called in Xero").fill('{"bank": "1000"}')
     other.get_by_role("button", name="Xero").click()
     expect(other.get_by_role("alert")).to_contain_text("which tax rate")
 

@@ -49,7 +49,7 @@ COLUMNS: Final = {"journal": JOURNAL, "usage": USAGE, "costs": costs(VERSIONS[-1
 # 1,000 rows of what else it imports.
 PART_LINES: Final = {"quickbooks": 1_000, "xero": 300}
 ACCOUNTING: Final = tuple(PART_LINES)
-_LEAST_LINES: Final = 20  # a day has a line for each ledger account that moved
+LEAST_LINES: Final = 20  # a day has a line for each ledger account that moved
 LEDGERS: Final = ("beancount", "hledger")
 
 
@@ -118,12 +118,15 @@ class Asked:
             an_iso_code(currency, "currency")
         if format in ACCOUNTING:
             if not accounts:
-                raise Invalid.of("map", f"{format} needs to know its own accounts: see `billing export --example-map`")
+                raise Invalid.of(
+                    "map",
+                    f"{format} needs to know its own accounts: see `billing export --example-map --format {format}`",
+                )
             check_accepted(format, accounts)
         if part_lines is not None and format not in ACCOUNTING:
             raise Invalid.of("part_lines", f"is for {' and '.join(ACCOUNTING)}")
-        if part_lines is not None and not _LEAST_LINES <= part_lines <= MAX_AMOUNT:
-            raise Invalid.of("part_lines", f"must be at least {_LEAST_LINES}")
+        if part_lines is not None and not LEAST_LINES <= part_lines <= MAX_AMOUNT:
+            raise Invalid.of("part_lines", f"must be at least {LEAST_LINES}")
         if focus is not None and report != "costs":
             raise Invalid.of("focus", "is for costs")
         if focus not in (None, *VERSIONS):
