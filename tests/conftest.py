@@ -11,6 +11,7 @@ import asyncio
 import importlib.util
 import inspect
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
@@ -32,6 +33,10 @@ from billing.store.schema import migrate
 
 TEMPLATE = "billing_template"
 _numbers = itertools.count(1)
+
+# Who runs the tests may take payments from the same shell: no service of a test's reaches that account.
+for _name in [name for name in os.environ if name.startswith("STRIPE_")]:
+    del os.environ[_name]
 
 # Plain lines: the default draws every frame's variables, which takes longer than the test.
 structlog.configure(

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
@@ -29,17 +29,9 @@ Kind = Literal["service", "echo"]
 def served(kind: Kind, dsn: str) -> Iterator[Served]:
     """A server of one worker process on loopback, stopped afterwards."""
     port, key = _free_port(), f"bench-{secrets.token_hex(16)}"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("BILLING_")}
-    environment |= {
-        "DATABASE_URL": dsn,
-        "BILLING_ADMIN_KEY": key,
-        "BILLING_HOST": HOST,
-        "BILLING_PORT": str(port),
-        "BILLING_WORKERS": "1",
-    }
     process = subprocess.Popen(
         [sys.executable, "-c", f"from billing.bench.server import main; main({kind!r})"],
-        env=environment,
+        env=environment_of(dsn, port, key, os.environ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
@@ -53,6 +45,17 @@ def served(kind: Kind, dsn: str) -> Iterator[Served]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def environment_of(dsn: str, port: int, key: str, inherited: Mapping[str, str]) -> dict[str, str]:
+    """Without the operator's settings, and without their account at Stripe: what is measured takes no payments."""
+    return {name: text for name, text in inherited.items() if not name.startswith(("BILLING_", "STRIPE_"))} | {
+        "DATABASE_URL": dsn,
+        "BILLING_ADMIN_KEY": key,
+        "BILLING_HOST": HOST,
+        "BILLING_PORT": str(port),
+        "BILLING_WORKERS": "1",
+    }
 
 
 def _free_port() -> int:

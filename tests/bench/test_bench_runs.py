@@ -3,6 +3,8 @@
 import json
 
 from billing.bench import Options, run
+from billing.bench.server import environment_of
+from billing.settings import Settings
 
 SMALLEST = {
     "accounts": 20,
@@ -52,3 +54,12 @@ def test_a_quick_run_writes_every_measurement_beside_its_floor(tmp_path, capsys)
     assert all(turn["count"] == 500 for one in exports for turn in one["ours"]["turns"])
     assert {"processor", "cores", "memory", "PostgreSQL", "settings", "libraries"} <= set(document["machine"])
     assert "authorize + settle" in capsys.readouterr().out
+
+
+def test_what_is_measured_takes_no_payments():
+    """The service of the bench asked the operator's own account at Stripe for its events."""
+    theirs = {"STRIPE_API_KEY": "sk_live_theirs", "BILLING_LANES": "3", "PATH": "/bin"}
+    environment = environment_of("postgresql://ours/bench", 8080, "a-key-of-the-bench", theirs)
+    settings = Settings.read(environment)
+    assert (settings.stripe_api_key, settings.lanes, settings.port) == (None, 2, 8080)
+    assert environment["PATH"] == "/bin"
