@@ -8,7 +8,7 @@ what was decided can be decided otherwise.
 
     dispute_opened, dispute_won    the money of the balance transactions, out and in
     dispute_lost_deferred          of what is lost: basis not yet recognised
-    dispute_lost                   the rest
+    dispute_lost                   the rest; below zero, what came back beyond what was withdrawn
     …_undone                       the other way round
 """
 
@@ -116,7 +116,7 @@ def _money(dispute: Dispute) -> dict[str, int]:
         "dispute_opened": dispute.withdrawn_micros,
         "dispute_won": dispute.reinstated_micros,
         "dispute_lost_deferred": dispute.deferred_micros,
-        "dispute_lost": dispute.lost_micros - dispute.deferred_micros,
+        "dispute_lost": dispute.lost_micros - dispute.deferred_micros - dispute.gained_micros,
     }
 
 

@@ -131,8 +131,8 @@ class ReportDispute(Command):
             _reported(movement.transaction_id, "transaction_id")
             amount(abs(movement.amount_micros), "amount_micros")
             amount(abs(movement.fee_micros), "fee_micros")
-        if self.reinstated_micros > self.withdrawn_micros:
-            raise Invalid.of("movements", "return more than was withdrawn")
+        for name in ("withdrawn_micros", "reinstated_micros"):
+            amount(getattr(self, name), name)
 
     @property
     def withdrawn_micros(self) -> int:

@@ -148,12 +148,21 @@ class Dispute(NamedTuple):
     @property
     def disputed_micros(self) -> int:
         """What is withdrawn for it while it is open: nobody knows yet whose that is."""
-        return self.withdrawn_micros - self.reinstated_micros if self.status == "open" else 0
+        return self._gone_micros if self.status == "open" else 0
 
     @property
     def lost_micros(self) -> int:
         """What is gone for good."""
-        return self.withdrawn_micros - self.reinstated_micros if self.status == "lost" else 0
+        return self._gone_micros if self.status == "lost" else 0
+
+    @property
+    def gained_micros(self) -> int:
+        """What came back beyond what was withdrawn, by a rate of exchange."""
+        return max(self.reinstated_micros - self.withdrawn_micros, 0)
+
+    @property
+    def _gone_micros(self) -> int:
+        return max(self.withdrawn_micros - self.reinstated_micros, 0)
 
 
 class BookedTransaction(NamedTuple):

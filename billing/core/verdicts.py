@@ -21,13 +21,13 @@ STAGES: Final[Mapping[str, Literal["inquiry", "open", "closed"]]] = {
 
 
 def stands(stripe_status: str, gone_micros: int) -> Status:
-    """What follows from the processor's word and from what is withdrawn and not returned.
+    """What follows from the processor's word and from what is withdrawn and not returned: below zero, more came back.
 
     `averted` is what closed without a verdict for us, and without money: prevented, or lost after all was refunded.
     """
     stage = STAGES[stripe_status]
-    if stage == "open" or (stage == "inquiry" and gone_micros):
+    if stage == "open" or (stage == "inquiry" and gone_micros > 0):
         return "open"
-    if gone_micros:
+    if gone_micros > 0:
         return "lost"
     return "won" if stripe_status == "won" else "averted"

@@ -26,8 +26,7 @@ STATEMENTS = (
         ADD CONSTRAINT dispute_status_known CHECK (status IN ('open', 'won', 'lost', 'averted')),
         DROP CONSTRAINT dispute_parts,
         ADD CONSTRAINT dispute_parts CHECK (amount_micros > 0 AND undone >= 0 AND reinstated_micros >= 0
-            AND withdrawn_micros >= reinstated_micros
-            AND deferred_micros BETWEEN 0 AND withdrawn_micros - reinstated_micros)""",
+            AND withdrawn_micros >= 0 AND deferred_micros BETWEEN 0 AND greatest(withdrawn_micros - reinstated_micros, 0))""",
     # A payment may be returned twice, by a refund and by a dispute, or with a loss by exchange.
     """
     ALTER TABLE topup DROP CONSTRAINT topup_returned_within,

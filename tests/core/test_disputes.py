@@ -452,6 +452,24 @@ def test_a_dispute_about_more_than_was_paid() -> None:
     check(account)
 
 
+def test_what_comes_back_may_be_more_than_what_was_withdrawn() -> None:
+    """10.37 went and 10.45 came back, by the rates of those days: it is won, and nothing stays frozen for a gain."""
+    account = bought(30)
+    went, back = -(10 * DOLLAR + 37 * CENT), 10 * DOLLAR + 45 * CENT
+    account.dispute(-went, "open", moved=[went])
+    account.dispute(-went, "won", moved=[went, back])
+    assert (account.dispute_row().status, figures(account)) == ("won", (70, 0, 70, 0))
+    assert account.money() == {
+        "stripe_clearing": 10 * DOLLAR + 8 * CENT,
+        "deferred_revenue": -10 * DOLLAR,
+        "dispute_losses": -8 * CENT,
+    }
+    check(account)
+    account.dispute(-went, "lost", moved=[went, back, went])
+    assert (account.dispute_row().status, account.dispute_row().lost_micros) == ("lost", -2 * went - back)
+    check(account)
+
+
 # What cannot be.
 
 
@@ -467,7 +485,7 @@ def test_a_dispute_in_another_currency_is_a_problem_to_look_at(status: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("moved", "field"), [((-10 * DOLLAR, 10 * DOLLAR + 1), "movements"), ((-(2**63),), "amount_micros")]
+    ("moved", "field"), [((-(2**62), -(2**62)), "withdrawn_micros"), ((-(2**63),), "amount_micros")]
 )
 def test_what_no_dispute_comes_to(moved: tuple[int, ...], field: str) -> None:
     with pytest.raises(Invalid) as refused:
@@ -539,6 +557,7 @@ COURSES = [
     [OPENED, Turn("won", (-4, 4)), APPEALED, Turn("lost", (-4, 4, -4))],
     [OPENED, Turn("won", (-4, 4)), APPEALED, Turn("won", (-4, 4, -4, 4))],
     [OPENED, Turn("won", (-4, 3))],
+    [OPENED, Turn("won", (-4, 5)), Turn("lost", (-4, 5, -4))],
     [OPENED, Turn("lost"), Turn("lost", (-4, 1)), Turn("lost", (-4, 1, 1))],
     [Turn("needs_response", (-2,)), Turn("lost", (-2, -2))],
 ]

@@ -226,7 +226,9 @@ def _check_money(rows, money, originals):
         assert row["status"] == "lost" or not row["deferred_micros"]
         expected["deferred_revenue", currency_of[row["topup_id"]]] -= row["deferred_micros"]
         if row["status"] == "open":
-            expected["disputed", currency_of[row["topup_id"]]] -= row["withdrawn_micros"] - row["reinstated_micros"]
+            expected["disputed", currency_of[row["topup_id"]]] -= max(
+                row["withdrawn_micros"] - row["reinstated_micros"], 0
+            )
     found = defaultdict(int)
     for row in money:
         for side, sign in (("credit", 1), ("debit", -1)):
@@ -296,7 +298,7 @@ def _check_topups(rows, money):
         assert [(row["amount"], row["asset"], row["external_id"]) for row in paid] == [
             (topup["price_micros"], topup["currency"], topup["payment_id"])
         ]
-        withdrawn = {row["dispute_id"]: row["withdrawn_micros"] - row["reinstated_micros"] for row in disputes}
+        withdrawn = {row["dispute_id"]: max(row["withdrawn_micros"] - row["reinstated_micros"], 0) for row in disputes}
         gone = [row for row in refunds if row["status"] == "succeeded"]
         lost = [row for row in disputes if row["status"] == "lost"]
         returned = sum(row["amount_micros"] for row in gone) + sum(withdrawn[row["dispute_id"]] for row in lost)

@@ -51,7 +51,7 @@ BROKEN = {
     "card_refund_parts": "UPDATE card_refund SET deferred_micros = amount_micros + 1",
     "dispute_status_known": "UPDATE dispute SET status = 'settled', closed_at = opened_at",
     "dispute_closed_when_closed": "UPDATE dispute SET closed_at = opened_at",
-    "dispute_parts": "UPDATE dispute SET reinstated_micros = withdrawn_micros + 1",
+    "dispute_parts": "UPDATE dispute SET deferred_micros = withdrawn_micros + 1",
     "auto_recharge_status_known": "UPDATE auto_recharge SET status = 'paused'",
     "auto_recharge_not_negative": "UPDATE auto_recharge SET declines = -1",
 }

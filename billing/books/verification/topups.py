@@ -69,8 +69,8 @@ _RETURNED = """
                     sum(deferred_micros) FILTER (WHERE NOT open) AS deferred, sum(micros) FILTER (WHERE open) AS disputed
                FROM (SELECT account_id, topup_id, amount_micros AS micros, deferred_micros, false AS open
                      FROM {card_refund} x WHERE status = 'succeeded'
-                     UNION ALL SELECT account_id, topup_id, withdrawn_micros - reinstated_micros, deferred_micros, status = 'open'
-                     FROM {dispute} x WHERE status IN ('open', 'lost')) moves
+                     UNION ALL SELECT account_id, topup_id, greatest(withdrawn_micros - reinstated_micros, 0), deferred_micros,
+                         status = 'open' FROM {dispute} x WHERE status IN ('open', 'lost')) moves
                GROUP BY account_id, topup_id) m USING (account_id, topup_id)
     WHERE ROW(u.returned_micros, u.returned_deferred_micros, u.disputed_micros) IS DISTINCT FROM
         ROW(coalesce(m.returned, 0), coalesce(m.deferred, 0), coalesce(m.disputed, 0))"""
@@ -97,12 +97,13 @@ _CARD_REFUND_MOVES: Final = """
     ('card_refund', x.amount_micros - x.deferred_micros, true),
     ('card_refund_deferred_failed', x.deferred_micros, x.status = 'failed'),
     ('card_refund_failed', x.amount_micros - x.deferred_micros, x.status = 'failed')"""
-# A dispute goes to and fro: each kind comes to this with what was undone taken off.
+# A dispute goes to and fro: each kind comes to this with what was undone taken off. More may come back than went: a gain.
 _DISPUTE_MOVES: Final = """
     ('dispute_opened', x.withdrawn_micros, true),
     ('dispute_won', x.reinstated_micros, true),
     ('dispute_lost_deferred', x.deferred_micros, true),
-    ('dispute_lost', x.withdrawn_micros - x.reinstated_micros - x.deferred_micros, x.status = 'lost')"""
+    ('dispute_lost', x.withdrawn_micros - x.reinstated_micros - x.deferred_micros,
+        x.status = 'lost' OR x.reinstated_micros > x.withdrawn_micros)"""
 _UNDONE: Final = "_undone"
 
 
@@ -148,10 +149,10 @@ _STAND = f"""
         format('it is %s (%s), but of %s micros withdrawn %s were returned', status, coalesce(stripe_status, 'nobody says why'),
             withdrawn_micros, reinstated_micros) AS problem
     FROM {{dispute}} x CROSS JOIN LATERAL (SELECT withdrawn_micros - reinstated_micros AS micros) gone
-    WHERE least(reinstated_micros, gone.micros) < 0
+    WHERE least(withdrawn_micros, reinstated_micros) < 0
         OR CASE status WHEN 'open' THEN stripe_status IN ({_of_stage("closed")})
-                WHEN 'lost' THEN gone.micros = 0 OR stripe_status NOT IN ({_of_stage("closed")})
-                ELSE gone.micros <> 0 OR stripe_status IN ({_of_stage("open")}) END"""
+                WHEN 'lost' THEN gone.micros <= 0 OR stripe_status NOT IN ({_of_stage("closed")})
+                ELSE gone.micros > 0 OR stripe_status IN ({_of_stage("open")}) END"""
 
 # The grants that came with a top-up's money, and what of it went back.
 _BOUGHT: Final = f"""
@@ -214,7 +215,7 @@ _DISPUTED = """
     FROM (
         SELECT account_id, asset AS currency, sum(CASE debit WHEN 'disputed' THEN amount ELSE -amount END) AS journal, 0 AS others
         FROM {transfer} t WHERE book = 'money' AND 'disputed' IN (debit, credit) GROUP BY account_id, asset
-        UNION ALL SELECT x.account_id, u.currency, 0, sum(x.withdrawn_micros - x.reinstated_micros)
+        UNION ALL SELECT x.account_id, u.currency, 0, sum(greatest(x.withdrawn_micros - x.reinstated_micros, 0))
         FROM {dispute} x LEFT JOIN {topup} u ON u.account_id = x.account_id AND u.topup_id = x.topup_id
         WHERE x.status = 'open' GROUP BY x.account_id, u.currency
     ) sums GROUP BY account_id, currency HAVING sum(journal) <> sum(others)"""
