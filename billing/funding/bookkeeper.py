@@ -40,6 +40,8 @@ class Bookkeeper:
         """
         if to not in DESTINATIONS:
             raise Invalid.of("to", f"must be one of {', '.join(DESTINATIONS)}")
+        if not reason.strip():
+            raise Invalid.of("reason", "must say why")
         try:
             movement = await self._processor.movement(transaction_id)
         except NoSuchThing:

@@ -451,7 +451,7 @@ def test_what_the_ledger_books_by_itself_is_nobodys_to_explain(town: Town, curre
     assert (booked.status_code, booked.json()["code"]) == (409, "id_reused")
     missing = explained(town, "txn_none", "fees")
     assert (missing.status_code, missing.json()["code"]) == (404, "transaction_not_found")
-    for to, reason in (("elsewhere", "x"), ("fees", ""), ("fees", "x" * 513)):
+    for to, reason in (("elsewhere", "x"), ("fees", ""), ("fees", " "), ("fees", "x" * 513)):
         assert explained(town, held, to, reason).status_code == 422
     gateway = town.call("POST", "/v1/keys", {"role": "gateway", "name": "g"}, status=201)["key"]
     refused = explained(town, held, "fees", headers={"Authorization": f"Bearer {gateway}"})
