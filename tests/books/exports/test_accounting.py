@@ -135,7 +135,7 @@ def test_long_journals_come_in_parts_that_are_taken_at_once(
     exported: str, export: Export, tmp_path: Path, format: str, more: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "it.csv"
-    monkeypatch.setattr("billing.books.exports.asked._LEAST_LINES", 1)
+    monkeypatch.setattr("billing.books.exports.asked.LEAST_LINES", 1)
     assert [file.path for file in in_parts(exported, path, format, **more).files] == [path]
     lines = max(4, *(len(rows) for rows in by_day(cells(path)).values()))
     whole = in_parts(exported, path, format, part_lines=lines, **more)
@@ -165,7 +165,7 @@ def test_parts_that_were_interrupted_go_on_as_of_the_same_instant(
     exported: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, written = tmp_path / "it.csv", parts_.write_file
-    monkeypatch.setattr("billing.books.exports.asked._LEAST_LINES", 1)
+    monkeypatch.setattr("billing.books.exports.asked.LEAST_LINES", 1)
     in_parts(exported, path, "quickbooks")
     lines = max(len(rows) for rows in by_day(cells(path)).values())
 
