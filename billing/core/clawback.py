@@ -39,7 +39,8 @@ def report_card_refund(wallet: Wallet, command: ReportCardRefund, now: datetime)
     if back:  # it went and came back before we heard of it: no credit was ever touched
         _post_return(wallet, now, topup, command.card_refund_id, deferred, rest)
     problem = still_stopped(topup, f"refund {command.card_refund_id}")
-    wallet.put(topup._replace(status=standing(wallet, topup), problem=problem, changed_at=now))
+    topup = topup._replace(status=standing(wallet, topup), problem=problem, changed_at=now)
+    wallet.put(topup)
     wallet.put(
         CardRefund(
             wallet.account_id,

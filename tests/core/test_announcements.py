@@ -256,7 +256,7 @@ def test_a_grants_expiry_is_told_once() -> None:
         account.wait(HOUR)
         account.do(AnnounceExpiry(ME, "g1"))
     assert [json.loads(one.data) for one in account.announced] == [
-        {"account_id": ME, "grant_id": "g1", "remaining": 7, "expires_at": "2026-03-02T12:00:00Z"}
+        {"account_id": ME, "grant_id": "g1", "remaining": 7, "expires_at": "2026-03-02T12:00:00.000000Z"}
     ]
     assert account.wallet.till.all(ExpiryNotice) == {"g1": ExpiryNotice(ME, "g1", T0 + HOUR)}
 
