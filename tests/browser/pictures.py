@@ -19,7 +19,8 @@ from billing.store.schema import migrate
 from tests.api.service import Api, set_clock
 from tests.conftest import execute
 from tests.fake_stripe import FakeStripe
-from tests.funding.town import ADMIN_KEY, Town
+from tests.faults.served import KEY
+from tests.funding.town import Town
 
 from . import chromium
 from .history import Past, ago, live_through, spend
@@ -70,7 +71,7 @@ def studio() -> Iterator[tuple[str, str]]:
             try:
                 town.open()
                 in_flight(town)
-                yield town.url, ADMIN_KEY
+                yield town.url, KEY
             finally:
                 town.close()
     finally:

@@ -11,7 +11,8 @@ import httpx
 
 from tests.api.service import Api, set_clock
 from tests.fake_stripe import FakeStripe
-from tests.funding.town import ADMIN_KEY, SECRET, Town
+from tests.faults.served import KEY
+from tests.funding.town import SECRET, Town
 
 from .history import IMAGE, SCRIPT, Past, ago, every_ending, live_through, spend
 
@@ -29,7 +30,7 @@ class Place:
         self._dsn = dsn
         self._stripe = FakeStripe()
         self.sessions: dict[str, str] = {}
-        self.keys: dict[str, str] = {"admin": ADMIN_KEY}
+        self.keys: dict[str, str] = {"admin": KEY}
 
     def __enter__(self) -> Self:
         live_through(self._dsn, live)

@@ -5,12 +5,10 @@ to write; then it is killed, then let go, and started again.
 """
 
 import asyncio
-import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from zlib import crc32
 
@@ -62,26 +60,10 @@ def callers() -> Iterator[ThreadPoolExecutor]:
 # Stopping, killing, starting again.
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def children_of(pid: int) -> list[int]:
-    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(child) for child in listed.split()]
-
-
 def kill(town: Town) -> None:
     """The parent, by its id; its workers die with it."""
-    assert town.process is not None
-    everyone = [town.process.pid, *children_of(town.process.pid)]
-    assert len(everyone) > 1
-    os.kill(town.process.pid, signal.SIGKILL)
-    assert town.process.wait(60) == -signal.SIGKILL
-    town.until(lambda: not any(is_alive(pid) for pid in everyone), "nothing of the service is left")
+    assert town.service.workers
+    assert town.service.end(signal.SIGKILL).status == -signal.SIGKILL
 
 
 @contextmanager

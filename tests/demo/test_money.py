@@ -34,7 +34,8 @@ from billing.demo.theatre import provider
 from billing.embedded import EmbeddedPostgres
 from tests import fake_stripe
 from tests.conftest import copied
-from tests.funding.town import ADMIN_KEY, SECRET, Town
+from tests.faults.served import KEY
+from tests.funding.town import SECRET, Town
 
 ACCOUNTS = ("studio", "atelier", "gallery", "magazine", "thrifty", "crowd", "kiosk")
 
@@ -54,7 +55,7 @@ async def staged(town: Town, console: Console) -> AsyncIterator[Stage]:
     async with (
         provider() as images,
         httpx.AsyncClient(base_url=town.stripe.url, timeout=30) as counter,
-        BillingClient(town.url, ADMIN_KEY) as office,
+        BillingClient(town.url, KEY) as office,
         accountant.hired(town.url, office) as finance,
         news.listening(office) as listener,
     ):

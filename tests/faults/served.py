@@ -141,15 +141,20 @@ class Served:
         """The schema's owner's, past whatever stands before the service."""
         return self.database if isinstance(self.database, str) else EmbeddedPostgres(self.database).dsn()
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """A command of `billing`, in the service's environment."""
-        command = [sys.executable, "-m", "billing", *words]
+    def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """A command of `billing`, in the service's environment and `environment`."""
         return subprocess.run(
-            command, env=self.environment, cwd="/", capture_output=True, text=True, check=False, timeout=BOUND_SECONDS
+            [sys.executable, "-m", "billing", *words],
+            env={**self.environment, **environment},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=BOUND_SECONDS,
         )
 
 
-def client_of(url: str, *, key: str | None = KEY, timeout: float = 30) -> httpx.Client:
+def client_of(url: str, *, key: str | None = KEY, timeout: float = 60) -> httpx.Client:
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     return httpx.Client(base_url=url, headers=headers, timeout=timeout, verify=False)
 

@@ -4,8 +4,6 @@ import itertools
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -613,14 +611,7 @@ def test_who_may_see_events_and_have_them_tried_again(town: Town) -> None:
 
 
 def sync(town: Town, *options: str) -> Any:
-    done = subprocess.run(
-        [sys.executable, "-m", "billing", "stripe", "sync", "--json", *options],
-        env=town.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = town.run("stripe", "sync", "--json", *options)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -688,14 +679,7 @@ def test_sync_keeps_a_decimal_as_stripe_wrote_it(town: Town) -> None:
 
 def test_sync_when_stripe_does_not_answer(town: Town) -> None:
     town.stripe.fault("500", 2, path="/v1/events")
-    done = subprocess.run(
-        [sys.executable, "-m", "billing", "stripe", "sync"],
-        env=town.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = town.run("stripe", "sync")
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert town.stripe.key not in done.stderr + done.stdout

@@ -5,16 +5,15 @@ Each test has a currency of its own: a payout takes along all that there is of o
 
 import asyncio
 import itertools
-import subprocess
-import sys
 from typing import Any
 
 import httpx
 import pytest
 
 from billing.books import verify
+from tests.faults.served import KEY
 
-from .town import ADMIN_KEY, PRICE_MICROS, Town
+from .town import PRICE_MICROS, Town
 
 HOUSE = "_house"
 FEE_MICROS = 590_000  # 2.9 % and 30 cents of 10 dollars
@@ -414,18 +413,12 @@ def test_a_payout_that_was_given_up_is_whole_once_it_is_explained(town: Town, cu
         "UPDATE stripe_event SET state = 'dead', next_attempt_at = NULL, done_at = clock_timestamp() WHERE state = 'pending'"
     )
     key = town.call("POST", "/v1/keys", {"role": "finance", "name": "ada"}, status=201)["key"]
-    command = [sys.executable, "-m", "billing", "stripe", "book", unknown, "--to", "fees", "--reason", "a new fee"]
-
-    def run(**environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command, env={**town.environment, **environment}, capture_output=True, text=True, check=False, timeout=60
-        )
-
-    nobody = run()
+    command = ("stripe", "book", unknown, "--to", "fees", "--reason", "a new fee")
+    nobody = town.run(*command)
     assert (nobody.returncode, "somebody's name" in nobody.stderr) == (1, True)
-    done = run(BILLING_KEY=key)
+    done = town.run(*command, BILLING_KEY=key)
     assert (done.returncode, done.stdout) == (0, f"{unknown} is booked to fees: -2.500000 {currency}.\n"), done.stderr
-    assert run(BILLING_KEY=key).stdout == f"{unknown} was booked before to fees: -2.500000 {currency}.\n"
+    assert town.run(*command, BILLING_KEY=key).stdout == f"{unknown} was booked before to fees: -2.500000 {currency}.\n"
     town.until(lambda: event_of(town, "payout.paid", payout["id"])["state"] == "done", "the payout is whole")
     assert books(town, currency) == {
         "bank": payout["amount"] * 10_000,
@@ -607,4 +600,4 @@ def test_who_may_read_the_transfers_of_the_house(town: Town, currency: str) -> N
         ("payout", "bank", "stripe_clearing", PRICE_MICROS - FEE_MICROS - 1_000_000),
     ]
     assert town.get(f"/v1/accounts/{HOUSE}/transfers")["data"] == []
-    assert ADMIN_KEY not in answers["finance"].text
+    assert KEY not in answers["finance"].text

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -181,13 +179,8 @@ def test_on_the_command_line(town: Town, currency: str) -> None:
     bought(town, currency)
     town.stripe.pay_out(currency.lower())
     town.settled()
-    run = subprocess.run(
-        [sys.executable, "-m", "billing", "payouts", "--json", "--limit", "10000"],
-        env=town.environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    run = town.run("payouts", "--json", "--limit", "10000")
+    assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout)
     assert [payout["status"] for payout in found["payouts"] if payout["currency"] == currency] == ["complete"]
     assert found["clearing"]["currencies"]

@@ -4,26 +4,17 @@ The service is a process of its own on a database of its own; events come over H
 """
 
 import asyncio
-import os
-import socket
-import subprocess
-import sys
-import tempfile
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 import asyncpg
-import httpx
 
 from billing.books import verify
 from billing.books.verification.report import Report
 from tests.fake_stripe import FakeStripe
+from tests.faults.served import Served, until
 
-ADMIN_KEY = "the-key-of-the-towns-mayor"
 SECRET = "whsec_of_the_town"
-BOUND_SECONDS = 60.0
 PAGES = {"success_url": "https://shop.example/thanks", "cancel_url": "https://shop.example/cart"}
 PRICE_MICROS, CREDITS = 10_000_000, 1_000
 
@@ -34,61 +25,30 @@ class Town:
     def __init__(self, dsn: str, stripe: FakeStripe, *, secret: str = SECRET, **environment: str) -> None:
         self.dsn = dsn
         self.stripe = stripe
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.webhook = f"{self.url}/v1/stripe/webhook"
-        inherited = {
-            name: text for name, text in os.environ.items() if not name.startswith(("BILLING_", "STRIPE_", "DATABASE_"))
-        }
-        self.environment = {
-            **inherited,
-            "DATABASE_URL": dsn,
-            "BILLING_PORT": str(self.port),
-            "BILLING_ADMIN_KEY": ADMIN_KEY,
-            "BILLING_WEBHOOK_ALLOW_PRIVATE": "true",
-            "STRIPE_API_KEY": stripe.key,
-            "STRIPE_API_BASE": stripe.url,
-            "STRIPE_WEBHOOK_SECRET": secret,
+        self.service = Served(
+            dsn,
+            BILLING_WEBHOOK_ALLOW_PRIVATE="true",
+            STRIPE_API_KEY=stripe.key,
+            STRIPE_API_BASE=stripe.url,
+            STRIPE_WEBHOOK_SECRET=secret,
             **environment,
-        }
-        self.process: subprocess.Popen[bytes] | None = None
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
-        self.client = httpx.Client(
-            base_url=self.url, headers={"Authorization": f"Bearer {ADMIN_KEY}"}, timeout=60, verify=False
         )
+        self.url = self.service.url
+        self.webhook = f"{self.url}/v1/stripe/webhook"
+        self.client = self.service.client
+        self.run = self.service.run
         self._numbers = 0
 
     def open(self) -> "Town":
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "billing", "serve"],
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=self._said,
-        )
-        self.until(self._ready, "the service is ready")
+        self.service.start()
         return self
 
     def close(self) -> None:
-        self.client.close()
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait(60)
-        self._said.close()
+        self.service.close()
 
     def log(self) -> str:
-        """All that the service has written to its stderr."""
-        written = self._said.fileno()
-        return os.pread(written, os.fstat(written).st_size, 0).decode()  # not read(): the service writes where we stand
-
-    def _ready(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, f"the service ended:\n{self.log()}"
-        try:
-            return self.client.get("/readyz").status_code == 200
-        except httpx.TransportError:
-            return False
+        """All that the service has written."""
+        return self.service.log()
 
     # What is asked of the service.
 
@@ -209,9 +169,4 @@ class Town:
         return found[0][0] if found else None
 
     def until(self, condition: Callable[[], Any], what: str) -> Any:
-        deadline = time.monotonic() + BOUND_SECONDS
-        pause = threading.Event()
-        while not (value := condition()):
-            assert time.monotonic() < deadline, f"never came true: {what}"
-            pause.wait(0.01)
-        return value
+        return until(condition, what)
