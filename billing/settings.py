@@ -11,6 +11,12 @@ MOST = 1_000_000
 MOST_OF = {"manifest_bytes": 2**40, "correction_approval": 2**62}  # what may be more than that
 
 
+def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment` for a program that the caller's settings, database and account at Stripe are no business of."""
+    ours = ("BILLING_", "STRIPE_", "DATABASE_URL")
+    return {name: text for name, text in environment.items() if not name.startswith(ours)}
+
+
 class SettingsError(Exception):
     """A setting that cannot be used; the message says which and what it takes."""
 

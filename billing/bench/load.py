@@ -7,6 +7,7 @@ saw as JSON. `Load` is the other end. Loopback only.
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections import Counter
@@ -21,6 +22,7 @@ import uvloop
 from billing.bench.address import HOST, Served
 from billing.bench.requests import EXPECTED, MAKERS
 from billing.bench.workload import account_ids
+from billing.settings import without_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,11 @@ class Load:
 
     def __init__(self, order: Order, served: Served) -> None:
         self._process = Popen(
-            [sys.executable, "-c", "from billing.bench.load import main; main()"], stdin=PIPE, stdout=PIPE, text=True
+            [sys.executable, "-c", "from billing.bench.load import main; main()"],
+            env=without_settings(os.environ),
+            stdin=PIPE,
+            stdout=PIPE,
+            text=True,
         )
         self._say(json.dumps(asdict(order) | {"port": served.port, "key": served.key}))
         self._hear()

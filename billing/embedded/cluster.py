@@ -8,7 +8,8 @@ from pathlib import Path
 
 from billing.embedded.account import Account
 from billing.embedded.binaries import Binaries
-from billing.embedded.postmaster import environment, launch_command
+from billing.embedded.environment import environment
+from billing.embedded.postmaster import launch_command
 from billing.embedded.refusal import EmbeddedPostgresError
 from billing.embedded.sockets import PORT
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from billing.embedded import launcher
 from billing.embedded.account import Account
+from billing.embedded.environment import environment
 from billing.embedded.refusal import EmbeddedPostgresError
 
 PATIENCE_SECONDS = 120.0
@@ -27,11 +28,6 @@ def launch_command(account: Account, program: str, *arguments: str) -> list[str]
     """The command that runs `program` as `account` and lets it die with the thread that starts it."""
     interpreter = [sys.executable, "-I", "-S", launcher.__file__]
     return [*interpreter, str(os.getpid()), str(account.uid), str(account.gid), program, *arguments]
-
-
-def environment() -> dict[str, str]:
-    """Ours without PG…: PGOPTIONS, PGHOST and their kin, meant for other servers, would change this one."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
 
 
 class Postmaster:

@@ -216,6 +216,24 @@ class TestStart:
             for line in Path(f"/proc/{postgres.pid}/net/{protocol}").read_text().splitlines()[1:]:
                 assert f"socket:[{line.split()[9]}]" not in theirs
 
+    def test_it_is_told_none_of_our_secrets(self, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        names = (
+            "BILLING_ADMIN_KEY",
+            "STRIPE_API_KEY",
+            "DATABASE_URL",
+            "BILLING_SIGNING_KEY",
+            "PGOPTIONS",
+            "OF_SOMEBODY",
+        )
+        for name in names:
+            monkeypatch.setenv(name, f"secret-{name}")
+        monkeypatch.setenv("TZ", "Asia/Kathmandu")
+        with EmbeddedPostgres(data_dir) as postgres:
+            # A container's root may not look into another user's process, but the server may look into its own.
+            [told] = ask(postgres, f"SELECT pg_read_binary_file('/proc/{postgres.pid}/environ')")
+        assert b"secret" not in told
+        assert b"TZ=Asia/Kathmandu" in told.split(b"\0")
+
     def test_ctrl_c_is_the_owners_to_handle(self, postgres: EmbeddedPostgres) -> None:
         assert postgres.pid is not None
         assert os.getsid(postgres.pid) != os.getsid(0)
