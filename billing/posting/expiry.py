@@ -6,6 +6,7 @@ from billing.core.commands import Lapse
 from billing.core.payments import AnnounceExpiry
 from billing.posting.chore import repeat_every
 from billing.posting.posting import SLICE, Posting
+from billing.store.clock import database_time
 from billing.store.due import due_accounts, expiring_grants
 from billing.store.engine import Engine
 
@@ -27,8 +28,9 @@ class Expiry:
 
     async def once(self) -> int:
         """One round over all accounts on which something is due; how many they were."""
+        now = await database_time(self._engine)
         found, after = 0, ""
-        while accounts := await due_accounts(self._engine, after=after, limit=ACCOUNTS_AT_ONCE):
+        while accounts := await due_accounts(self._engine, now, after=after, limit=ACCOUNTS_AT_ONCE):
             for start in range(0, len(accounts), SLICE):
                 await self._posting.post_many([Lapse(account) for account in accounts[start : start + SLICE]])
             found, after = found + len(accounts), accounts[-1]
@@ -50,8 +52,9 @@ class ExpiryNotices:
 
     async def once(self) -> int:
         """One round over all grants that are to be announced; how many they were."""
+        now = await database_time(self._engine)
         found, after = 0, ("", "")
-        while grants := await expiring_grants(self._engine, days=self._days, after=after, limit=SLICE):
+        while grants := await expiring_grants(self._engine, now, days=self._days, after=after, limit=SLICE):
             await self._posting.post_many([AnnounceExpiry(account, grant) for account, grant in grants])
             found, after = found + len(grants), grants[-1]
         return found
