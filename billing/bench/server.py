@@ -17,7 +17,7 @@ from granian.server import Server
 
 from billing.bench.address import HOST, Served
 from billing.bench.cpu import children_of
-from billing.serve import serve
+from billing.serving.parent import serve
 from billing.settings import Settings, without_settings
 
 _START_SECONDS = 60.0

@@ -65,7 +65,7 @@ def serve(
     data_dir: Annotated[Path | None, typer.Option(help="of the embedded PostgreSQL  [BILLING_DATA_DIR]")] = None,
 ) -> None:
     """Start the service: on DATABASE_URL, or else on an embedded PostgreSQL under the data directory."""
-    from billing.serve import serve as run
+    from billing.serving.parent import serve as run
 
     run(settings_of(host=host, port=port, workers=workers, data_dir=data_dir))
 

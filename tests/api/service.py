@@ -15,7 +15,7 @@ from billing.core.charges import Reported
 from billing.core.commands import Correct
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
 from billing.posting import Posting
-from billing.serve import application
+from billing.serving.application import application
 from billing.settings import Settings
 from billing.store.keys import new_secret
 from billing.store.price_books import publish_first
