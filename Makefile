@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test browser judges clients check coverage lint bench clean
+.PHONY: help install demo serve test browser judges clients check coverage lint bench soak clean
 
 is_new_enough = import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
@@ -12,6 +12,7 @@ UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .uv/bin/uv)
 RUN := .venv/bin
 ARGS ?=
 WORKERS ?= 3
+MINUTES ?= 10
 SUDO ?= sudo
 CLIENTS := tests/gateway/clients
 BROWSERS := chromium chromium-browser google-chrome-stable google-chrome
@@ -87,6 +88,9 @@ check: lint test coverage  ## lint and test
 
 bench: .venv/.synced  ## measure
 	$(RUN)/billing bench $(ARGS)
+
+soak: .venv/.synced  ## break things for MINUTES, at random, while gateways work: nothing acknowledged may be lost
+	$(RUN)/python -m tests.faults.soak --minutes $(MINUTES) $(ARGS)
 
 clean:  ## remove what tools left behind; .venv and data stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov dist

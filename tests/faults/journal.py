@@ -21,6 +21,7 @@ GRANTED = 1_000_000
 MODEL = "gpt-image-2"
 CREDITS = 1  # an image of 1K in low quality
 OUTPUTS = [{"index": 0, "status": "succeeded", "width": 1024, "height": 1024}]
+REPEAT_SECONDS = 0.1
 LATER = (503, 429)  # and no other answer of failure: what is 500 or 4xx fails the test
 
 
@@ -28,11 +29,11 @@ LATER = (503, 429)  # and no other answer of failure: what is 500 or 4xx fails t
 class Figures:
     """What a journal came to. Counts, and seconds as measured by the gateways."""
 
-    operations: int = 0
+    operations: int = 0  # writes that were begun
     acknowledged: int = 0
-    later: int = 0
-    unanswered: int = 0
     lost: int = 0
+    later: int = 0  # tries that were told to come later
+    unanswered: int = 0  # tries that nobody answered
     faults: Counter[str] = field(default_factory=Counter)
     longest_wait_seconds: float = 0.0
     longest_recovery_seconds: float = 0.0
@@ -93,6 +94,8 @@ class Gateway:
 
     def _post(self, step: str, request_id: str, path: str, body: dict[str, Any]) -> None:
         figures, deadline = self._journal.figures, time.monotonic() + BOUND_SECONDS
+        with self._journal.lock:
+            figures.operations += 1
         while time.monotonic() < deadline:
             began = time.monotonic()
             answer: httpx.Response | None
@@ -102,13 +105,12 @@ class Gateway:
                 answer = None
             waited = time.monotonic() - began
             with self._journal.lock:
-                figures.operations += 1
                 figures.longest_wait_seconds = max(figures.longest_wait_seconds, waited)
                 figures.unanswered += answer is None
                 figures.later += answer is not None and answer.status_code in LATER
             if answer is None or answer.status_code in LATER:
                 assert answer is None or "Retry-After" in answer.headers, answer.text
-                self._journal.pause.wait(0.02)
+                self._journal.pause.wait(REPEAT_SECONDS)
                 continue
             assert answer.status_code in (200, 201), f"{answer.status_code}: {answer.text}"
             with self._journal.lock:
