@@ -8,7 +8,14 @@ from pathlib import Path
 
 QUEUE_MIN = 1_000
 MOST = 1_000_000
-MOST_OF = {"manifest_bytes": 2**40, "correction_approval": 2**62}  # what may be more than that
+# A webhook is tried for three days, and somebody may look after a weekend; Stripe lists for thirty days what it has told.
+LEAST_OF = {"webhook_event_days": 7, "stripe_event_days": 35}
+MOST_OF = {
+    "manifest_bytes": 2**40,
+    "correction_approval": 2**62,
+    "webhook_event_days": 36_500,
+    "stripe_event_days": 36_500,
+}
 
 
 def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
@@ -38,6 +45,8 @@ class Settings:
     expiry_seconds: int = 5
     log_format: str = "console"
     webhook_allow_private: bool = False
+    webhook_event_days: int = 30
+    stripe_event_days: int = 90
     grant_expiring_days: int = 7
     recognition: str = "daily"
     manifest_bytes: int = 256 << 20
@@ -62,8 +71,9 @@ class Settings:
                 continue
             if one.type is int or one.type == "int":
                 most = MOST_OF.get(one.name, MOST)
-                if not text.isascii() or not text.isdigit() or len(text) > 20 or not 1 <= int(text) <= most:
-                    raise SettingsError(f"{name} must be a whole number from 1 to {most}, not {text!r}")
+                least = LEAST_OF.get(one.name, 1)
+                if not text.isascii() or not text.isdigit() or len(text) > 20 or not least <= int(text) <= most:
+                    raise SettingsError(f"{name} must be a whole number from {least} to {most}, not {text!r}")
                 values[one.name] = int(text)
             elif one.type is bool or one.type == "bool":
                 if text not in ("true", "false"):

@@ -13,7 +13,7 @@ from billing.books.recognition import DailyRecognition
 from billing.core.prices import PriceBooks
 from billing.funding import Funding, Keys, funding
 from billing.outbox import Destinations, Outbox, Sender
-from billing.posting import Expiry, ExpiryNotices, Posting
+from billing.posting import Expiry, ExpiryNotices, Posting, Retention
 from billing.posting.collector import tame_collector
 from billing.settings import Settings
 from billing.store.engine import Engine, read_engine, work_engine
@@ -37,6 +37,7 @@ class Service:
     funding: Funding
     destinations: Destinations
     signing: Signing
+    retention: Retention
 
     async def refresh_books(self) -> None:
         self.books = await price_books(self.engine)
@@ -59,11 +60,14 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
     books = await price_books(engine)
     service: Service
     posting = Posting(dsn, lambda: service.books, lanes=settings.lanes, batch=settings.batch, queue=settings.queue)
+    retention = Retention(
+        engine, work, webhook_event_days=settings.webhook_event_days, stripe_event_days=settings.stripe_event_days
+    )
     destinations = Destinations(allow_private=settings.webhook_allow_private)
     async with funding(Keys.of(settings), posting, engine, work) as payments, posting:
         service = Service(
             settings, dsn, engine, long_reads, posting, KeyRing(engine, settings.admin_key), books, work, payments, destinations,
-            Signing(engine, work, settings.signing_seed),
+            Signing(engine, work, settings.signing_seed), retention,
         )  # fmt: skip
         running_chores = (
             _refresh(service),
@@ -71,6 +75,7 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
             ExpiryNotices(engine, posting, days=settings.grant_expiring_days).run(),
             *payments.chores(),
             Outbox(work, Sender(destinations)).run(),
+            retention.run(),
             *([DailyRecognition(long_reads, posting).run()] if settings.recognition == "daily" else []),
         )
         chores = [asyncio.create_task(chore) for chore in running_chores]

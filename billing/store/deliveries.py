@@ -89,7 +89,7 @@ _REPLAY_SINCE = f"""
     WITH chosen AS MATERIALIZED (
         SELECT o.account_id, o.event_id, o.created_at FROM outbox o, webhook_endpoint e
         WHERE e.endpoint_id = $1 AND o.created_at >= $2 AND {_LISTENS.replace("e.enabled AND", "")}
-        ORDER BY o.created_at LIMIT $3),
+        ORDER BY o.created_at LIMIT $3 FOR KEY SHARE OF o),
     sent AS (
         INSERT INTO webhook_delivery (account_id, event_id, endpoint_id, state, attempts, next_attempt_at, created_at)
         SELECT account_id, event_id, $1, 'pending', 0, moment.now, moment.now
@@ -196,7 +196,10 @@ async def replay(work: Engine, event_id: str, endpoint_id: str | None) -> None:
     Raises WebhookEventNotFound, WebhookEndpointNotFound; Invalid where the endpoint is another account's.
     """
     async with working(work) as connection:
-        account_id = await connection.fetchval("SELECT account_id FROM outbox WHERE event_id = $1", event_id)
+        # The lock: an event that is being cleared is gone, and none is cleared while something waits for it.
+        account_id = await connection.fetchval(
+            "SELECT account_id FROM outbox WHERE event_id = $1 FOR KEY SHARE", event_id
+        )
         if account_id is None:
             raise WebhookEventNotFound(event_id)
         if endpoint_id is not None and await _live(connection, endpoint_id) not in (None, account_id):

@@ -1,7 +1,7 @@
 """Manifests while they are compared: rows by COPY under a staging id, and gone when the comparison is made or given up.
 
 A load is many short transactions, so that hours of it keep nothing from being vacuumed. Its heart beats with each; the
-rows of one that has been silent for long, because its process died, are deleted by whoever comes next.
+rows of one that has been silent for long, because its process died, are cleared (`retention`).
 """
 
 import secrets
@@ -15,13 +15,6 @@ from billing.store import engine
 
 # Whole tables are joined here, so the planner may do as it likes; there are no hot rows to look up.
 SESSION = {"jit": "off", "timezone": "UTC", "work_mem": "64MB", "application_name": "billing reconciliation"}
-_GIVEN_UP = "15 minutes"
-_SWEEP = f"""
-    WITH dead AS (
-        SELECT staging_id FROM manifest WHERE heartbeat_at < clock_timestamp() - interval '{_GIVEN_UP}'
-        FOR UPDATE SKIP LOCKED),
-    rows AS (DELETE FROM manifest_row r USING dead WHERE r.staging_id = dead.staging_id)
-    DELETE FROM manifest m USING dead WHERE m.staging_id = dead.staging_id"""
 _FIRST = """
     SELECT r.account_id, r.request_id, r.index, r.line
     FROM unnest($2::text[], $3::text[], $4::integer[]) AS wanted(account_id, request_id, index)
@@ -50,8 +43,6 @@ class Staging:
         self.staging_id = secrets.token_hex(8)
 
     async def begin(self) -> None:
-        """Also deletes what loads that were given up have left."""
-        await self._connection.execute(_SWEEP)
         await self._connection.execute("INSERT INTO manifest VALUES ($1, clock_timestamp())", self.staging_id)
 
     async def add(self, rows: Sequence[ManifestRow]) -> None:

@@ -20,9 +20,8 @@ class Session(NamedTuple):
 
 
 async def open_session(engine: Engine, digest: bytes, key_hash: bytes, *, seconds: int) -> None:
-    """Opens a session of `seconds`, and clears those whose time is over."""
+    """Opens a session of `seconds`."""
     async with working(engine) as connection:
-        await connection.execute("DELETE FROM session WHERE expires_at <= clock_timestamp()")
         await connection.execute(
             "INSERT INTO session VALUES ($1, $2, clock_timestamp(), clock_timestamp() + make_interval(secs => $3))",
             digest,

@@ -3,12 +3,17 @@
 Each life has a currency of its own, so that its payout consists of nothing else.
 """
 
+import asyncio
 import itertools
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from billing.store.engine import work_engine
+from billing.store.retention import EVENTS_IN, clear
 
 from .town import Town
 
@@ -202,3 +207,30 @@ def test_all_at_once(town: Town, order: str) -> None:
     town.stripe.release()
     town.settled()
     assert life.end()[0] == (66, 0, 66, 0)
+
+
+def test_events_that_come_again_when_their_rows_are_cleared(town: Town) -> None:
+    """What an event brought about is known by the ids of its objects, not by the row that it came in."""
+    life = Life(town, won=False, spent=80, granted=10)
+    life.tell(list(range(len(TOLD))), 1)
+    before, transfers = life.end(), town.ask("SELECT count(*) FROM transfer")
+    cleared(town)
+    assert town.ask("SELECT count(*) FROM stripe_event WHERE event_id = ANY($1)", life.told) == 0
+    for event_id in reversed(life.told):
+        town.stripe.resend(event_id)
+        town.stripe.wait_delivered()
+        town.settled()
+    assert life.end() == before
+    assert town.ask("SELECT count(*) FROM transfer") == transfers
+
+
+def cleared(town: Town) -> None:
+    """Everything that was dealt with is past keeping."""
+
+    async def clearing() -> None:
+        work = work_engine(town.dsn, size=1)
+        async for _ in clear(work, EVENTS_IN, datetime.now(UTC) + timedelta(days=1)):
+            pass
+        await work.dispose()
+
+    asyncio.run(clearing())

@@ -203,14 +203,3 @@ async def test_what_cannot_be_read_leaves_nothing(ledger, monkeypatch):
             await ledger.compare("bad", body + tail)
         assert refusal.value.line == line
         assert [await ledger.ask(f"SELECT count(*) FROM {table}") for table in tables] == [0, 0, 0, 0]
-
-
-async def test_what_a_crash_left_is_gone_with_the_next(ledger):
-    await ledger.ask(
-        "INSERT INTO manifest VALUES ('dead', clock_timestamp() - interval '1 hour'), ('alive', clock_timestamp())"
-    )
-    for staging in ("dead", "alive"):
-        await ledger.ask("INSERT INTO manifest_row VALUES ('acme', $1, 'fine', 0, 2, 'failed')", staging)
-    await ledger.compare("next", H + b"acme,fine,0,,1024,1024\n")
-    assert await ledger.ask("SELECT string_agg(staging_id, ',') FROM manifest") == "alive"
-    assert await ledger.ask("SELECT string_agg(staging_id, ',') FROM manifest_row") == "alive"
