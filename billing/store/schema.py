@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.store.engine import NotMigrated, owner_engine
 from billing.store.price_books import publish_first
+from billing.store.privileges import grant_what_is_missing
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
@@ -85,6 +86,7 @@ def _upgrade(connection: Connection) -> None:
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    grant_what_is_missing(connection)
 
 
 def _config() -> Config:

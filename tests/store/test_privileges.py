@@ -5,6 +5,8 @@ import pytest
 
 from billing.core.commands import Authorize, IssueGrant
 from billing.store import engine
+from billing.store.privileges import granted
+from billing.store.schema import migrate
 
 JOURNAL = ("transfer", "account_change", "correction")
 
@@ -51,6 +53,29 @@ async def test_the_role_owns_nothing_and_is_nobodys_master(owner):
     row = await owner.fetchrow("SELECT * FROM pg_roles WHERE rolname = $1", engine.SERVICE_ROLE)
     assert not any(row[name] for name in ("rolsuper", "rolcreaterole", "rolcreatedb", "rolcanlogin", "rolbypassrls"))
     assert await owner.fetchval("SELECT count(*) FROM pg_class WHERE relowner = $1", row["oid"]) == 0
+
+
+async def test_it_may_do_what_is_declared_and_nothing_else(owner):
+    of_tables = """
+        SELECT c.relname, p.privilege_type, NULL FROM pg_class c, aclexplode(c.relacl) p
+        WHERE c.relnamespace = 'public'::regnamespace AND p.grantee = 'billing_service'::regrole"""
+    of_columns = """
+        SELECT c.relname, p.privilege_type, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid, aclexplode(a.attacl) p
+        WHERE c.relnamespace = 'public'::regnamespace AND p.grantee = 'billing_service'::regrole"""
+    there = {tuple(row) for row in await owner.fetch(f"{of_tables} UNION ALL {of_columns}")}
+    assert there == set(granted())
+
+
+async def test_migrating_gives_back_what_a_restore_has_lost(fresh_database):
+    owner = await asyncpg.connect(fresh_database)
+    await owner.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM billing_service")
+    await owner.execute("REVOKE ALL ON SCHEMA public FROM billing_service, PUBLIC")
+    await migrate(fresh_database)
+    await test_it_may_do_what_is_declared_and_nothing_else(owner)
+    await owner.close()
+    session = await engine.connect(fresh_database)
+    assert await session.fetchval("SELECT count(*) FROM transfer") == 0
+    await session.close()
 
 
 async def test_a_session_of_the_service_works_under_that_role(service):
