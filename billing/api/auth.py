@@ -5,15 +5,24 @@ from typing import Annotated, NamedTuple
 from fastapi import Depends, Request
 
 from billing.api.service import Service
-from billing.api.sessions import COOKIE, SESSION_SECONDS, check_origin, same_origin, session_key, sign_in, sign_out
-from billing.core.refusals import AccountNotFound, Forbidden, Unauthenticated, Unavailable
+from billing.api.sessions import (
+    COOKIE,
+    SESSION_SECONDS,
+    check_origin,
+    cookie,
+    same_origin,
+    session_key,
+    sign_in,
+    sign_out,
+)
+from billing.core.refusals import AccountNotFound, Forbidden, TooManyAttempts, Unauthenticated, Unavailable
 from billing.store.keys import Key
 
 # What the dashboard knows of the service comes from here.
 __all__ = [
     "ACCOUNT", "ADMIN", "COOKIE", "FINANCE", "GATEWAY", "SESSION_SECONDS", "Admin", "Allow", "Browsing", "Buying",
-    "Caller", "Charging", "Key", "Ordering", "Overseeing", "Reading", "Refunding", "Unavailable", "same_origin",
-    "session_key", "sign_in", "sign_out",
+    "Caller", "Charging", "Key", "Ordering", "Overseeing", "Reading", "Refunding", "TooManyAttempts", "Unavailable",
+    "cookie", "same_origin", "session_key", "sign_in", "sign_out",
 ]  # fmt: skip
 
 
@@ -38,7 +47,8 @@ class Allow:
         service: Service = request.app.state.service
         if header is not None:
             scheme, _, secret = header.partition(" ")
-            key = await service.keys.find(secret.strip()) if scheme.lower() == "bearer" and secret else None
+            bearer = scheme.lower() == "bearer" and secret
+            key = await service.keys.find(secret.strip(), request.scope.get("client")) if bearer else None
         else:
             key = await session_key(request)
         if key is None:

@@ -1,33 +1,65 @@
-"""The key ring: keys as one process knows them, never for longer than a second without asking again."""
+"""The key ring: keys as one process knows them, never for longer than a second without asking again.
+
+Strangers cost nothing: what cannot be a key by its length is not even hashed, nothing is kept of a secret but its
+digest, and what nobody has is kept apart, so that it drives no key out.
+"""
 
 import asyncio
 import hmac
 import time
 from datetime import UTC, datetime
+from typing import NamedTuple
 
+from billing.api.attempts import Attempts, Client
+from billing.api.look_ups import LookUps
 from billing.store.engine import Engine
-from billing.store.keys import Key, digest, find_key, well_formed
+from billing.store.keys import SECRET_LENGTH, Key, digest, find_keys, well_formed
 
 KEY_LIFETIME_SECONDS = 1.0  # a revoked key must stop within two
-_CACHED_KEYS = 10_000
+KEYS_AT_MOST = 10_000
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class _Known(NamedTuple):
+    """`until`: when it is looked up again, in monotonic seconds."""
+
+    until: float
+    key: asyncio.Future[Key | None]
 
 
 class KeyRing:
     """Keys as this process knows them: each is looked up again a second after it was last looked up."""
 
     def __init__(self, engine: Engine, admin_key: str | None) -> None:
-        self._engine = engine
+        self.attempts = Attempts()
+        self._admin_length = 0 if admin_key is None else len(admin_key)
         self._admin_digest = None if admin_key is None else digest(admin_key)
         self._admin = Key("environment", "admin", None, "BILLING_ADMIN_KEY", _BEGINNING, None)
-        self._known: dict[str, tuple[float, asyncio.Future[Key | None]]] = {}
+        self._longest = max(SECRET_LENGTH, self._admin_length)
+        self._look_ups: LookUps[Key] = LookUps(lambda digests: find_keys(engine, digests))
+        self._known: dict[bytes, _Known] = {}  # the one that was looked up longest ago first
 
-    async def find(self, secret: str) -> Key | None:
-        """The key of `secret`, or None. Raises DatabaseUnavailable when it cannot be known."""
-        entry = self._known.get(secret)
-        if entry is None or entry[0] < time.monotonic():
-            entry = self._look_up(secret)
-        return await asyncio.shield(entry[1]) if not entry[1].done() else entry[1].result()
+    async def find(self, secret: str, client: Client = None) -> Key | None:
+        """The key of `secret`, or None. Raises TooManyAttempts, and DatabaseUnavailable when it cannot be known."""
+        if len(secret) > self._longest:
+            return None
+        hashed = digest(secret)
+        known = self._known.get(hashed)
+        if known is None or known.until < time.monotonic():
+            if admin := self.environment_key(hashed):
+                return admin
+            if not well_formed(secret):
+                if len(secret) == self._admin_length:  # the one secret that a person may have chosen
+                    self.attempts.failed(client)
+                return None
+            if self._look_ups.is_absent(hashed):
+                return None
+            known = self._look_up(hashed, client, again=known is not None)
+        return await asyncio.shield(known.key) if not known.key.done() else known.key.result()
+
+    def may_be_one(self, secret: str) -> bool:
+        """Whether `secret` has the form of a key: others are wrong without a look."""
+        return len(secret) == self._admin_length or well_formed(secret)
 
     def environment_key(self, hashed: bytes) -> Key | None:
         """The environment's admin key, if this is its digest."""
@@ -35,20 +67,25 @@ class KeyRing:
             return self._admin
         return None
 
-    def _look_up(self, secret: str) -> tuple[float, asyncio.Future[Key | None]]:
-        """Starts one look-up for however many requests wait for it."""
-        if len(self._known) >= _CACHED_KEYS:
-            self._known.clear()
-        entry = (time.monotonic() + KEY_LIFETIME_SECONDS, asyncio.ensure_future(self._read(secret)))
-        self._known[secret] = entry
-        return entry
+    def _look_up(self, hashed: bytes, client: Client, *, again: bool) -> _Known:
+        """Starts one look-up for however many requests wait for it. A key that was one is asked for at once."""
+        patient = not again and self.attempts.used_up(client)
+        self._known.pop(hashed, None)
+        if len(self._known) >= KEYS_AT_MOST:
+            del self._known[next(iter(self._known))]
+        known = _Known(
+            time.monotonic() + KEY_LIFETIME_SECONDS, asyncio.ensure_future(self._read(hashed, client, patient))
+        )
+        self._known[hashed] = known
+        return known
 
-    async def _read(self, secret: str) -> Key | None:
-        hashed = digest(secret)
-        if admin := self.environment_key(hashed):
-            return admin
+    async def _read(self, hashed: bytes, client: Client, patient: bool) -> Key | None:
+        key = None
         try:
-            return await find_key(self._engine, hashed) if well_formed(secret) else None
-        except BaseException:
-            self._known.pop(secret, None)
-            raise
+            key = await self._look_ups.find(hashed, patient=patient)
+        finally:
+            if key is None:
+                self._known.pop(hashed, None)
+        if key is None:
+            self.attempts.failed(client)
+        return key

@@ -60,6 +60,7 @@ STATUS: dict[type[r.Refusal], int] = {
     r.SizeNotAllowed: 422,
     r.SizeNotPriced: 422,
     r.QualityNotSupported: 422,
+    r.TooManyAttempts: 429,
     r.ProcessorUnavailable: 503,
     r.Overloaded: 503,
     r.DatabaseUnavailable: 503,
@@ -94,7 +95,7 @@ INTERNAL = {
 
 def response(refusal: r.Refusal, **more: str) -> Response:
     headers = more
-    if isinstance(refusal, r.Unavailable):
+    if isinstance(refusal, r.Unavailable | r.TooManyAttempts):
         headers["Retry-After"] = str(refusal.retry_after_seconds)
     if isinstance(refusal, r.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
@@ -125,7 +126,7 @@ def responses(*kinds: type[r.Refusal], again: type[BaseModel] | None = None) -> 
     With `again`, also of what it says to a call that had been answered before.
     """
     by_status: dict[int, list[str]] = {}
-    possible: list[type[r.Refusal]] = [r.Unauthenticated, r.Forbidden, r.Invalid, *kinds]
+    possible: list[type[r.Refusal]] = [r.Unauthenticated, r.Forbidden, r.Invalid, r.TooManyAttempts, *kinds]
     possible += [r.Overloaded, r.DatabaseUnavailable]
     for kind in possible:
         by_status.setdefault(STATUS[kind], []).append(kind.code)

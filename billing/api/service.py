@@ -9,6 +9,7 @@ import structlog
 from fastapi import Request
 
 from billing.api.key_ring import KeyRing
+from billing.api.look_ups import LookUps
 from billing.books.recognition import DailyRecognition
 from billing.core.prices import PriceBooks
 from billing.funding import Funding, Keys, funding
@@ -18,6 +19,7 @@ from billing.posting.collector import tame_collector
 from billing.settings import Settings
 from billing.store.engine import Engine, read_engine, work_engine
 from billing.store.price_books import price_books
+from billing.store.sessions import Session, find_sessions
 from billing.usage.statements.signing import Signing
 
 PRICE_BOOKS_SECONDS = 10.0  # well below the minute that a book is published ahead
@@ -32,6 +34,7 @@ class Service:
     long_reads: Engine
     posting: Posting
     keys: KeyRing
+    sessions: LookUps[Session]
     books: PriceBooks
     work: Engine
     funding: Funding
@@ -59,6 +62,8 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
     work = work_engine(dsn)
     books = await price_books(engine)
     service: Service
+    keys = KeyRing(engine, settings.admin_key)
+    sessions: LookUps[Session] = LookUps(lambda digests: find_sessions(engine, digests))
     posting = Posting(dsn, lambda: service.books, lanes=settings.lanes, batch=settings.batch, queue=settings.queue)
     retention = Retention(
         engine, work, webhook_event_days=settings.webhook_event_days, stripe_event_days=settings.stripe_event_days
@@ -66,7 +71,7 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
     destinations = Destinations(allow_private=settings.webhook_allow_private)
     async with funding(Keys.of(settings), posting, engine, work) as payments, posting:
         service = Service(
-            settings, dsn, engine, long_reads, posting, KeyRing(engine, settings.admin_key), books, work, payments, destinations,
+            settings, dsn, engine, long_reads, posting, keys, sessions, books, work, payments, destinations,
             Signing(engine, work, settings.signing_seed), retention,
         )  # fmt: skip
         running_chores = (

@@ -25,15 +25,22 @@ _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 
 async def session_key(request: Request) -> Key | None:
     """The key that the request's session was opened with, asked anew: a revoked key ends its sessions at once."""
-    token = request.cookies.get(COOKIE, "")
+    token = cookie(request, COOKIE)
     if len(token) != _TOKEN_LENGTH:
         return None
     service: Service = request.app.state.service
-    session = await sessions.find_session(service.engine, _digest(token))
+    hashed = _digest(token)
+    session = None if service.sessions.is_absent(hashed) else await service.sessions.find(hashed)
     if session is None:
         return None
     # As by header: who holds one secret is one key, whichever way it is sent.
     return service.keys.environment_key(session.key_hash) or session.key
+
+
+def cookie(request: Request, name: str) -> str:
+    """A cookie's value, or nothing. Others are passed over: to read what a stranger can send takes tens of ms."""
+    _, found, rest = ("; " + request.headers.get("cookie", "")).rpartition(f"; {name}=")
+    return rest.partition(";")[0] if found else ""
 
 
 def check_origin(request: Request) -> None:
@@ -52,9 +59,15 @@ def same_origin(request: Request) -> bool:
 
 
 async def sign_in(request: Request, secret: str) -> str | None:
-    """Opens a session with a key and returns its token, for the cookie; None where there is no such key."""
+    """Opens a session with a key and returns its token, for the cookie; None where there is no such key.
+
+    Raises TooManyAttempts for a wrong one where many were: here also what has not even the form of a key.
+    """
     service: Service = request.app.state.service
-    if await service.keys.find(secret) is None:
+    client = request.scope.get("client")
+    if await service.keys.find(secret, client) is None:
+        if not service.keys.may_be_one(secret):
+            service.keys.attempts.failed(client)
         return None
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     await sessions.open_session(service.work, _digest(token), digest(secret), seconds=SESSION_SECONDS)
@@ -63,7 +76,8 @@ async def sign_in(request: Request, secret: str) -> str | None:
 
 async def sign_out(request: Request) -> None:
     """Ends the request's session, if it has one."""
-    if token := request.cookies.get(COOKIE):
+    token = cookie(request, COOKIE)
+    if len(token) == _TOKEN_LENGTH:
         service: Service = request.app.state.service
         await sessions.close_session(service.work, _digest(token))
 

@@ -2,6 +2,7 @@
 
 Refusal
 ├── Unauthenticated                no key, an unknown key, a revoked key
+├── TooManyAttempts                wrong keys, from an address that sent too many of them
 ├── Forbidden · SecondKeyNeeded    the key, or its role, may not do this
 ├── CrossSite                      signed in by cookie, but the call is not from a page of the dashboard
 ├── NotFound
@@ -55,6 +56,17 @@ class Unauthenticated(Refusal):
     @property
     def detail(self) -> str:
         return "Send `Authorization: Bearer bk_…` with a key that exists and has not been revoked."
+
+
+@dataclass(eq=False)
+class TooManyAttempts(Refusal):
+    retry_after_seconds: int = 1
+    code = "too_many_attempts"
+    title = "Too many wrong keys came from this address"
+
+    @property
+    def detail(self) -> str:
+        return f"{self.title}: wait before you try another one. A right key is let in at any time."
 
 
 @dataclass(eq=False)

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import Response
 
-from billing.api.auth import Key
+from billing.api.auth import Key, cookie
 from billing.dashboard import assets, menu
 from billing.dashboard.language import LANGUAGES, PARAMETER, Texts, language_of, remember
 from billing.dashboard.security import secured
@@ -38,7 +38,7 @@ def page(
 ) -> Response:
     """A page in the visitor's language and colours. `key` opens the menus of its role."""
     language = language_of(request)
-    theme = request.cookies.get(THEME_COOKIE)
+    theme = cookie(request, THEME_COOKIE)
     html = _environment.get_template(template).render(
         {
             "t": Texts(language),

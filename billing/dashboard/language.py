@@ -8,6 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from billing.api.auth import cookie
+
 LANGUAGES = {"en": "English", "es": "Español"}
 DEFAULT = "en"
 COOKIE = "billing_language"
@@ -23,7 +25,7 @@ CATALOGS: dict[str, dict[str, str]] = {
 
 def language_of(request: Request) -> str:
     """What the address asks for, or what was chosen before, or what the browser prefers of what there is."""
-    for chosen in (request.query_params.get(PARAMETER), request.cookies.get(COOKIE)):
+    for chosen in (request.query_params.get(PARAMETER), cookie(request, COOKIE)):
         if chosen in LANGUAGES:
             return chosen
     return max(_preferences(request.headers.get("accept-language", "")), default=(0.0, 0, DEFAULT))[2]
@@ -49,7 +51,7 @@ class Texts:
 def _preferences(header: str) -> list[tuple[float, int, str]]:
     """(weight, place from the end, language) of each that is wanted and there."""
     found = []
-    for place, part in enumerate(header.split(",")[:20]):
+    for place, part in enumerate(header.split(",", 20)[:20]):
         tag, _, weight = part.partition(";q=")
         language = tag.strip().lower().split("-")[0]
         try:

@@ -6,7 +6,16 @@ from urllib.parse import parse_qs
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
-from billing.api.auth import COOKIE, SESSION_SECONDS, Unavailable, same_origin, sign_in, sign_out
+from billing.api.auth import (
+    COOKIE,
+    SESSION_SECONDS,
+    TooManyAttempts,
+    Unavailable,
+    cookie,
+    same_origin,
+    sign_in,
+    sign_out,
+)
 from billing.dashboard import frame
 from billing.dashboard.route import PageRoute
 from billing.dashboard.security import secured
@@ -29,9 +38,13 @@ async def enter(request: Request) -> Response:
         return _form(request, where, status=403, failure="elsewhere")
     secret = form.get("key", "").strip()
     try:
-        if COOKIE in request.cookies:
+        if cookie(request, COOKIE):
             await sign_out(request)
         token = await sign_in(request, secret) if 0 < len(secret) <= _KEY_LENGTH else None
+    except TooManyAttempts as refusal:
+        response = _form(request, where, status=429, failure="too_many")
+        response.headers["Retry-After"] = str(refusal.retry_after_seconds)
+        return response
     except Unavailable:
         return _form(request, where, status=503, failure="unavailable")
     if token is None:

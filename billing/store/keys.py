@@ -1,9 +1,11 @@
 """API keys: random, shown once, stored only as a hash."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 from zlib import crc32
 
 from sqlalchemy import select, tuple_
@@ -18,8 +20,10 @@ from billing.store.tables import ApiKeyRow, columns_of
 ROLES = ("admin", "gateway", "finance", "account")
 PREFIX = "bk_"
 _RANDOM_BYTES = 24  # 192 bits, 32 characters
-_LENGTH = len(PREFIX) + 32 + 8
+SECRET_LENGTH = len(PREFIX) + 32 + 8
 _FIELDS = ("key_id", "role", "account_id", "name", "created_at", "revoked_at")
+_FIND = f"""
+    SELECT hash, {", ".join(_FIELDS)} FROM api_key WHERE hash = ANY($1::bytea[]) AND revoked_at IS NULL"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ def new_secret() -> str:
 
 def well_formed(secret: str) -> bool:
     return (
-        len(secret) == _LENGTH
+        len(secret) == SECRET_LENGTH
         and secret.startswith(PREFIX)
         and secret.isascii()
         and secret[-8:] == f"{crc32(secret[:-8].encode()):08x}"
@@ -54,15 +58,11 @@ def digest(secret: str) -> bytes:
     return sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
-async def find_key(engine: AsyncEngine, hashed: bytes) -> Key | None:
-    """The key with this digest, unless it was revoked."""
-    columns = columns_of(ApiKeyRow, _FIELDS)
-    table = ApiKeyRow.__table__.c  # type: ignore[attr-defined]
+async def find_keys(engine: AsyncEngine, digests: Sequence[bytes]) -> dict[bytes, Key]:
+    """The keys with these digests, but for those that were revoked."""
     async with reading(engine) as connection:
-        row = (
-            await connection.execute(select(*columns).where(table.hash == hashed, table.revoked_at.is_(None)))
-        ).first()
-    return None if row is None else Key(*row)
+        rows: Any = await connection.exec_driver_sql(_FIND, (digests,))
+        return {hashed: Key(*key) for hashed, *key in rows}
 
 
 async def keys(engine: AsyncEngine, *, after: tuple[datetime, str] | None, limit: int) -> list[Key]:

@@ -1,5 +1,6 @@
 """The dashboard's sessions: only digests are stored, of the token and of the key that it was opened with."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from billing.store.engine import Engine
@@ -7,9 +8,9 @@ from billing.store.keys import Key
 from billing.store.snapshot import reading, working
 
 _FIND = """
-    SELECT s.key_hash, k.key_id, k.role, k.account_id, k.name, k.created_at, k.revoked_at
+    SELECT s.digest, s.key_hash, k.key_id, k.role, k.account_id, k.name, k.created_at, k.revoked_at
     FROM session s LEFT JOIN api_key k ON k.hash = s.key_hash AND k.revoked_at IS NULL
-    WHERE s.digest = $1 AND s.expires_at > clock_timestamp()"""
+    WHERE s.digest = ANY($1::bytea[]) AND s.expires_at > clock_timestamp()"""
 
 
 class Session(NamedTuple):
@@ -30,15 +31,11 @@ async def open_session(engine: Engine, digest: bytes, key_hash: bytes, *, second
         )
 
 
-async def find_session(engine: Engine, digest: bytes) -> Session | None:
-    """The session with this digest, unless its time is over."""
+async def find_sessions(engine: Engine, digests: Sequence[bytes]) -> dict[bytes, Session]:
+    """The sessions with these digests, but for those whose time is over."""
     async with reading(engine) as connection:
-        row: Any = (await connection.exec_driver_sql(_FIND, (digest,))).first()
-    if row is None:
-        return None
-    key_hash, key_id, role, account_id, name, created_at, revoked_at = row
-    key = None if key_id is None else Key(key_id, role, account_id, name, created_at, revoked_at)
-    return Session(key_hash, key)
+        rows: Any = await connection.exec_driver_sql(_FIND, (digests,))
+        return {digest: Session(key_hash, None if key[0] is None else Key(*key)) for digest, key_hash, *key in rows}
 
 
 async def close_session(engine: Engine, digest: bytes) -> None:

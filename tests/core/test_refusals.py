@@ -123,6 +123,12 @@ TABLE = [
         "f0: is wrong; f1: is wrong; f2: is wrong; f3: is wrong; f4: is wrong",
     ),
     (
+        refusals.TooManyAttempts(),
+        "too_many_attempts",
+        {"retry_after_seconds": 1},
+        "Too many wrong keys came from this address: wait before you try another one. A right key is let in at any time.",
+    ),
+    (
         refusals.PayloadTooLarge(1024),
         "payload_too_large",
         {"limit_bytes": 1024},
