@@ -26,6 +26,7 @@ from billing.cli.trial_balance import show_trial_balance
 from billing.core.refusals import Refusal
 from billing.database import database
 from billing.embedded import EmbeddedPostgresError
+from billing.serving import NotServing
 from billing.settings import SettingsError
 from billing.store.engine import NotMigrated, refused_login, unreachable
 from billing.store.schema import WrongSchema
@@ -138,7 +139,7 @@ def main() -> None:
     """Runs a command; what cannot be done is one sentence and exit 1, never a traceback."""
     try:
         app()
-    except (EmbeddedPostgresError, NotMigrated, WrongSchema, SettingsError, Refusal, ValueError) as problem:
+    except (EmbeddedPostgresError, NotMigrated, NotServing, WrongSchema, SettingsError, Refusal, ValueError) as problem:
         fail(str(problem))
     except Exception as problem:
         if isinstance(problem, OSError) and problem.filename is not None:

@@ -1,49 +1,83 @@
 """The parent: it owns PostgreSQL and the migrations, its workers answer."""
 
 import os
+import threading
+from functools import partial
 
 import uvloop
-from granian.constants import Interfaces, Loops
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
 from billing.database import database
-from billing.serving.port import require_free
-from billing.serving.worker import PARENT
+from billing.serving import NotServing, supervisor
+from billing.serving.port import port_of_ours
+from billing.serving.reports import Reports
+from billing.serving.worker import FAILED, PARENT, UP, worker
 from billing.settings import Settings
 from billing.store.schema import migrate
 
-FINISH_SECONDS = 30
+FINISH_SECONDS = 30  # after which a worker is killed
+CALLER_SECONDS = 30  # for the first byte of a connection, for a request's headers, and between two requests
 
 
 def serve(settings: Settings) -> None:
     """Migrates, listens and returns when SIGTERM or SIGINT has come and what was in flight is finished.
 
-    Raises SettingsError where it cannot listen, before it touches a database.
+    Raises SettingsError where it cannot listen, before it touches a database; NotServing where a worker cannot start.
     """
-    require_free(settings.host, settings.port)
-    with database(settings, join=False) as dsn:
+    with (
+        port_of_ours(settings.host, settings.port),
+        database(settings, join=False) as dsn,
+        Reports() as reports,
+    ):
         uvloop.run(migrate(dsn))
         os.environ["DATABASE_URL"] = dsn
         os.environ[PARENT] = str(os.getpid())
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        where = f"http://{host}:{settings.port}"
-        kind = "DATABASE_URL" if settings.database_url else "embedded PostgreSQL"
-        addresses = {"dashboard": f"{where}/", "docs": f"{where}/docs", "metrics": f"{where}/metrics", "database": kind}
-        lines = [f"  {name:<9} {address}" for name, address in addresses.items()]
-        print("\n".join([f"Billing on {where}", *lines]), flush=True)
-        if settings.admin_key is None:
-            print("  keys      BILLING_ADMIN_KEY is not set: `billing keys create --role admin --name you`", flush=True)
-        Server(
-            "billing.serving.worker:worker",
-            factory=True,
+        server = Server(
+            "billing",
             interface=Interfaces.ASGI,
             address=settings.host,
             port=settings.port,
             workers=settings.workers,
             loop=Loops.uvloop,
+            # Not "auto": it waits for ever for the first byte of a connection, to see which protocol it is.
+            http=HTTPModes.http1,
+            websockets=False,
+            http1_settings=HTTP1Settings(header_read_timeout=CALLER_SECONDS * 1000),
             log_level=LogLevels.warning,
             log_access=False,
             workers_kill_timeout=FINISH_SECONDS,
             respawn_failed_workers=True,
-        ).serve()
+        )
+        failures: list[str] = []
+        announced = threading.Event()
+
+        def on_up(_: int, __: object) -> None:
+            if len(reports.newest[UP]) == settings.workers and not announced.is_set():
+                announced.set()
+                _announce(settings)
+
+        def on_failed(_: int, sentence: str) -> None:
+            failures.append(sentence)
+            server.signal_handler_interrupt()  # type: ignore[no-untyped-call]
+
+        reports.heard |= {UP: on_up, FAILED: on_failed}
+        server.serve(target_loader=partial(worker, reports.letterbox), wrap_loader=False)
+        supervisor.tell("STOPPING=1")
+        if failures:
+            raise NotServing(failures[0])
+
+
+def _announce(settings: Settings) -> None:
+    """Says that every worker listens: to who looks on, and to systemd."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    where = f"http://{host}:{settings.port}"
+    kind = "DATABASE_URL" if settings.database_url else "embedded PostgreSQL"
+    addresses = {"dashboard": f"{where}/", "docs": f"{where}/docs", "metrics": f"{where}/metrics", "database": kind}
+    lines = [f"  {name:<9} {address}" for name, address in addresses.items()]
+    if settings.admin_key is None:
+        lines.append("  keys      BILLING_ADMIN_KEY is not set: `billing keys create --role admin --name you`")
+    print("\n".join([f"Billing on {where}", *lines]), flush=True)
+    supervisor.tell("READY=1")

@@ -1,25 +1,112 @@
 """A worker: a process that answers."""
 
+import asyncio
+import contextlib
 import ctypes
 import os
 import signal
+import socket
 import sys
-from typing import Any
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from billing.serving.application import application
+from billing.serving.door import Door
 from billing.serving.logs import set_up_logs
+from billing.serving.reports import Reporter
 from billing.settings import Settings
+from billing.store.engine import answers
 
 PARENT = "BILLING_PARENT_PID"
+UP, FAILED = "up", "failed"  # what every worker tells first: one of these
+DATABASE_SECONDS = 60.0  # a worker that is to replace another may find the database restarting
 _PR_SET_PDEATHSIG = 1
+_UNHEARD_SECONDS = 10.0
 
 
-def worker() -> Any:
-    """The application in a worker process."""
+def worker(letterbox: socket.socket) -> ASGIApp:
+    """The application in a worker process, which tells its parent when it listens, or why it does not."""
     _die_with_parent()
     settings = Settings.read()
     set_up_logs(settings.log_format)
-    return application(settings)
+    return Worker(settings, letterbox)
+
+
+class Worker:
+    """ASGI: the application, and what surrounds its life."""
+
+    def __init__(self, settings: Settings, letterbox: socket.socket) -> None:
+        self._settings = settings
+        self._letterbox = letterbox
+        self._app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        parent = Reporter(self._letterbox)
+        await parent.open()
+
+        async def quiet(message: Message) -> None:
+            if message["type"] != "lifespan.startup.failed":  # a traceback as text: the error itself comes too
+                await send(message)
+
+        try:
+            await self._wait_for_database()
+            app = application(self._settings)
+            self._app = app
+            async with self._watching(parent):
+                await app(scope, receive, quiet)
+        except Exception as problem:
+            parent.tell(FAILED, _sentence_of(problem))
+            await _be_ended()
+
+    @asynccontextmanager
+    async def _watching(self, parent: Reporter) -> AsyncIterator[None]:
+        door = Door(self._settings.port)
+        watching = asyncio.create_task(self._watch(door, parent))
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _watch(self, door: Door, parent: Reporter) -> None:
+        await door.opened()
+        parent.tell(UP, True)
+
+    async def _wait_for_database(self) -> None:
+        dsn = os.environ["DATABASE_URL"]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DATABASE_SECONDS):
+                while not await answers(dsn):  # noqa: ASYNC110 - nobody tells when it does
+                    await asyncio.sleep(0.2)
+
+
+def _sentence_of(problem: BaseException) -> str:
+    """Why, in the words of what was at the bottom of it, and where in our own code."""
+    where = [
+        frame for frame in traceback.extract_tb(problem.__traceback__) if f"{os.sep}billing{os.sep}" in frame.filename
+    ]
+    while problem.__cause__ is not None:
+        problem = problem.__cause__
+    why = " ".join(str(problem).split()) or type(problem).__name__
+    place = f" ({Path(where[-1].filename).name}, line {where[-1].lineno})" if where else ""
+    return f"A worker could not start: {why}{place}"
+
+
+async def _be_ended() -> None:
+    """The parent knows, and ends its workers. One that ended by itself would be started again."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
+    await asyncio.sleep(_UNHEARD_SECONDS)
+    sys.exit(1)
 
 
 def _die_with_parent() -> None:
