@@ -1,18 +1,20 @@
-"""A route of the API: it answers what was asked, or says what of it nobody here knows.
+"""A route of the API: it answers what was asked, or says what of it nobody here knows. Where GET is, HEAD is.
 
 FastAPI drops what a route does not declare: a filter with a slip of the pen in its name would answer with everything.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from copy import copy
 from difflib import get_close_matches
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi._compat import field_annotation_is_sequence
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Query
+from fastapi.responses import Response, StreamingResponse
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
@@ -32,6 +34,24 @@ class Route(APIRoute):
         declared = [one for one in get_flat_params(self.dependant) if isinstance(one.field_info, Query)]
         self._known = [one.alias for one in declared]
         self._lists = {one.alias for one in declared if field_annotation_is_sequence(one.field_info.annotation)}
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+        if self.methods is None or "GET" not in self.methods:
+            return answer
+        self.methods.add("HEAD")
+
+        async def answer_or_head(request: Request) -> Response:
+            response = await answer(request)
+            return response if request.method == "GET" else await _head_of(response)
+
+        return answer_or_head
+
+    def described(self) -> "Route":
+        """The route as OpenAPI tells it: that HEAD is where GET is goes without saying."""
+        route = copy(self)
+        route.methods = (self.methods or set()) - {"HEAD"}
+        return route
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises Invalid, which the application tells those who may call and see the account."""
@@ -69,6 +89,15 @@ class Router(APIRouter):
 
     def __init__(self, **more: Any) -> None:
         super().__init__(route_class=Route, **more)
+
+
+async def _head_of(response: Response) -> Response:
+    """The status and headers of what GET answers. A file is not made for it."""
+    if isinstance(response, StreamingResponse) and isinstance(response.body_iterator, AsyncGenerator):
+        await response.body_iterator.aclose()
+    head = Response(status_code=response.status_code)
+    head.raw_headers = response.raw_headers
+    return head
 
 
 def _read(query: bytes) -> Iterable[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,20 @@ MODULES = sorted(name for name in FILES if name.endswith(".js") and not name.sta
 CATALOGS = {language: json.loads(FILES[f"texts/{language}.json"]) for language in ("en", "es")}
 TEMPLATES = sorted(DIRECTORY.with_name("templates").glob("*.html"))
 FIELDS = re.compile(r"\{(\w+)\}")
+
+
+VENDORED = {
+    "vendor/swagger-ui-bundle.js": "e6a898692f2d768e807c3ba4626068a69a2c5dd960dd6c76f3e4d3a3de180af2",
+    "vendor/swagger-ui.css": "5ed08757e53da3e026d6cbecc61fe5d43585c9560b302d534ad56692519a273d",
+    "vendor/uPlot.esm.js": "5dd9b3281aa64b461b42d9945f6adb2649d346502b12281a9ae0d46599a80eba",
+    "vendor/uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
+}
+
+
+def test_what_others_wrote_is_what_they_published() -> None:
+    """uPlot 1.6.32 and swagger-ui-dist 5.35.0, as npm has them."""
+    there = {name: sha256(content).hexdigest() for name, content in FILES.items() if name.startswith("vendor/")}
+    assert there == VENDORED
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
@@ -40,6 +55,7 @@ def test_another_versions_address_is_not_kept(browser: Browser) -> None:
         "nothing.js",
         "..%2fassets.py",
         "vendor/uPlot.LICENSE",
+        "vendor/swagger-ui.LICENSE",
         "texts/fr.json",
         "%00",
         "//etc/passwd",

@@ -228,6 +228,25 @@ def test_pages_are_no_part_of_the_apis_description(api: Api) -> None:
     assert not [path for path in paths if path.startswith(("/accounts", "/assets", "/sign-"))]
 
 
+def test_the_apis_description_is_a_page_of_ours(browser: Browser) -> None:
+    answer = browser.get("/docs")
+    check_headers(answer)
+    document = Document(answer.text)
+    sources = [script["src"] for script in document.all("script")] + [link["href"] for link in document.all("link")]
+    assert len(sources) == 4
+    assert all(source and source.startswith("/assets/") for source in sources)
+    assert document.inline == []
+    for path in ("/redoc", "/docs/oauth2-redirect"):
+        assert browser.get(path).status_code == 404
+
+
+def test_the_document_is_made_once_and_told_by_its_tag(browser: Browser) -> None:
+    first = browser.get("/openapi.json")
+    again = browser.get("/openapi.json", {"If-None-Match": first.headers["etag"]})
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+    assert browser.get("/openapi.json", {"If-None-Match": '"other"'}).content == first.content
+
+
 def test_pages_are_counted_by_route(signed_in: Callable[[str], Browser], api: Api, account_id: str) -> None:
     signed_in("account").get(f"/accounts/{account_id}/grants")
     metrics = api.client.get("/metrics").text
