@@ -1,14 +1,15 @@
-"""Health: is the process there, and can it do its work?"""
+"""Health: is the process there, and can it post?"""
 
-from typing import Literal
+import json
+from typing import Any, Literal
+
+from fastapi.responses import Response
 
 from billing.api.models.common import Shown
 from billing.api.parameters import The
-from billing.api.problems import responses
+from billing.api.problems import MEDIA_TYPE, TYPE, responses
+from billing.api.readiness import Reason
 from billing.api.route import Router
-from billing.core.refusals import DatabaseUnavailable
-from billing.store.schema import is_current
-from billing.store.snapshot import reachable
 
 router = Router(tags=["service"])
 
@@ -24,9 +25,23 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", response_model=Health, responses={503: responses()[503]})
-async def readyz(service: The) -> Health:
-    """The database can be reached and has every migration."""
-    with reachable():
-        if not await is_current(service.engine):
-            raise DatabaseUnavailable()
-    return Health()
+async def readyz(service: The) -> Any:
+    """This process can post: its lanes commit, the server takes writes, the schema is ours.
+
+    Otherwise `reasons` say what is not so; `code` is that of the first.
+    """
+    reasons = await service.readiness.reasons()
+    return not_ready(reasons) if reasons else Health()
+
+
+def not_ready(reasons: list[Reason]) -> Response:
+    """The problem document of `reasons`, of which there is at least one."""
+    document = {
+        "type": f"{TYPE}{reasons[0].code}",
+        "title": "Not ready to post",
+        "status": 503,
+        "detail": " ".join(reason.sentence for reason in reasons),
+        "code": reasons[0].code,
+        "reasons": [reason._asdict() for reason in reasons],
+    }
+    return Response(json.dumps(document), 503, {"Retry-After": "1"}, MEDIA_TYPE)

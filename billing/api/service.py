@@ -10,6 +10,7 @@ from fastapi import Request
 
 from billing.api.key_ring import KeyRing
 from billing.api.look_ups import LookUps
+from billing.api.readiness import Readiness, lanes_commit
 from billing.books.recognition import DailyRecognition
 from billing.core.prices import PriceBooks
 from billing.funding import Funding, Keys, funding
@@ -35,6 +36,7 @@ class Service:
     posting: Posting
     keys: KeyRing
     sessions: LookUps[Session]
+    readiness: Readiness
     books: PriceBooks
     work: Engine
     funding: Funding
@@ -71,7 +73,8 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
     destinations = Destinations(allow_private=settings.webhook_allow_private)
     async with funding(Keys.of(settings), posting, engine, work) as payments, posting:
         service = Service(
-            settings, dsn, engine, long_reads, posting, keys, sessions, books, work, payments, destinations,
+            settings, dsn, engine, long_reads, posting, keys, sessions,
+            Readiness(lanes_commit(posting)), books, work, payments, destinations,
             Signing(engine, work, settings.signing_seed), retention,
         )  # fmt: skip
         running_chores = (

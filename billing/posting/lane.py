@@ -20,10 +20,12 @@ from billing.core.refusals import DatabaseUnavailable, Refusal
 from billing.store import engine
 from billing.store.apply import apply
 from billing.store.gather import Needs, gather
+from billing.store.proof import Proof, prove
 
 Connect = Callable[[], Awaitable[engine.Connection]]
 Result = Answer | Refusal | Exception
 
+PROVEN_SECONDS = 10.0  # for so long a commit proves that the lane can: nothing is written to find out again
 PLANS_SECONDS = 10.0  # a table that was emptied at night is soon no longer planned for as empty
 log = structlog.get_logger("billing.posting")
 
@@ -63,6 +65,8 @@ class Lane:
         self._connection: engine.Connection | None = None
         self._posted = 0
         self._planned_at = 0.0
+        self._proof: asyncio.Future[Proof] | None = None
+        self._committed_at = float("-inf")
         self._task: asyncio.Task[None] | None = None
         self.waiting = 0
         self.tally = Tally()
@@ -78,6 +82,14 @@ class Lane:
         self._work.set()
         return job.done
 
+    def prove(self) -> asyncio.Future[Proof]:
+        """What the server says in a transaction of this lane's: it comes between batches, and not at all while the lane
+        stands still. Whoever asks meanwhile is told the same."""
+        if self._proof is None:
+            self._proof = asyncio.get_running_loop().create_future()
+            self._work.set()
+        return self._proof
+
     async def close(self) -> None:
         """Finishes what is queued, then closes the connection."""
         self._closing = True
@@ -90,6 +102,9 @@ class Lane:
 
     async def _run(self) -> None:
         while True:
+            if self._proof is not None:
+                await self._prove(self._proof)
+                self._proof = None
             jobs = self._take()
             if not jobs:
                 if self._closing:
@@ -172,12 +187,30 @@ class Lane:
         except BaseException:
             await self._roll_back()
             raise
+        self._committed_at = time.monotonic()
         seconds = time.perf_counter() - started
         self._posted += 1
         self.tally.batches += 1
         self.tally.commands += len(commands)
         self.tally.seconds += seconds
         return results
+
+    async def _prove(self, proof: asyncio.Future[Proof]) -> None:
+        """Answers `proof`. Where nothing was committed lately, it is by a commit that has to reach the disk."""
+        try:
+            if self._connection is None:
+                self._connection, self._posted = await self._connect(), 0
+            write = time.monotonic() - self._committed_at > PROVEN_SECONDS
+            result = await prove(self._connection, write=write)
+        except Exception as error:
+            log.warning("lane cannot commit", reason=repr(error))
+            self._discard()
+            proof.set_exception(error)
+            proof.exception()  # who asked may have gone away
+        else:
+            if write:
+                self._committed_at = time.monotonic()
+            proof.set_result(result)
 
     async def _plan(self, connection: engine.Connection) -> None:
         """Has statements planned anew at every power of two, as tables have at most doubled since, and now and then."""

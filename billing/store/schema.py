@@ -1,5 +1,6 @@
 """The schema's revision: bringing a database up to date, and knowing whether it is."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -64,15 +65,22 @@ async def is_current(engine: AsyncEngine) -> bool:
     return True
 
 
-def _compare(connection: Connection) -> None:
-    found = MigrationContext.configure(connection).get_current_revision()
-    scripts = ScriptDirectory.from_config(_config())
-    newest = scripts.get_current_head()
+@cache
+def revisions() -> tuple[str, ...]:
+    """All that this code knows, newest first. The files are read once."""
+    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+def require_known(found: str | None) -> None:
+    """Raises NotMigrated and WrongSchema unless the revision that was `found` in the database is this code's own."""
     if found is None:
         raise NotMigrated()
-    if found != newest:
-        known = {script.revision for script in scripts.walk_revisions()}
-        raise WrongSchema(found, str(newest), newer=found not in known)
+    if found != revisions()[0]:
+        raise WrongSchema(found, revisions()[0], newer=found not in revisions())
+
+
+def _compare(connection: Connection) -> None:
+    require_known(MigrationContext.configure(connection).get_current_revision())
 
 
 def _upgrade(connection: Connection) -> None:

@@ -43,8 +43,11 @@ def test_health_needs_no_key(api: Api) -> None:
 
 def test_not_ready_until_every_migration_is_there(fresh: Api) -> None:
     assert fresh.get("/readyz", None).status_code == 200
-    ask(fresh.dsn, "UPDATE alembic_version SET version_num = 'older'")
-    problem(fresh.get("/readyz", None), 503, "database_unavailable")
+    ask(fresh.dsn, "UPDATE alembic_version SET version_num = 'of_a_newer_program'")
+    until(lambda: fresh.get("/readyz", None).status_code == 503, "somebody has looked")
+    told = problem(fresh.get("/readyz", None), 503, "wrong_schema")
+    assert "of_a_newer_program, which this program" in told["detail"]
+    assert [reason["code"] for reason in told["reasons"]] == ["wrong_schema"]
     assert fresh.get("/healthz", None).status_code == 200
 
 
@@ -125,6 +128,7 @@ def test_a_database_that_is_stopped_and_comes_back(own_server: EmbeddedPostgres)
         charge = api.authorize(account)
         account_path = f"/v1/accounts/{account}"
         own_server.stop()
+        until(lambda: api.get("/readyz").status_code == 503, "somebody has looked")
         for path in (
             "/readyz",
             "/metrics",

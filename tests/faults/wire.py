@@ -23,6 +23,7 @@ class Wire:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="wire", daemon=True)
         self._asked, self._answered = asyncio.Event(), asyncio.Event()  # whether each direction is open
+        self._frozen: list[asyncio.Event] = []  # of connections that no longer follow those
         self._writers: set[asyncio.StreamWriter] = set()
         self._pipes: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -53,9 +54,12 @@ class Wire:
         self._thread.join()
         self._loop.close()
 
-    def freeze(self, *, answers_only: bool = False) -> None:
-        """Nothing passes any more, new connections are made and hear nothing. With `answers_only` calls still arrive."""
+    def freeze(self, *, answers_only: bool = False, known_only: bool = False) -> None:
+        """Nothing passes any more, new connections are made and hear nothing. With `answers_only` calls still arrive;
+        with `known_only` it is for the connections that there are, and new ones work."""
         self._do(self._set(asked=answers_only, answered=False))
+        if known_only:
+            self._do(self._anew())
 
     def thaw(self) -> None:
         """Everything passes, and what was held first."""
@@ -79,31 +83,51 @@ class Wire:
         for pipe in self._pipes:
             pipe.cancel()
         await asyncio.gather(*self._pipes, return_exceptions=True)
+        await asyncio.sleep(0)  # ends that were cut are told so
 
     async def _set(self, *, asked: bool, answered: bool) -> None:
         for event, is_open in ((self._asked, asked), (self._answered, answered)):
             event.set() if is_open else event.clear()
+        if asked and answered:
+            for event in self._frozen:
+                event.set()
+            self._frozen.clear()
+
+    async def _anew(self) -> None:
+        self._frozen += (self._asked, self._answered)
+        self._asked, self._answered = asyncio.Event(), asyncio.Event()
+        self._asked.set()
+        self._answered.set()
 
     async def _cut(self) -> None:
         for writer in self._writers:
             writer.transport.abort()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._pipes.add(task)
+        ends = [writer]
         self._writers.add(writer)
-        await self._asked.wait()
         try:
+            await self._asked.wait()
             if isinstance(self._server, Path):
                 far = await asyncio.open_unix_connection(str(self._server))
             else:
                 far = await asyncio.open_connection(*self._server)
+            ends.append(far[1])
+            self._writers.add(far[1])
+            await asyncio.gather(self._pass(reader, far[1], self._asked), self._pass(far[0], writer, self._answered))
         except OSError:  # the server is down: that is heard
             writer.transport.abort()
-            return
-        self._writers.add(far[1])
-        for pipe in (self._pass(reader, far[1], self._asked), self._pass(far[0], writer, self._answered)):
-            task = asyncio.create_task(pipe)
-            self._pipes.add(task)
-            task.add_done_callback(self._pipes.discard)
+        except asyncio.CancelledError:  # the wire is taken down
+            for end in ends:
+                end.transport.abort()
+        finally:
+            self._pipes.discard(task)
+            for end in ends:
+                self._writers.discard(end)
+                end.close()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_open: asyncio.Event) -> None:
         try:
@@ -116,5 +140,3 @@ class Wire:
         except (OSError, RuntimeError):  # an end that broke breaks the other
             await is_open.wait()
             writer.transport.abort()
-        finally:
-            self._writers.discard(writer)

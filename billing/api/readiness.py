@@ -1,0 +1,82 @@
+"""Readiness: whether this process can post, and if not, why.
+
+A list of conditions, each of which says what is wrong or nothing. They are looked at together, at most once a second
+and only when somebody asks, so that it costs nothing to ask.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from billing.posting import Posting
+from billing.store.engine import NotMigrated
+from billing.store.proof import Proof
+from billing.store.schema import WrongSchema, require_known, revisions
+
+LOOK_SECONDS = 1.0  # between looks
+PROOF_SECONDS = 2.0  # for a lane to commit: its batches take a twentieth of that
+
+
+class Reason(NamedTuple):
+    """Why not: `code` for programs, `sentence` for people."""
+
+    code: str
+    sentence: str
+
+
+Condition = Callable[[], Awaitable[Reason | None]]
+
+
+class Readiness:
+    """What `conditions` say, as one process knows it."""
+
+    def __init__(self, *conditions: Condition) -> None:
+        self._conditions = conditions
+        self._reasons: list[Reason] = []
+        self._known_until = 0.0
+        self._looking: asyncio.Task[None] | None = None
+
+    async def reasons(self) -> list[Reason]:
+        """Why this process cannot post; empty where it can."""
+        if self._known_until < time.monotonic():
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.create_task(self._look())
+            await asyncio.shield(self._looking)
+        return self._reasons
+
+    async def _look(self) -> None:
+        found = await asyncio.gather(*(condition() for condition in self._conditions))
+        self._reasons = [reason for reason in found if reason is not None]
+        self._known_until = time.monotonic() + LOOK_SECONDS
+
+
+def lanes_commit(posting: Posting) -> Condition:
+    """Every lane commits on its own connection, to a server that takes writes and a schema that is ours."""
+    revisions()  # read before anybody waits for it
+
+    async def condition() -> Reason | None:
+        proofs = [lane.prove() for lane in posting.lanes]
+        _, late = await asyncio.wait(proofs, timeout=PROOF_SECONDS)
+        if late:
+            return Reason(
+                "posting_stalled",
+                f"{len(late)} of {len(proofs)} posting lanes committed nothing for {PROOF_SECONDS:.0f} seconds: "
+                "the database does not answer, or something holds its locks.",
+            )
+        return next(filter(None, map(_objection, proofs)), None)
+
+    return condition
+
+
+def _objection(done: asyncio.Future[Proof]) -> Reason | None:
+    if done.exception() is not None:  # the log says what it was: it may name what strangers should not know
+        return Reason("database_unavailable", "A posting lane cannot commit: the database refuses, or is not reached.")
+    proof = done.result()
+    if proof.read_only:
+        return Reason("database_read_only", "The database takes no writes: it is a standby, or was set to read only.")
+    try:
+        require_known(proof.revision)
+    except (NotMigrated, WrongSchema) as wrong:
+        return Reason("wrong_schema", str(wrong))
+    return None
