@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test browser judges clients check coverage lint bench soak clean
+.PHONY: help install demo serve test test-postgres browser judges clients postgres check coverage lint bench soak clean
 
 is_new_enough = import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
@@ -15,6 +15,8 @@ WORKERS ?= 3
 MINUTES ?= 10
 SUDO ?= sudo
 CLIENTS := tests/gateway/clients
+POSTGRES := /usr/lib/postgresql/15/bin
+NO_CLUSTER := /etc/postgresql-common/createcluster.d
 BROWSERS := chromium chromium-browser google-chrome-stable google-chrome
 
 # The environment of whoever calls must not lead uv to another place or another Python.
@@ -23,7 +25,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: .venv/.synced  ## install what uv.lock pins into .venv
 
@@ -38,15 +40,27 @@ test: .venv/.synced  ## run the tests
 	@$(MAKE) --no-print-directory judges SUDO='sudo -n' || echo 'the tests that need hledger are skipped'
 	$(RUN)/pytest -n $(WORKERS) --dist worksteal -q $(ARGS)
 
+# Not again: what no statement is part of, and what is about the embedded server itself.
+test-postgres: .venv/.synced postgres  ## run the tests of the store and the API on PostgreSQL 15, as an ordinary login
+	BILLING_TEST_POSTGRES=$(POSTGRES) $(RUN)/pytest -n $(WORKERS) --dist worksteal -q tests/store tests/api $(ARGS) \
+		$(patsubst %,--ignore=tests/%.py,store/test_zones api/test_access api/test_bad_input api/test_openapi api/test_queries) \
+		-k 'not stopped_and_comes_back'
+
 # What is there already is not touched. From `test` nobody is asked for a password.
 apt_install = command -v apt-get >/dev/null || { echo 'no $(1), and no apt-get to install it with' >&2; exit 1; }; \
 	if test "$$(id -u)" -eq 0; then root=; else root='$(SUDO)'; fi; \
-	echo 'installing $(1)'; install="$$root env DEBIAN_FRONTEND=noninteractive apt-get -qq"; \
+	echo 'installing $(1)'; install="$$root env DEBIAN_FRONTEND=noninteractive apt-get -qq"; $(3)\
 	$$install update && $$install install -y --no-install-recommends $(2) >/dev/null
 
 browser:  ## install the Chromium that the tests look at the dashboard with
 	@for browser in $(BROWSERS); do ! command -v $$browser >/dev/null || exit 0; done; \
 	$(call apt_install,Chromium and a font,chromium fonts-dejavu-core)
+
+# Its programs alone: Debian would make a cluster too, and start it.
+postgres:  ## install the PostgreSQL 15 that test-postgres runs on, beside the embedded one
+	@test ! -x $(POSTGRES)/postgres || exit 0; \
+	$(call apt_install,PostgreSQL 15,postgresql-15,$$root mkdir -p $(NO_CLUSTER); \
+	echo 'create_main_cluster = false' | $$root tee $(NO_CLUSTER)/no-main-cluster.conf >/dev/null;)
 
 judges: .judges/focus/.installed  ## install hledger and FOCUS's validator, which judge what is exported
 	@! command -v hledger >/dev/null || exit 0; $(call apt_install,hledger,hledger)

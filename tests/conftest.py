@@ -3,6 +3,9 @@
     async def test_something(posting, account):      # async tests run on the loop of `run`
         await posting.post(IssueGrant(account, "g1", "purchase", 100))
 
+With BILLING_TEST_POSTGRES=/usr/lib/postgresql/15/bin the server is the one that is installed there, and the schema's
+owner an ordinary login for which an administrator prepared the service's role.
+
 `database` is the worker's own and keeps what tests leave in it, so tests take fresh account ids from it
 (`account`, `new_account_id`). What needs tables of its own asks for `fresh_database`.
 """
@@ -19,6 +22,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -30,6 +34,7 @@ from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
 from billing.embedded import EmbeddedPostgres
 from billing.posting import Posting
 from billing.store.schema import migrate
+from tests.installed_postgres import InstalledPostgres
 
 TEMPLATE = "billing_template"
 _numbers = itertools.count(1)
@@ -51,6 +56,7 @@ structlog.configure(
 settings.register_profile("unhurried", settings(), deadline=None)
 settings.load_profile("unhurried")
 
+Server = EmbeddedPostgres | InstalledPostgres
 Run = Callable[[Awaitable[Any]], Any]
 
 
@@ -69,42 +75,47 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL of this worker's own, with fsync on as everywhere."""
+def server() -> Iterator[Server]:
+    """A PostgreSQL of this worker's own, the embedded one with fsync on as everywhere."""
     directory = Path(tempfile.mkdtemp(prefix="billing-tests-"))
     directory.chmod(0o711)  # for root the server runs as a humbler user, who must get through
     settings = {"shared_buffers": "128MB", "min_wal_size": "80MB", "max_wal_size": "1GB"}
+    installed = os.environ.get("BILLING_TEST_POSTGRES")
     try:
-        with EmbeddedPostgres(directory / "data", settings=settings) as server:
+        with (
+            InstalledPostgres(Path(installed), directory)
+            if installed
+            else EmbeddedPostgres(directory / "data", settings=settings)
+        ) as server:
             yield server
     finally:
         shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="session")
-def template(server: EmbeddedPostgres) -> str:
+def template(server: Server) -> str:
     """The name of a database that the migrations made and nobody uses but to copy it."""
-    asyncio.run(execute(server.dsn("postgres"), f"CREATE DATABASE {TEMPLATE}"))
+    make_database(server, TEMPLATE)
     asyncio.run(migrate(server.dsn(TEMPLATE)))
     return TEMPLATE
 
 
 @pytest.fixture(scope="session")
-def database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+def database(server: Server, template: str) -> Iterator[str]:
     """The DSN, as the schema's owner, of the database that this worker's tests share."""
     with copied(server, template) as dsn:
         yield dsn
 
 
 @pytest.fixture
-def fresh_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+def fresh_database(server: Server, template: str) -> Iterator[str]:
     """The DSN, as the schema's owner, of a database for one test."""
     with copied(server, template) as dsn:
         yield dsn
 
 
 @pytest.fixture
-def empty_database(server: EmbeddedPostgres) -> Iterator[str]:
+def empty_database(server: Server) -> Iterator[str]:
     """The DSN of a database that no migration has seen."""
     with copied(server, "template1") as dsn:
         yield dsn
@@ -185,9 +196,20 @@ async def execute(dsn: str, *statements: str) -> None:
         await connection.close()
 
 
+def administrator(server: Server, database: str = "postgres") -> str:
+    """The DSN of who may do everything on the server: of the embedded one that is the schema's owner as well."""
+    return server.administrator_dsn(database) if isinstance(server, InstalledPostgres) else server.dsn(database)
+
+
+def make_database(server: Server, name: str, template: str = "template1") -> None:
+    """A database of the schema's owner."""
+    owner = urlsplit(server.dsn(name)).username
+    asyncio.run(execute(administrator(server), f"CREATE DATABASE {name} TEMPLATE {template} OWNER {owner}"))
+
+
 @contextmanager
-def copied(server: EmbeddedPostgres, template: str) -> Iterator[str]:
-    name = f"billing_{next(_numbers)}"
-    asyncio.run(execute(server.dsn("postgres"), f"CREATE DATABASE {name} TEMPLATE {template}"))
+def copied(server: Server, template: str, name: str | None = None) -> Iterator[str]:
+    name = name or f"billing_{next(_numbers)}"
+    make_database(server, name, template)
     yield server.dsn(name)
-    asyncio.run(execute(server.dsn("postgres"), f"DROP DATABASE {name} WITH (FORCE)"))
+    asyncio.run(execute(administrator(server), f"DROP DATABASE {name} WITH (FORCE)"))

@@ -29,6 +29,7 @@ from billing.embedded import EmbeddedPostgresError
 from billing.serving import NotServing
 from billing.settings import SettingsError
 from billing.store.engine import NotMigrated, refused_login, unreachable
+from billing.store.preparation import NotPrepared
 from billing.store.schema import WrongSchema
 from billing.store.schema import migrate as migrate_database
 
@@ -139,7 +140,16 @@ def main() -> None:
     """Runs a command; what cannot be done is one sentence and exit 1, never a traceback."""
     try:
         app()
-    except (EmbeddedPostgresError, NotMigrated, NotServing, WrongSchema, SettingsError, Refusal, ValueError) as problem:
+    except (
+        EmbeddedPostgresError,
+        NotMigrated,
+        NotPrepared,
+        NotServing,
+        WrongSchema,
+        SettingsError,
+        Refusal,
+        ValueError,
+    ) as problem:
         fail(str(problem))
     except Exception as problem:
         if isinstance(problem, OSError) and problem.filename is not None:

@@ -115,6 +115,11 @@ def refused_login(error: BaseException) -> str | None:
     return None
 
 
+def not_allowed(error: BaseException) -> bool:
+    """Whether the login, or the role that it works as, may not do that."""
+    return any(isinstance(cause, asyncpg.InsufficientPrivilegeError) for cause in _causes(error))
+
+
 def unreachable(error: BaseException) -> bool:
     """Whether `error`, or what it was raised from, is a connection that was lost or could not be made."""
     return any(connection_lost(cause) for cause in _causes(error))

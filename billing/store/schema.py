@@ -8,9 +8,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.store.engine import NotMigrated, owner_engine
+from billing.store.engine import NotMigrated, not_allowed, owner_engine
+from billing.store.preparation import require_prepared
 from billing.store.price_books import publish_first
 from billing.store.privileges import grant_what_is_missing
 
@@ -39,12 +41,19 @@ class WrongSchema(Exception):
 async def migrate(dsn: str) -> None:
     """Brings the database at `dsn` to the newest revision, with the published prices if it has none.
 
-    Safe to run from several processes at once. Raises WrongSchema for one that a newer program brought further.
+    Safe to run from several processes at once. Raises WrongSchema for one that a newer program brought further, and
+    NotPrepared where the login may not.
     """
     engine = owner_engine(dsn)
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(_upgrade)
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(_upgrade)
+        except DBAPIError as error:
+            if not_allowed(error):  # what was looked for beforehand was all there: look at everything
+                async with engine.connect() as connection:
+                    await connection.run_sync(require_prepared, changes=True)
+            raise
     finally:
         await engine.dispose()
     await publish_first(dsn)
@@ -84,13 +93,16 @@ def _compare(connection: Connection) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
+    behind = True
     try:
         _compare(connection)
+        behind = False
     except NotMigrated:
         pass
     except WrongSchema as wrong:
         if wrong.newer:
             raise
+    require_prepared(connection, changes=behind)
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

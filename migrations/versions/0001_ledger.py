@@ -285,18 +285,23 @@ CREATE TYPE grant_parts AS (
 );
 """
 
-# The service works as this role whatever it logs in as: it may add to the journal and read it, nothing else.
+# The service works as this role whatever it logs in as: it may add to the journal and read it, nothing else. An
+# administrator may have made it, and granted it: who may not create roles then need not. To be allowed to SET ROLE is a
+# membership's own option since PostgreSQL 16 ('SET'); before, every member was.
 PRIVILEGES = """
 DO $$
 BEGIN
-    CREATE ROLE billing_service NOLOGIN;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'billing_service') THEN
+        CREATE ROLE billing_service NOLOGIN;
+    END IF;
 EXCEPTION
     WHEN duplicate_object OR unique_violation THEN NULL;  -- roles belong to the server, not to this database
 END
 $$;
 DO $$
 BEGIN
-    IF NOT pg_has_role(current_user, 'billing_service', 'USAGE') THEN
+    IF NOT pg_has_role(current_user, 'billing_service',
+                       CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END) THEN
         EXECUTE format('GRANT billing_service TO %I', current_user);
     END IF;
 END

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from billing.embedded import EmbeddedPostgres
+from tests.conftest import copied
 
-from .conftest import copy_of
 from .service import Api, image, on, path_of, problem, serving
 from .test_lists import ids, pages
 
@@ -16,7 +16,7 @@ FIGURES = ("posted", "held", "frozen", "lapsed", "available", "credit_limit", "d
 @pytest.fixture(scope="module")
 def api(server: EmbeddedPostgres, template: str) -> Iterator[Api]:
     """On a database of this module's own: totals are those of its accounts."""
-    with copy_of(server, template, "billing_standings") as dsn, serving(dsn) as api:
+    with copied(server, template, "billing_standings") as dsn, serving(dsn) as api:
         yield api
 
 

@@ -8,9 +8,9 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from billing.core.announcements import BY_DEFAULT, TYPES
 from billing.embedded import EmbeddedPostgres
+from tests.conftest import copied
 from tests.outbox.receiver import Receiver
 
-from .conftest import copy_of
 from .service import MODEL, Api, ask, created, image, problem, replayed, serving, time_of, until
 
 SHOWN = {
@@ -23,7 +23,7 @@ AT = "/v1/webhook-endpoints"
 @pytest.fixture(scope="module")
 def hooks(server: EmbeddedPostgres, template: str) -> Iterator[Api]:
     """A running application that may send to loopback, on a database of the module's own."""
-    with copy_of(server, template, "billing_hooks") as dsn, serving(dsn, webhook_allow_private=True) as api:
+    with copied(server, template, "billing_hooks") as dsn, serving(dsn, webhook_allow_private=True) as api:
         yield api
 
 

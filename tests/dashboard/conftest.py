@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from billing.embedded import EmbeddedPostgres
-from tests.api.conftest import copy_of
 from tests.api.service import ADMIN_KEY, Api, serving, with_a_clock
+from tests.conftest import copied
 
 from .browser import Browser
 
@@ -14,7 +14,7 @@ from .browser import Browser
 @pytest.fixture(scope="session")
 def api(server: EmbeddedPostgres, template: str) -> Iterator[Api]:
     """API and dashboard; the database keeps what tests leave in it."""
-    with copy_of(server, template, "billing_dashboard") as dsn, serving(dsn) as api:
+    with copied(server, template, "billing_dashboard") as dsn, serving(dsn) as api:
         yield api
 
 

@@ -8,7 +8,9 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from billing.store.engine import SERVICE_ROLE, read_engine
-from billing.store.schema import MIGRATIONS, is_current, migrate
+from billing.store.preparation import NotPrepared
+from billing.store.schema import MIGRATIONS, is_current, migrate, revisions
+from tests.conftest import administrator
 
 TABLES = """
     SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"""
@@ -100,18 +102,87 @@ async def test_a_second_database_on_the_server_shares_the_role(empty_database, c
     assert await owner.fetchval("SELECT has_table_privilege($1, 'transfer', 'INSERT')", SERVICE_ROLE)
 
 
-async def test_an_owner_who_is_no_superuser_may_migrate_and_serve(empty_database, connect, server):
-    """One DATABASE_URL of an ordinary role that owns its database is enough."""
-    owner = await connect(empty_database)
-    name = await owner.fetchval("SELECT current_database()")
-    await owner.execute("DROP ROLE IF EXISTS tenant")
-    await owner.execute("CREATE ROLE tenant LOGIN CREATEROLE")
-    await owner.execute(f"GRANT {SERVICE_ROLE} TO tenant WITH ADMIN OPTION")
-    await owner.execute(f"ALTER DATABASE {name} OWNER TO tenant")
-    await owner.execute("ALTER SCHEMA public OWNER TO tenant")
-    dsn = server.dsn(name, user="tenant")
-    await migrate(dsn)
-    assert await current(dsn)
-    await owner.execute(f"REASSIGN OWNED BY tenant TO {await owner.fetchval('SELECT current_user')}")
-    await owner.execute("DROP OWNED BY tenant")
-    await owner.execute("DROP ROLE tenant")
+@pytest.fixture
+def administer(server, connect, run):
+    """Statements of who may do everything, in a database."""
+
+    async def administer(*statements, database="postgres"):
+        connection = await connect(administrator(server, database))
+        for statement in statements:
+            await connection.execute(statement)
+
+    return lambda *statements, **where: run(administer(*statements, **where))
+
+
+@pytest.fixture
+def tenant(server, administer):
+    """The DSN, as an ordinary login, of a database of its own that nobody has prepared for it."""
+    administer("CREATE ROLE tenant LOGIN", "CREATE DATABASE tenancy")
+    yield server.dsn("tenancy", user="tenant")
+    administer("DROP DATABASE tenancy WITH (FORCE)", "DROP ROLE tenant")
+
+
+OWNED = "ALTER DATABASE tenancy OWNER TO tenant"
+GRANTED = f"GRANT {SERVICE_ROLE} TO tenant"
+NOT_INHERITING = "ALTER ROLE tenant NOINHERIT"
+
+
+@pytest.mark.parametrize(
+    "prepared",
+    [
+        pytest.param((OWNED, GRANTED), id="its owner"),
+        pytest.param((GRANTED, NOT_INHERITING, "GRANT CREATE ON SCHEMA public TO tenant"), id="no owner"),
+        pytest.param((OWNED, "ALTER ROLE tenant CREATEROLE", f"{GRANTED} WITH ADMIN OPTION"), id="it grants the role"),
+    ],
+)
+def test_an_ordinary_login_for_which_the_role_was_prepared_may_migrate_and_serve(tenant, prepared, administer, run):
+    """It is no superuser and may create no roles: `permission denied to create role` was all that it heard."""
+    for statement in prepared:
+        administer(statement, database="tenancy")
+    run(migrate(tenant))
+    assert run(current(tenant))
+
+
+@pytest.mark.parametrize("prepared", [(), (OWNED, NOT_INHERITING)], ids=["nothing", "a database"])
+def test_what_a_login_may_not_yet_is_said_with_the_statements_that_let_it(tenant, prepared, administer, run):
+    for statement in prepared:
+        administer(statement, database="tenancy")
+    with pytest.raises(NotPrepared, match="An administrator of the server lets it") as refused:
+        run(migrate(tenant))
+    administer(*refused.value.statements, database="tenancy")
+    run(migrate(tenant))
+    assert run(current(tenant))
+
+
+def test_the_role_itself_may_be_missing(tenant, administer, run):
+    administer(f"ALTER ROLE {SERVICE_ROLE} RENAME TO set_aside")
+    try:
+        administer(OWNED)
+        with pytest.raises(NotPrepared, match=f"CREATE ROLE {SERVICE_ROLE} NOLOGIN; GRANT") as refused:
+            run(migrate(tenant))
+        administer(*refused.value.statements)
+        run(migrate(tenant))
+        assert run(current(tenant))
+        administer(f"DROP OWNED BY {SERVICE_ROLE}", database="tenancy")
+        administer(f"DROP ROLE {SERVICE_ROLE}")
+    finally:
+        administer(f"ALTER ROLE set_aside RENAME TO {SERVICE_ROLE}")
+
+
+def test_tables_of_somebody_else_are_named_before_anything_is_changed(tenant, administer, run):
+    """Restored by an administrator, say: the next migration would stop in its middle."""
+    administer(OWNED, GRANTED, "GRANT CREATE ON SCHEMA public TO tenant", database="tenancy")
+    run(migrate(tenant))
+    behind = f"UPDATE alembic_version SET version_num = '{revisions()[1]}'"
+    administer(
+        "ALTER TABLE transfer OWNER TO CURRENT_USER",
+        "ALTER TYPE grant_parts OWNER TO CURRENT_USER",
+        behind,
+        database="tenancy",
+    )
+    with pytest.raises(NotPrepared) as refused:
+        run(migrate(tenant))
+    assert refused.value.statements == [
+        "ALTER TABLE transfer OWNER TO tenant;",
+        "ALTER TYPE grant_parts OWNER TO tenant;",
+    ]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from billing.embedded import EmbeddedPostgres
-from tests.api.conftest import copy_of
 from tests.api.service import MODEL, Api, created, image, serving, set_clock, with_a_clock
+from tests.conftest import copied
 
 LARGE, SMALL = (2048, 2048), (1024, 1024)  # 2K and 1K: 67 and 14 credits at high, 17 and 4 at medium
 MONTHS = ("2026-01", "2026-02", "2026-03")
@@ -77,7 +77,7 @@ def failed(index: int) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def winter(server: EmbeddedPostgres, template: str) -> Iterator[Winter]:
     """Its application goes on: whoever asks it for more leaves the account as it is."""
-    with copy_of(server, template, "billing_winter") as dsn:
+    with copied(server, template, "billing_winter") as dsn:
         with_a_clock(dsn)
         with serving(dsn, expiry_seconds=1_000_000) as api:
             yield Winter(api)
