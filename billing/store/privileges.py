@@ -68,10 +68,15 @@ def granted() -> Iterator[tuple[str, str, str | None]]:
             yield table, "UPDATE", column
 
 
-def grant_what_is_missing(connection: Connection) -> None:
-    """As the owner of the tables, in a database that is at this code's revision."""
+def grant_what_is_missing(connection: Connection) -> bool:
+    """As the owner of the tables, in a database that is at this code's revision. Whether nothing is missing any more.
+
+    Who may read a table but not grant on it gets a warning from PostgreSQL, and nothing is granted.
+    """
     connection.execute(text(_ROLE))
     relations, privileges, fields = (list(part) for part in zip(*granted(), strict=True))
     named = {"relations": relations, "privileges": privileges, "fields": fields}
-    for statement in connection.execute(text(_MISSING), named).scalars().all():
+    statements = connection.execute(text(_MISSING), named).scalars().all()
+    for statement in statements:
         connection.execute(text(statement))
+    return not statements or not connection.execute(text(_MISSING), named).scalars().all()

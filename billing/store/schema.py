@@ -106,7 +106,8 @@ def _upgrade(connection: Connection) -> None:
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-    grant_what_is_missing(connection)
+    if not grant_what_is_missing(connection):
+        require_prepared(connection, changes=True)
 
 
 def _config() -> Config:

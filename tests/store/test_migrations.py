@@ -186,3 +186,14 @@ def test_tables_of_somebody_else_are_named_before_anything_is_changed(tenant, ad
         "ALTER TABLE transfer OWNER TO tenant;",
         "ALTER TYPE grant_parts OWNER TO tenant;",
     ]
+
+
+def test_privileges_that_only_the_owner_can_mend_are_his_to_grant(tenant, administer, run):
+    """A restore that lost them: who may serve a database that is up to date need not own it, but may not grant either."""
+    administer(OWNED, GRANTED)
+    run(migrate(tenant))
+    administer("ALTER TABLE transfer OWNER TO CURRENT_USER", database="tenancy")
+    run(migrate(tenant))
+    administer(f"REVOKE INSERT ON transfer FROM {SERVICE_ROLE}", database="tenancy")
+    with pytest.raises(NotPrepared, match="ALTER TABLE transfer OWNER TO tenant;"):
+        run(migrate(tenant))
