@@ -115,8 +115,8 @@ def administer(server, connect, run):
 
 
 @pytest.fixture
-def tenant(server, administer):
-    """The DSN, as an ordinary login, of a database of its own that nobody has prepared for it."""
+def tenant(server, template, administer):
+    """The DSN, as an ordinary login, of a database of its own that nobody has prepared for it. The role is there."""
     administer("CREATE ROLE tenant LOGIN", "CREATE DATABASE tenancy")
     yield server.dsn("tenancy", user="tenant")
     administer("DROP DATABASE tenancy WITH (FORCE)", "DROP ROLE tenant")
