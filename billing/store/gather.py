@@ -29,21 +29,26 @@ from billing.core.payments import (
     ReportDispute,
     SetAutoRecharge,
 )
+from billing.core.refusals import DatabaseUnavailable
 from billing.core.wallet import Wallet
 from billing.store import rows
+from billing.store.engine import NotMigrated
 from billing.store.recognition import load_unrecognised
+from billing.store.schema import WrongSchema, require_known
 from billing.store.till import load_till
 
 _TICK = timedelta(microseconds=1)
 
+# The schema's revision: whoever works on another than its own would write what nobody counts. And the time.
+_STANDING = "(SELECT version_num FROM alembic_version), clock_timestamp()"
 _LOCK = f"""
     WITH locked AS MATERIALIZED (
         SELECT {rows.ACCOUNT} FROM account a WHERE a.account_id = ANY($1::text[])
         ORDER BY a.account_id FOR NO KEY UPDATE)
     SELECT *, (SELECT EXISTS (SELECT FROM webhook_endpoint e WHERE e.enabled AND e.events && '{{{SETTLED},{EVERY}}}')),
-        clock_timestamp()
+        {_STANDING}
     FROM locked"""
-_READ = f"SELECT {rows.ACCOUNT}, false, clock_timestamp() FROM account a WHERE a.account_id = ANY($1::text[])"
+_READ = f"SELECT {rows.ACCOUNT}, false, {_STANDING} FROM account a WHERE a.account_id = ANY($1::text[])"
 _CHARGES = f"""
     SELECT {rows.CHARGE} FROM unnest($1::text[], $2::text[]) k(account_id, request_id)
     JOIN charge c ON c.account_id = k.account_id AND c.request_id = k.request_id"""
@@ -184,14 +189,21 @@ class Gathered:
 
 
 async def gather(connection: asyncpg.Connection, needs: Needs, *, lock: bool = True) -> Gathered:
-    """Loads what `needs` names inside the connection's transaction; with `lock`, for writing."""
+    """Loads what `needs` names inside the connection's transaction; with `lock`, for writing.
+
+    Raises DatabaseUnavailable where another program has migrated the database meanwhile.
+    """
     found = await connection.fetch(_LOCK if lock else _READ, sorted(needs.accounts))
-    clock: datetime = found[-1][-1] if found else await connection.fetchval("SELECT clock_timestamp()")
-    wallets = {row[0]: rows.wallet(row[:-2]) for row in found}
+    *_, revision, clock = found[-1] if found else await connection.fetchrow(f"SELECT {_STANDING}")
+    try:
+        require_known(revision)
+    except (NotMigrated, WrongSchema) as wrong:
+        raise DatabaseUnavailable() from wrong
+    wallets = {row[0]: rows.wallet(row[:-3]) for row in found}
     batch = Gathered(wallets, clock)
     if not wallets:
         return batch
-    if found[0][-2]:
+    if found[0][-3]:
         for wallet in wallets.values():
             wallet.tells_settled = True
     if needs.charges:

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from billing.core.commands import Authorize, IssueGrant, Lapse, OpenAccount
+from billing.core.refusals import DatabaseUnavailable
 from billing.store import engine
 from billing.store.gather import Needs, gather
 
@@ -130,3 +131,18 @@ async def test_a_tuple_that_cannot_be_encoded_is_no_lost_connection(sessions):
     with pytest.raises(asyncpg.InterfaceError) as lost:
         await foreign.fetch("SELECT 1")
     assert engine.connection_lost(lost.value)
+
+
+async def test_nothing_is_posted_once_another_program_has_migrated(posting, account, owner):
+    """It would write what the new tables do not count, or count it twice. The caller is told to come again."""
+    posted = await owner.fetchval("SELECT last_at FROM account WHERE account_id = $1", account)
+    known = await owner.fetchval("SELECT version_num FROM alembic_version")
+    await owner.execute("UPDATE alembic_version SET version_num = 'newer'")
+    try:
+        for command in (IssueGrant(account, "g", "purchase", 100), OpenAccount("of-nobody")):
+            with pytest.raises(DatabaseUnavailable):
+                await posting.post(command)
+    finally:
+        await owner.execute("UPDATE alembic_version SET version_num = $1", known)
+    assert await owner.fetchval("SELECT last_at FROM account WHERE account_id = $1", account) == posted
+    await posting.post(IssueGrant(account, "g", "purchase", 100))
