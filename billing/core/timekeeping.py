@@ -38,7 +38,9 @@ class Timekeeper:
         self._behind_since: float | None = None
 
     @classmethod
-    def started(cls, told: datetime, up: float, bound: timedelta, *, line: datetime | None, known: datetime) -> "Timekeeper":
+    def started(
+        cls, told: datetime, up: float, bound: timedelta, *, line: datetime | None, known: datetime
+    ) -> "Timekeeper":
         """A process's, from its first look at the clock on.
 
         `line` is what was believed before on this machine, since it was started. Without, there is nothing to measure
