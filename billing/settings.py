@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 QUEUE_MIN = 1_000
+DATABASE_SECONDS_MIN, DATABASE_SECONDS_MAX = 2, 600
 MOST = 1_000_000
 # A webhook is tried for three days, and somebody may look after a weekend; Stripe lists for thirty days what it has told.
 LEAST_OF = {"webhook_event_days": 7, "stripe_event_days": 35}
@@ -42,6 +43,7 @@ class Settings:
     batch: int = 1_000
     queue: int = 20_000
     read_connections: int = 8
+    database_seconds: int = 8
     expiry_seconds: int = 5
     log_format: str = "console"
     webhook_allow_private: bool = False
@@ -102,6 +104,11 @@ class Settings:
             )
         if settings.port > 65_535:
             raise SettingsError("BILLING_PORT must be at most 65535")
+        if not DATABASE_SECONDS_MIN <= settings.database_seconds <= DATABASE_SECONDS_MAX:
+            raise SettingsError(
+                f"BILLING_DATABASE_SECONDS must be from {DATABASE_SECONDS_MIN} to {DATABASE_SECONDS_MAX}: "
+                "longer than a batch takes, and shorter than callers wait"
+            )
         if settings.queue < QUEUE_MIN:
             raise SettingsError(f"BILLING_QUEUE must be at least {QUEUE_MIN}: a batch's slices must find room")
         return settings

@@ -9,6 +9,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
+from billing.store.snapshot import asked_twice
+
 ABSENT_SECONDS = 10.0  # secrets are random and told once they are stored: what was not there does not appear later
 ABSENT_AT_MOST = 1_000
 DIGESTS_AT_ONCE = 500
@@ -69,7 +71,7 @@ class _Questions(Generic[Row]):
 
     async def _put(self, wanted: dict[bytes, asyncio.Future[Row | None]]) -> None:
         try:
-            found = await self._ask(list(wanted))
+            found = await asked_twice(lambda: self._ask(list(wanted)))
         except BaseException as error:
             for future in wanted.values():
                 future.set_exception(error)

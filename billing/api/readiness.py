@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from billing.posting import Posting
-from billing.store.engine import NotMigrated
 from billing.store.proof import Proof
 from billing.store.schema import WrongSchema, require_known, revisions
+from billing.store.sqlstates import NotMigrated
 
 LOOK_SECONDS = 1.0  # between looks
 PROOF_SECONDS = 2.0  # for a lane to commit: its batches take a twentieth of that

@@ -19,6 +19,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from billing.core.refusals import Invalid
+from billing.store.snapshot import asked_twice
 
 _MOST = 20  # errors that are told at once
 _ARRAY = "[]"  # OpenAI's clients send arrays as group_by[]=a&group_by[]=b
@@ -36,13 +37,14 @@ class Route(APIRoute):
         self._lists = {one.alias for one in declared if field_annotation_is_sequence(one.field_info.annotation)}
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """A read is answered at the second attempt where its connection ended in the first: it changes nothing."""
         answer = super().get_route_handler()
         if self.methods is None or "GET" not in self.methods:
             return answer
         self.methods.add("HEAD")
 
         async def answer_or_head(request: Request) -> Response:
-            response = await answer(request)
+            response = await asked_twice(lambda: answer(request))
             return response if request.method == "GET" else await _head_of(response)
 
         return answer_or_head

@@ -18,6 +18,7 @@ from billing.outbox import Destinations, Outbox, Sender
 from billing.posting import Expiry, ExpiryNotices, Posting, Retention
 from billing.posting.collector import tame_collector
 from billing.settings import Settings
+from billing.store.deadlines import Deadlines
 from billing.store.engine import Engine, read_engine, work_engine
 from billing.store.price_books import price_books
 from billing.store.sessions import Session, find_sessions
@@ -59,14 +60,22 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
     """A service on the database at `dsn`, which is migrated. Leaving it finishes what is in flight."""
     # Sums over months may take seconds. Half of the sessions never wait for them: keys are read there, and balances.
     long = max(1, settings.read_connections // 2)
-    engine = read_engine(dsn, size=max(1, settings.read_connections - long))
-    long_reads = read_engine(dsn, size=long)
-    work = work_engine(dsn)
+    deadlines = Deadlines(settings.database_seconds)
+    engine = read_engine(dsn, size=max(1, settings.read_connections - long), deadlines=deadlines, patient=False)
+    long_reads = read_engine(dsn, size=long, deadlines=deadlines)
+    work = work_engine(dsn, deadlines=deadlines)
     books = await price_books(engine)
     service: Service
     keys = KeyRing(engine, settings.admin_key)
     sessions: LookUps[Session] = LookUps(lambda digests: find_sessions(engine, digests))
-    posting = Posting(dsn, lambda: service.books, lanes=settings.lanes, batch=settings.batch, queue=settings.queue)
+    posting = Posting(
+        dsn,
+        lambda: service.books,
+        lanes=settings.lanes,
+        batch=settings.batch,
+        queue=settings.queue,
+        deadlines=deadlines,
+    )
     retention = Retention(
         engine, work, webhook_event_days=settings.webhook_event_days, stripe_event_days=settings.stripe_event_days
     )
@@ -94,8 +103,7 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
             for chore in chores:
                 chore.cancel()
             await asyncio.gather(*chores, return_exceptions=True)
-    for pool in (work, long_reads, engine):
-        await pool.dispose()
+    await asyncio.gather(*(pool.dispose() for pool in (work, long_reads, engine)))
 
 
 async def _refresh(service: Service) -> None:

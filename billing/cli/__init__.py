@@ -23,15 +23,16 @@ from billing.cli.revenue import show_revenue
 from billing.cli.session import AsJson, console, errors, fail, ledger, run, settings_of
 from billing.cli.statements import verify_statement
 from billing.cli.trial_balance import show_trial_balance
-from billing.core.refusals import Refusal
+from billing.core.refusals import DatabaseUnavailable, Refusal
 from billing.database import database
 from billing.embedded import EmbeddedPostgresError
 from billing.serving import NotServing
 from billing.settings import SettingsError
-from billing.store.engine import NotMigrated, refused_login, unreachable
+from billing.store.engine import refused_login, unreachable
 from billing.store.preparation import NotPrepared
 from billing.store.schema import WrongSchema
 from billing.store.schema import migrate as migrate_database
+from billing.store.sqlstates import NotMigrated, reason
 
 app = typer.Typer(
     help="Credits for image generation, charged exactly once, by the pixels that were delivered.",
@@ -140,6 +141,8 @@ def main() -> None:
     """Runs a command; what cannot be done is one sentence and exit 1, never a traceback."""
     try:
         app()
+    except DatabaseUnavailable as problem:
+        fail(f"{problem.title}: {reason(problem)}.")
     except (
         EmbeddedPostgresError,
         NotMigrated,
@@ -156,8 +159,8 @@ def main() -> None:
             fail(f"{problem.filename}: {problem.strerror}")
         if isinstance(problem, OSError) and problem.errno in _NO_ROOM:
             fail(f"What was to be written could not be: {problem.strerror}.")
-        if reason := refused_login(problem):
-            fail(f"The database refuses us: {reason}. Is DATABASE_URL right?")
+        if said := refused_login(problem):
+            fail(f"The database refuses us: {said}. Is DATABASE_URL right?")
         if unreachable(problem):
             fail(f"The database cannot be reached: {problem}. Is DATABASE_URL right, and does it run?")
         raise

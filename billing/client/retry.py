@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,18 +26,23 @@ one hop further on."""
 @dataclass(frozen=True, slots=True)
 class Retry:
     """At most `attempts` calls in all, pausing from `first_pause_seconds`, doubling up to
-    `longest_pause_seconds`. Repeating is safe because each write names its effect with the caller's id."""
+    `longest_pause_seconds`, and none that would begin more than `longest_seconds` after the first: while the service is
+    silent each call takes as long as its time-out. Repeating is safe because each write names its effect with the
+    caller's id."""
 
     attempts: int = 4
     first_pause_seconds: float = 0.1
     longest_pause_seconds: float = 5.0
+    longest_seconds: float = 25.0
 
     def __post_init__(self) -> None:
-        if self.attempts < 1 or self.first_pause_seconds < 0 or self.longest_pause_seconds < 0:
-            raise ValueError("at least one attempt, and no negative pause")
+        if self.attempts < 1 or min(self.first_pause_seconds, self.longest_pause_seconds, self.longest_seconds) < 0:
+            raise ValueError("at least one attempt, and no negative time")
 
-    def pause_seconds(self, attempt: int, retry_after: str | None = None) -> float | None:
-        """Seconds to wait after the failed call number `attempt` (from 1); None: give up.
+    def pause_seconds(
+        self, attempt: int, retry_after: str | None = None, *, spent_seconds: float = 0.0
+    ) -> float | None:
+        """Seconds to wait after the failed call number `attempt` (from 1), `spent_seconds` after the first; None: give up.
 
         A `Retry-After` is a floor. If it asks for more than the longest pause, giving up at once is
         kinder to both sides than to knock early or to keep the customer waiting.
@@ -47,9 +53,11 @@ class Retry:
         # Callers that failed together must not come back together.
         pause = backoff * random.uniform(0.5, 1.0)
         asked = _seconds(retry_after)
-        if asked is None:
-            return pause
-        return max(asked, pause) if asked <= self.longest_pause_seconds else None
+        if asked is not None:
+            if asked > self.longest_pause_seconds:
+                return None
+            pause = max(asked, pause)
+        return pause if spent_seconds + pause <= self.longest_seconds else None
 
 
 NO_RETRY = Retry(attempts=1)
@@ -83,12 +91,12 @@ def steps(flow: Flow[T], retry: Retry) -> Steps[T]:
 
 
 def _attempts(request: Request, retry: Retry) -> Steps[Answer]:
-    attempt = 1
+    attempt, began = 1, time.monotonic()
     while True:
         try:
             response = yield request
         except CONNECTION_ERRORS as error:
-            pause = retry.pause_seconds(attempt)
+            pause = retry.pause_seconds(attempt, spent_seconds=time.monotonic() - began)
             if pause is None:
                 said = str(error) or type(error).__name__
                 raise Problem(0, UNREACHABLE, f"{request.method} {request.path}: {said}") from error
@@ -96,7 +104,8 @@ def _attempts(request: Request, retry: Retry) -> Steps[Answer]:
             assert response is not None
             if response.status_code not in REPEATABLE_STATUSES:
                 return _read(response)
-            pause = retry.pause_seconds(attempt, response.headers.get("Retry-After"))
+            spent = time.monotonic() - began
+            pause = retry.pause_seconds(attempt, response.headers.get("Retry-After"), spent_seconds=spent)
             if pause is None:
                 return _read(response)
         yield Pause(pause)

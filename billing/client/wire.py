@@ -20,8 +20,8 @@ from billing.client.scope import AsyncScope, S, SyncScope
 class Wire(Awaited):
     """A pool of connections to the service with one key. Close it, or use it as a context manager.
 
-    `timeout_seconds` holds for connecting and for each read or write; a call may last `retry.attempts`
-    times as long, and its pauses. `sleep` is how it waits between attempts.
+    `timeout_seconds` holds for connecting and for each read or write: the service says 503 before that is over where its
+    database does not answer. No repeat begins later than `retry.longest_seconds`. `sleep` is how it waits between attempts.
     """
 
     def __init__(

@@ -561,5 +561,7 @@ class ProcessorUnavailable(Unavailable):
 
 @dataclass(eq=False)
 class DatabaseUnavailable(Unavailable):
+    """It cannot be reached, did not answer in time, or cannot do its work for now. What was asked may take effect yet."""
+
     code = "database_unavailable"
-    title = "The database cannot be reached"
+    title = "The database is not available just now"

@@ -2,6 +2,11 @@
 
 Only the lane's own task touches its connection, and that task is never cancelled: callers wait on futures,
 and one who goes away loses only the answer. Single commands and slices of big batches take turns.
+
+A batch has a time by which its callers are answered. A transaction that is silent for too long loses its connection; a
+new one ends what is left of the old on the server and finds out by ids. When the time is over, everybody who waits is
+told to come again, those behind in the queue too: the lane stood still for them as long. What was queued is dropped,
+so that a queue never outlives its callers; what was in flight may still take effect, and its repeat says so.
 """
 
 import asyncio
@@ -19,13 +24,18 @@ from billing.core.prices import PriceBooks
 from billing.core.refusals import DatabaseUnavailable, Refusal
 from billing.store import engine
 from billing.store.apply import apply
+from billing.store.deadlines import Deadlines, watched
 from billing.store.gather import Needs, gather
 from billing.store.proof import Proof, prove
+from billing.store.sqlstates import Verdict, reason, verdict
 
-Connect = Callable[[], Awaitable[engine.Connection]]
+Connect = Callable[[engine.Backend | None], Awaitable[engine.Session]]
 Result = Answer | Refusal | Exception
 
 PROVEN_SECONDS = 10.0  # for so long a commit proves that the lane can: nothing is written to find out again
+FINISH_SECONDS = 2.0  # at the end: for a batch that commits; one that is silent as long is given up
+FIRST_PAUSE_SECONDS = 0.02  # before a transaction is repeated; from one to the next fourfold, …
+LONGEST_PAUSE_SECONDS = 1.0  # … and no longer
 PLANS_SECONDS = 10.0  # a table that was emptied at night is soon no longer planned for as empty
 log = structlog.get_logger("billing.posting")
 
@@ -52,21 +62,28 @@ class Tally:
 class Lane:
     """Posts commands for its share of the accounts, in the order in which they came."""
 
-    def __init__(self, connect: Connect, books: Callable[[], PriceBooks], *, batch: int, attempts: int = 6) -> None:
+    def __init__(
+        self, connect: Connect, books: Callable[[], PriceBooks], *, batch: int, deadlines: Deadlines | None = None
+    ) -> None:
         self._connect = connect
         self._books = books
         self._batch = batch
-        self._attempts = attempts
+        self._deadlines = deadlines or Deadlines()
         self._singles: deque[Job] = deque()
         self._slices: deque[Job] = deque()
         self._work = asyncio.Event()
         self._slice_is_next = False
         self._closing = False
-        self._connection: engine.Connection | None = None
+        self._given_up = False
+        self._refusal: DatabaseUnavailable | None = None  # of the batch in flight
+        self._connection: engine.Session | None = None
+        self._connecting: asyncio.Timeout | None = None
+        self._left: engine.Backend | None = None  # of a session that was discarded, and may still hold its locks
         self._posted = 0
         self._planned_at = 0.0
         self._proof: asyncio.Future[Proof] | None = None
         self._committed_at = float("-inf")
+        self._taken = 0
         self._task: asyncio.Task[None] | None = None
         self.waiting = 0
         self.tally = Tally()
@@ -91,10 +108,16 @@ class Lane:
         return self._proof
 
     async def close(self) -> None:
-        """Finishes what is queued, then closes the connection."""
+        """Finishes what is queued, then closes the connection. What stands still is not waited for."""
         self._closing = True
         self._work.set()
         if self._task is not None:
+            taken = None
+            while not self._task.done():
+                if taken == self._taken:
+                    self._give_up()
+                taken = self._taken
+                await asyncio.wait({self._task}, timeout=FINISH_SECONDS)
             await self._task
         if self._connection is not None:
             await self._connection.close()
@@ -113,13 +136,27 @@ class Lane:
                 await self._work.wait()
                 continue
             commands = [command for job in jobs for command in job.commands]
-            results = await self._post(commands)
-            self.waiting -= len(commands)
-            place = 0
-            for job in jobs:
-                if not job.done.done():  # a caller that was cancelled is not there to be told
-                    job.done.set_result(results[place : place + len(job.commands)])
-                place += len(job.commands)
+            self._taken += 1
+            self._refusal = None
+            results = await self._post(commands, asyncio.get_running_loop().time() + self._deadlines.answer)
+            self._answer(jobs, results)
+            self._turn_away()
+
+    def _turn_away(self) -> None:
+        """Where the batch was refused, so is what waits behind it: the lane stood still for them as long."""
+        if self._refusal is not None:
+            behind = [*self._singles, *self._slices]
+            self._singles.clear()
+            self._slices.clear()
+            self._answer(behind, [self._refusal] * sum(len(job.commands) for job in behind))
+
+    def _answer(self, jobs: Sequence[Job], results: Sequence[Result]) -> None:
+        self.waiting -= len(results)
+        place = 0
+        for job in jobs:
+            if not job.done.done():  # a caller that was cancelled is not there to be told
+                job.done.set_result(list(results[place : place + len(job.commands)]))
+            place += len(job.commands)
 
     def _take(self) -> list[Job]:
         """The next batch: what singles are waiting, or a slice; when both wait, in turns and never together.
@@ -132,11 +169,14 @@ class Lane:
         self._slice_is_next = True
         return [self._singles.popleft() for _ in range(min(len(self._singles), self._batch))]
 
-    async def _post(self, commands: Sequence[Command]) -> list[Result]:
+    async def _post(self, commands: Sequence[Command], give_up_at: float) -> list[Result]:
         """Posts `commands` in one transaction; where one of them breaks it, halves, so that only that one fails."""
+        if self._refusal is not None:  # of the other half: nothing is decided for this one either
+            return [self._refusal] * len(commands)
         try:
-            return await self._attempt(commands)
+            return await self._attempt(commands, give_up_at)
         except DatabaseUnavailable as refusal:
+            self._refusal = refusal
             return [refusal] * len(commands)
         except Exception as error:
             if len(commands) == 1:
@@ -144,49 +184,47 @@ class Lane:
                 return [error]
         self.tally.bisections += 1
         middle = len(commands) // 2
-        return [*await self._post(commands[:middle]), *await self._post(commands[middle:])]
+        return [*await self._post(commands[:middle], give_up_at), *await self._post(commands[middle:], give_up_at)]
 
-    async def _attempt(self, commands: Sequence[Command]) -> list[Result]:
-        """One transaction, repeated while the database says that it may be: ids make that safe.
+    async def _attempt(self, commands: Sequence[Command], give_up_at: float) -> list[Result]:
+        """One transaction, repeated while the database says that it may be and there is time: ids make that safe.
 
         After a lost connection the outcome of its commit is unknown: gathering again finds out.
         """
-        for attempt in range(self._attempts):
-            if attempt:
-                self.tally.retries += 1
-                await asyncio.sleep(0.005 * 4**attempt)  # 20 ms to 5 s: a server that restarts is waited for
+        loop, pause = asyncio.get_running_loop(), FIRST_PAUSE_SECONDS
+        while not self._given_up:
             try:
-                return await self._transaction(commands)
+                return await self._transaction(commands, give_up_at)
             except Exception as error:
-                if engine.connection_lost(error):
-                    self._discard()
-                elif not engine.repeatable(error):
-                    raise
-                log.warning("transaction repeated", reason=repr(error), commands=len(commands))
+                match verdict(error):
+                    case Verdict.LATER:
+                        log.warning("transaction put off", reason=reason(error), commands=len(commands))
+                        raise DatabaseUnavailable() from error
+                    case Verdict.FAULT:
+                        raise
+                    case Verdict.LOST:
+                        self._discard()
+                log.warning("transaction repeated", reason=reason(error), commands=len(commands))
+            if loop.time() + pause > give_up_at:
+                break
+            await asyncio.sleep(pause)  # a server that restarts is waited for
+            pause = min(pause * 4, LONGEST_PAUSE_SECONDS)
+            self.tally.retries += 1
         raise DatabaseUnavailable()
 
-    async def _transaction(self, commands: Sequence[Command]) -> list[Result]:
-        if self._connection is None:
-            self._connection, self._posted = await self._connect(), 0
-        connection = self._connection
-        books = self._books()
-        await self._plan(connection)
-        started = time.perf_counter()
-        await connection.execute("BEGIN")
-        try:
-            batch = await gather(connection, Needs.of(commands))
-            results: list[Result] = []
-            for command in commands:
-                wallet = batch.wallet(command.account_id)
-                try:
-                    results.append(decide(wallet, command, books, batch.now(wallet)))
-                except Refusal as refusal:
-                    results.append(refusal)
-            await apply(connection, batch.wallets.values(), batch.now)
-            await connection.execute("COMMIT")
-        except BaseException:
-            await self._roll_back()
-            raise
+    async def _transaction(self, commands: Sequence[Command], give_up_at: float) -> list[Result]:
+        loop = asyncio.get_running_loop()
+        connection = await self._connected(give_up_at)
+        with watched(connection, min(self._deadlines.transaction, give_up_at - loop.time())):
+            await self._plan(connection)
+            started = time.perf_counter()
+            await connection.execute("BEGIN")
+            try:
+                results = await self._decided(connection, commands)
+                await connection.execute("COMMIT")
+            except BaseException:
+                await self._roll_back()
+                raise
         self._committed_at = time.monotonic()
         seconds = time.perf_counter() - started
         self._posted += 1
@@ -195,18 +233,42 @@ class Lane:
         self.tally.seconds += seconds
         return results
 
+    async def _decided(self, connection: engine.Connection, commands: Sequence[Command]) -> list[Result]:
+        books = self._books()
+        batch = await gather(connection, Needs.of(commands))
+        results: list[Result] = []
+        for command in commands:
+            wallet = batch.wallet(command.account_id)
+            try:
+                results.append(decide(wallet, command, books, batch.now(wallet)))
+            except Refusal as refusal:
+                results.append(refusal)
+        await apply(connection, batch.wallets.values(), batch.now)
+        return results
+
+    async def _connected(self, give_up_at: float) -> engine.Session:
+        if self._connection is None:
+            async with asyncio.timeout_at(give_up_at) as self._connecting:
+                self._connection = await self._connect(self._left)
+            self._connecting, self._left, self._posted = None, None, 0
+        return self._connection
+
     async def _prove(self, proof: asyncio.Future[Proof]) -> None:
         """Answers `proof`. Where nothing was committed lately, it is by a commit that has to reach the disk."""
+        loop = asyncio.get_running_loop()
         try:
-            if self._connection is None:
-                self._connection, self._posted = await self._connect(), 0
+            connection = await self._connected(loop.time() + self._deadlines.connect)
             write = time.monotonic() - self._committed_at > PROVEN_SECONDS
-            result = await prove(self._connection, write=write)
+            with watched(connection, self._deadlines.proof):
+                result = await prove(connection, write=write)
         except Exception as error:
-            log.warning("lane cannot commit", reason=repr(error))
+            log.warning("lane cannot commit", reason=reason(error))
             self._discard()
             proof.set_exception(error)
             proof.exception()  # who asked may have gone away
+            if verdict(error) is Verdict.LOST:  # whoever came meanwhile has waited as long
+                self._refusal = DatabaseUnavailable()
+                self._turn_away()
         else:
             if write:
                 self._committed_at = time.monotonic()
@@ -222,11 +284,19 @@ class Lane:
     async def _roll_back(self) -> None:
         try:
             if self._connection is not None:
-                await self._connection.execute("ROLLBACK", timeout=5)
+                await self._connection.execute("ROLLBACK")
         except Exception:
             self._discard()
 
     def _discard(self) -> None:
         if self._connection is not None:
+            self._left = self._connection.backend
             self._connection.terminate()
             self._connection = None
+
+    def _give_up(self) -> None:
+        self._given_up = True
+        if self._connection is not None:
+            self._connection.terminate()
+        elif self._connecting is not None and not self._connecting.expired():
+            self._connecting.reschedule(0)

@@ -1,7 +1,7 @@
 """Posting: commands in, answers out. Each account belongs to one lane, so its commands keep their order."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from zlib import crc32
 
 from billing.core.answers import Answer
@@ -10,6 +10,7 @@ from billing.core.prices import PriceBooks
 from billing.core.refusals import Overloaded
 from billing.posting.lane import Lane, Result
 from billing.store import engine
+from billing.store.deadlines import Deadlines
 
 SLICE = 100  # commands of a big batch in one transaction: longer ones would make single requests wait
 
@@ -29,10 +30,16 @@ class Posting:
         lanes: int = 2,
         batch: int = 1_000,
         queue: int = 20_000,
+        deadlines: Deadlines | None = None,
     ) -> None:
         self._queue = queue
         self._closed = False
-        self.lanes = [Lane(lambda: engine.connect(dsn), books, batch=batch) for _ in range(lanes)]
+        deadlines = deadlines or Deadlines()
+
+        def connect(instead_of: engine.Backend | None) -> Awaitable[engine.Session]:
+            return engine.connect(dsn, deadlines=deadlines, instead_of=instead_of)
+
+        self.lanes = [Lane(connect, books, batch=batch, deadlines=deadlines) for _ in range(lanes)]
 
     async def __aenter__(self) -> "Posting":
         for lane in self.lanes:
@@ -49,7 +56,8 @@ class Posting:
         return sum(lane.waiting for lane in self.lanes)
 
     async def post(self, command: Command) -> Answer:
-        """Posts one command. Raises its Refusal; Overloaded and DatabaseUnavailable say that nothing was decided.
+        """Posts one command. Raises its Refusal; Overloaded says that nothing was decided, DatabaseUnavailable that
+        nobody knows.
 
         Cancelling the caller does not cancel the command.
         """

@@ -1,18 +1,27 @@
 """Connections: where the database is, how a session of the service is set up, and who owns the schema."""
 
-import ssl
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
+from weakref import WeakSet
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from asyncpg.connect_utils import SessionAttribute
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from billing.store.deadlines import CLOSE_SECONDS, Deadlines, Watch, watched
 from billing.store.moments import use_moments
+from billing.store.sqlstates import NotMigrated, Verdict, causes, verdict
 
-# How the other rooms name a session and a pool of them.
+# How the other rooms name a session.
 Connection: TypeAlias = asyncpg.Connection
-Engine: TypeAlias = AsyncEngine
 
 SERVICE_ROLE = "billing_service"
 
@@ -38,40 +47,42 @@ _READ_SESSION = _SESSION | {
 }
 _WORK_SESSION = _SESSION | {"application_name": "billing work"}
 
-# What asyncpg raises when a connection could not be made or was lost: the outcome of its last statement is unknown.
-CONNECTION_LOST = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    ConnectionError,
-    OSError,
-    TimeoutError,
-    ssl.SSLError,
-)
+# Which servers will do, of several that the DSN names: to one that was a primary nobody writes, and what it says is old.
+Target: TypeAlias = Literal["any", "primary", "read-write"]
+
+_PROVEN_SECONDS = 1.0  # a session that answered so lately is not asked whether it is there
 
 
-def connection_lost(error: BaseException) -> bool:
-    """Whether `error` leaves the outcome of the last statement unknown, so that the connection is of no use."""
-    # asyncpg also raises InterfaceError, as a ValueError, for an argument that it cannot encode.
-    return isinstance(error, CONNECTION_LOST) and not isinstance(error, ValueError)
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A session's process on the server. Processes' numbers come back, after a restart soon: the start tells them apart."""
+
+    pid: int
+    started: datetime
 
 
-def repeatable(error: BaseException) -> bool:
-    """Whether the same transaction may succeed when it is run again."""
-    if isinstance(error, asyncpg.UniqueViolationError):
-        return error.constraint_name == "account_pkey"  # another process opened the account since we looked
-    return isinstance(error, asyncpg.DeadlockDetectedError | asyncpg.SerializationError)
+class Session(asyncpg.Connection):
+    """A connection that knows its other end, and whose end is never waited for for long."""
+
+    __slots__ = ("backend", "heard_at", "opened_at")
+
+    backend: Backend
+    opened_at: float  # by the loop's clock
+    heard_at: float
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's name
+        try:
+            await super().close(timeout=min(timeout or CLOSE_SECONDS, CLOSE_SECONDS))
+        except Exception:  # asyncpg has ended it all the same
+            return
 
 
-class NotMigrated(Exception):
-    """The database holds no ledger yet."""
-
-    def __str__(self) -> str:
-        return "The database holds no ledger yet: run `billing migrate`."
+_WHO = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+_STATE = "SELECT state FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2"
+# Not one that waits for a standby with what it has committed: to be seen by others it must be safe there, too.
+_END = """
+    SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
+    WHERE pid = $1 AND backend_start = $2 AND wait_event IS DISTINCT FROM 'SyncRep'"""
 
 
 def plain_dsn(url: str) -> str:
@@ -82,34 +93,152 @@ def plain_dsn(url: str) -> str:
     return urlunsplit(("postgresql", *parts[1:])) if parts.netloc else url.replace(parts.scheme, "postgresql", 1)
 
 
-async def connect(dsn: str, settings: dict[str, str] | None = None) -> asyncpg.Connection:
-    """A session of the service: under a role that cannot change the journal. For the caller to close."""
-    connection = await asyncpg.connect(plain_dsn(dsn), server_settings=settings or _HOT_SESSION, timeout=10)
+async def connect(
+    dsn: str,
+    settings: dict[str, str] | None = None,
+    deadlines: Deadlines | None = None,
+    *,
+    target: Target = "read-write",
+    instead_of: Backend | None = None,
+) -> Session:
+    """A session of the service: under a role that cannot change the journal. For the caller to close.
+
+    `settings`: those of a lane, unless others are given. The session that it takes the place of is ended on the server,
+    where it may still hold locks: its end of the connection need not have heard that ours is gone.
+    """
+    deadlines = deadlines or Deadlines()
+    if settings is None:
+        settings = _HOT_SESSION | deadlines.brief
+    session = await _dial(dsn, settings, deadlines, target)
+    with watched(session, deadlines.connect):
+        try:
+            if instead_of is not None:
+                await session.execute("SET client_min_messages = error")
+                await session.fetch(_END, instead_of.pid, instead_of.started)
+                await session.execute("RESET client_min_messages")
+            await session.execute(f"SET ROLE {SERVICE_ROLE}")
+            await use_moments(session)
+        except asyncpg.InvalidParameterValueError as error:
+            session.terminate()
+            raise NotMigrated() from error
+        except BaseException:
+            session.terminate()
+            raise
+    return session
+
+
+@asynccontextmanager
+async def connected(dsn: str, settings: dict[str, str] | None = None) -> AsyncIterator[Session]:
+    """`connect` for one piece of work, which may take as long as the server works on it."""
+    deadlines = Deadlines()
+    session = await connect(dsn, (settings or _WORK_SESSION) | deadlines.patient, deadlines)
+    with Watch() as watch:
+        watch.over(session, deadlines.transaction, lambda: is_there(dsn, session.backend, deadlines))
+        try:
+            yield session
+        finally:
+            if session.is_closed() or session.is_in_transaction():  # lost, or left in the middle by who was cancelled
+                session.terminate()
+            await session.close()
+
+
+async def is_there(dsn: str, backend: Backend, deadlines: Deadlines, *, in_transaction: bool = False) -> bool:
+    """A second opinion on a session that has not answered for long: whether the server can be reached and has it yet.
+
+    One that is idle there, and has a transaction by what we know, never heard of it or has told us that it is over.
+    """
     try:
-        await connection.execute(f"SET ROLE {SERVICE_ROLE}")
-        await use_moments(connection)
-    except asyncpg.InvalidParameterValueError as error:
-        connection.terminate()
-        raise NotMigrated() from error
-    except BaseException:
-        connection.terminate()
+        asking = await _dial(dsn, {"application_name": "billing second opinion"}, deadlines, "primary")
+    except asyncpg.PostgresError:
+        return True  # it answers, and not with what we asked: full, say
+    except Exception:
+        return False
+    try:
+        with watched(asking, deadlines.connect):
+            state = await asking.fetchval(_STATE, backend.pid, backend.started)
+    except Exception:
+        return False
+    finally:
+        asking.terminate()
+    return state is not None and not (in_transaction and state == "idle")
+
+
+async def _dial(dsn: str, settings: dict[str, str], deadlines: Deadlines, target: Target) -> Session:
+    """A session on the first of the DSN's hosts that will do, each within its deadline. Raises what the last one said."""
+    hosts = _hosts(plain_dsn(dsn))
+    for place, host in enumerate(hosts, 1):
+        try:
+            return await _dial_host(host, settings, deadlines, target)
+        except Exception as error:
+            if place == len(hosts) or verdict(error) is Verdict.FAULT:
+                raise
+    raise AssertionError("a DSN has a host")
+
+
+async def _dial_host(dsn: str, settings: dict[str, str], deadlines: Deadlines, target: Target) -> Session:
+    session: Session | None = None
+    try:
+        async with asyncio.timeout(deadlines.connect):
+            session = await asyncpg.connect(
+                dsn,
+                server_settings=settings | deadlines.peer,
+                connection_class=Session,
+                target_session_attrs=SessionAttribute(target),
+            )
+            _keep_alive(session, deadlines)
+            row = await session.fetchrow(_WHO)
+    except BaseException as error:
+        if session is not None:
+            session.terminate()
+        if isinstance(error, TimeoutError):
+            raise TimeoutError(f"no answer within {deadlines.connect:.1f} seconds") from None
         raise
-    return connection
+    assert row is not None
+    session.backend = Backend(*row)
+    session.opened_at = session.heard_at = asyncio.get_running_loop().time()
+    return session
+
+
+def _hosts(dsn: str) -> list[str]:
+    """The DSN once for each of its hosts: asyncpg has one deadline for all of them together."""
+    parts = urlsplit(dsn)
+    login, at, places = parts.netloc.rpartition("@")
+    return [urlunsplit((parts.scheme, f"{login}{at}{place}", *parts[2:])) for place in places.split(",")]
+
+
+def _keep_alive(session: Session, deadlines: Deadlines) -> None:
+    """Has the system ask whether the server's is there, while nobody says anything, and give up what it does not confirm."""
+    transport: asyncio.Transport = session._transport  # type: ignore[attr-defined]
+    end = transport.get_extra_info("socket")
+    if end is None or end.family == socket.AF_UNIX:
+        return
+    idle, unanswered = deadlines.probes
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        ("TCP_KEEPIDLE", idle),
+        ("TCP_KEEPINTVL", 1),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", unanswered),
+    ):
+        if hasattr(socket, option):  # Linux has them all
+            end.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 async def answers(dsn: str) -> bool:
     """Whether the database at `dsn` takes connections."""
     try:
-        connection = await asyncpg.connect(plain_dsn(dsn), timeout=10)
-    except (*CONNECTION_LOST, asyncpg.PostgresError):
+        session = await _dial(dsn, {}, Deadlines(), "any")
+    except Exception as error:
+        if verdict(error) is Verdict.FAULT:
+            raise
         return False
-    await connection.close()
+    await session.close()
     return True
 
 
 def refused_login(error: BaseException) -> str | None:
     """What the server says when it answers, but not to us: no such database, no such login, a wrong password."""
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, asyncpg.InvalidCatalogNameError | asyncpg.InvalidAuthorizationSpecificationError):
             return str(cause)
     return None
@@ -117,18 +246,12 @@ def refused_login(error: BaseException) -> str | None:
 
 def not_allowed(error: BaseException) -> bool:
     """Whether the login, or the role that it works as, may not do that."""
-    return any(isinstance(cause, asyncpg.InsufficientPrivilegeError) for cause in _causes(error))
+    return any(isinstance(cause, asyncpg.InsufficientPrivilegeError) for cause in causes(error))
 
 
 def unreachable(error: BaseException) -> bool:
     """Whether `error`, or what it was raised from, is a connection that was lost or could not be made."""
-    return any(connection_lost(cause) for cause in _causes(error))
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:  # SQLAlchemy wraps what asyncpg raises
-        yield error
-        error = error.__cause__
+    return verdict(error) is Verdict.LOST
 
 
 async def replan(connection: asyncpg.Connection) -> None:
@@ -140,37 +263,152 @@ async def replan(connection: asyncpg.Connection) -> None:
     await connection.execute("DISCARD PLANS")
 
 
-def read_engine(dsn: str, *, size: int = 8) -> AsyncEngine:
+class Pool(AsyncEngine):
+    """Sessions that many share, one after the other. A block with one of them has an end, whatever the database does.
+
+    `patient`: what takes long goes on for as long as the server works on it; otherwise it has the time of a transaction.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        dial: Callable[[], Awaitable[Session]],
+        *,
+        size: int,
+        deadlines: Deadlines,
+        patient: bool,
+        **more: Any,
+    ) -> None:
+        async def creator() -> Session:
+            session = await dial()
+            self._sessions.add(session)
+            return session
+
+        made = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=creator,
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=deadlines.transaction,
+            pool_pre_ping=False,
+            **more,
+        )
+        super().__init__(made.sync_engine)
+        event.listen(self.sync_engine, "checkout", self._check)
+        self._dsn, self._deadlines, self._patient = dsn, deadlines, patient
+        self._sessions: WeakSet[Session] = WeakSet()
+        self._trusted_from = 0.0  # sessions that were opened before are not used any more
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[tuple[AsyncConnection, Session]]:
+        """One of them until the end of the block: as SQLAlchemy knows it, and as asyncpg does."""
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + self._deadlines.answer
+        async with AsyncExitStack() as stack:
+            watch = stack.enter_context(Watch())  # to the end of what giving it back takes
+            async with asyncio.timeout_at(give_up_at):  # for one to come free, or to be made
+                connection = await stack.enter_async_context(self.connect())
+            session = (await connection.get_raw_connection()).driver_connection
+            assert isinstance(session, Session)
+            seconds, second_opinion = self._deadlines.transaction, None
+            if self._patient:
+                second_opinion = lambda: is_there(self._dsn, session.backend, self._deadlines, in_transaction=True)  # noqa: E731
+            else:
+                seconds = min(seconds, max(0.0, give_up_at - loop.time()))
+            watch.over(session, seconds, second_opinion)
+            try:
+                yield connection, session
+            except asyncio.CancelledError:
+                # A BEGIN may still be on its way: whoever came next would work inside a transaction that nobody commits.
+                session.terminate()
+                raise
+            finally:
+                session.heard_at = loop.time()
+                if session.is_closed():  # the pool does not see what happens to it here, and would hand it out for ever
+                    await connection.invalidate()
+
+    def _check(self, adapted: Any, *_: object) -> None:
+        """Whether a session that the pool hands out is there: not those from before the server was started again.
+
+        SQLAlchemy makes another in its place.
+        """
+        session: Session = adapted.driver_connection
+        if session.is_closed() or session.opened_at < self._trusted_from or not adapted.run_async(self._is_there):
+            session.terminate()
+            raise DisconnectionError()
+
+    async def _is_there(self, session: Session) -> bool:
+        """One that was idle may have ended without a word; then none that is as old is trusted any more."""
+        loop = asyncio.get_running_loop()
+        if loop.time() - session.heard_at < _PROVEN_SECONDS:
+            return True
+        try:
+            with watched(session, self._deadlines.proof):
+                await session.execute("SELECT")
+        except Exception as error:
+            if verdict(error) is Verdict.FAULT:
+                raise
+            self._trusted_from = loop.time()
+            return False
+        return True
+
+    async def dispose(self, close: bool = True) -> None:
+        """Closes what is idle; what does not say goodbye is left without."""
+        ending = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._end)
+        try:
+            await super().dispose(close)
+        finally:
+            ending.cancel()
+
+    def _end(self) -> None:
+        for session in self._sessions:
+            session.terminate()
+
+
+def read_engine(dsn: str, *, size: int = 8, deadlines: Deadlines | None = None, patient: bool = True) -> Pool:
     """A pool of sessions for reading. Every transaction is one snapshot that cannot write."""
     return _pool(
-        dsn, _READ_SESSION, size, isolation_level="REPEATABLE READ", execution_options={"postgresql_readonly": True}
+        dsn,
+        _READ_SESSION,
+        size,
+        deadlines or Deadlines(),
+        patient=patient,
+        target="primary",
+        isolation_level="REPEATABLE READ",
+        execution_options={"postgresql_readonly": True},
     )
 
 
-def work_engine(dsn: str, *, size: int = 4) -> AsyncEngine:
+def work_engine(dsn: str, *, size: int = 4, deadlines: Deadlines | None = None) -> Pool:
     """A pool of sessions for what happens beside the ledger: inbox, outbox, reference tables."""
-    return _pool(dsn, _WORK_SESSION, size)
+    return _pool(dsn, _WORK_SESSION, size, deadlines or Deadlines(), patient=True, target="read-write")
 
 
-def _pool(dsn: str, session: dict[str, str], size: int, **more: Any) -> AsyncEngine:
-    async def creator() -> asyncpg.Connection:
-        return await connect(dsn, session)
-
-    return create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=creator,
-        pool_size=size,
-        max_overflow=0,
-        pool_timeout=10,
-        pool_pre_ping=False,
+def _pool(
+    dsn: str, session: dict[str, str], size: int, deadlines: Deadlines, *, patient: bool, target: Target, **more: Any
+) -> Pool:
+    settings = session | (deadlines.patient if patient else deadlines.brief)
+    return Pool(
+        dsn,
+        lambda: connect(dsn, settings, deadlines, target=target),
+        size=size,
+        deadlines=deadlines,
+        patient=patient,
         **more,
     )
 
 
-def owner_engine(dsn: str) -> AsyncEngine:
+def owner_engine(dsn: str) -> Pool:
     """Sessions of the schema's owner, for migrations only."""
+    deadlines = Deadlines()
+    return Pool(
+        dsn,
+        lambda: _dial(dsn, {"timezone": "UTC"}, deadlines, "read-write"),
+        size=1,
+        deadlines=deadlines,
+        patient=True,
+    )
 
-    async def creator() -> asyncpg.Connection:
-        return await asyncpg.connect(plain_dsn(dsn), server_settings={"timezone": "UTC"}, timeout=10)
 
-    return create_async_engine("postgresql+asyncpg://", async_creator=creator, pool_size=1)
+# How the other rooms name a pool.
+Engine: TypeAlias = Pool

@@ -32,9 +32,9 @@ from billing.core.payments import (
 from billing.core.refusals import DatabaseUnavailable
 from billing.core.wallet import Wallet
 from billing.store import rows
-from billing.store.engine import NotMigrated
 from billing.store.recognition import load_unrecognised
 from billing.store.schema import WrongSchema, require_known
+from billing.store.sqlstates import NotMigrated
 from billing.store.till import load_till
 
 _TICK = timedelta(microseconds=1)

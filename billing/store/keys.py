@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.refusals import AccountNotFound, Invalid, KeyNotFound
 from billing.core.text import free_text
-from billing.store.engine import connect
+from billing.store.engine import connected
 from billing.store.snapshot import reachable, reading
 from billing.store.tables import ApiKeyRow, columns_of
 
@@ -84,8 +84,7 @@ async def create_key(dsn: str, role: str, account_id: str | None, name: str) -> 
     free_text(name, "name", longest=200)
     secret = new_secret()
     with reachable():
-        connection = await connect(dsn)
-        try:
+        async with connected(dsn) as connection:
             if account_id is not None and not await connection.fetchval(
                 "SELECT 1 FROM account WHERE account_id = $1", account_id
             ):
@@ -99,8 +98,6 @@ async def create_key(dsn: str, role: str, account_id: str | None, name: str) -> 
                 account_id,
                 name,
             )
-        finally:
-            await connection.close()
     assert row is not None
     return Key(*row), secret
 
@@ -108,15 +105,12 @@ async def create_key(dsn: str, role: str, account_id: str | None, name: str) -> 
 async def revoke_key(dsn: str, key_id: str) -> Key:
     """Ends a key; again is the same. Raises KeyNotFound."""
     with reachable():
-        connection = await connect(dsn)
-        try:
+        async with connected(dsn) as connection:
             row = await connection.fetchrow(
                 f"""UPDATE api_key SET revoked_at = coalesce(revoked_at, clock_timestamp()) WHERE key_id = $1
                     RETURNING {", ".join(_FIELDS)}""",
                 key_id,
             )
-        finally:
-            await connection.close()
     if row is None:
         raise KeyNotFound()
     return Key(*row)

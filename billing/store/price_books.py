@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.prices import EFFECTIVE_AHEAD_SECONDS, PUBLISHED, PriceBook, PriceBooks
 from billing.core.refusals import Invalid
-from billing.store.engine import connect
+from billing.store.engine import connected
 from billing.store.snapshot import reachable, reading
 from billing.store.tables import PriceBookRow, columns_of
 
@@ -31,29 +31,23 @@ async def publish(dsn: str, effective_from: datetime, models: dict[str, object],
     """
     wanted = PriceBook.of(0, effective_from, models)
     with reachable():
-        connection = await connect(dsn)
-        try:
+        async with connected(dsn) as connection:
             while True:
                 try:
                     return await _publish(connection, wanted, actor)
                 except asyncpg.UniqueViolationError:
                     continue  # another publisher took this version; the next one is free or taken in turn
-        finally:
-            await connection.close()
 
 
 async def publish_first(dsn: str) -> None:
     """The published prices as version 1, where there is no book yet."""
-    connection = await connect(dsn)
-    try:
+    async with connected(dsn) as connection:
         await connection.execute(
             """INSERT INTO price_book VALUES (1, $1, $2, clock_timestamp(), 'billing')
                ON CONFLICT (version) DO NOTHING""",
             FIRST_VERSION_FROM,
             _json(PriceBook.of(1, FIRST_VERSION_FROM, PUBLISHED)),
         )
-    finally:
-        await connection.close()
 
 
 async def _publish(connection: asyncpg.Connection, wanted: PriceBook, actor: str) -> tuple[PriceBook, bool]:

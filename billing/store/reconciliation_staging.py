@@ -6,6 +6,7 @@ rows of one that has been silent for long, because its process died, are cleared
 
 import secrets
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 import asyncpg
 
@@ -22,9 +23,9 @@ _FIRST = """
         AND r.request_id = wanted.request_id AND r.index = wanted.index"""
 
 
-async def connect(dsn: str) -> asyncpg.Connection:
-    """A session for one reconciliation, for the caller to close."""
-    return await engine.connect(dsn, SESSION)
+def connected(dsn: str) -> AbstractAsyncContextManager[asyncpg.Connection]:
+    """A session for one reconciliation."""
+    return engine.connected(dsn, SESSION)
 
 
 class Twice(Exception):

@@ -9,12 +9,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.store.engine import NotMigrated, not_allowed, owner_engine
+from billing.store.engine import Engine, not_allowed, owner_engine
 from billing.store.preparation import require_prepared
 from billing.store.price_books import publish_first
 from billing.store.privileges import grant_what_is_missing
+from billing.store.sqlstates import NotMigrated
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
@@ -47,11 +47,11 @@ async def migrate(dsn: str) -> None:
     engine = owner_engine(dsn)
     try:
         try:
-            async with engine.begin() as connection:
+            async with engine.session() as (connection, _), connection.begin():
                 await connection.run_sync(_upgrade)
         except DBAPIError as error:
             if not_allowed(error):  # what was looked for beforehand was all there: look at everything
-                async with engine.connect() as connection:
+                async with engine.session() as (connection, _):
                     await connection.run_sync(require_prepared, changes=True)
             raise
     finally:
@@ -59,13 +59,13 @@ async def migrate(dsn: str) -> None:
     await publish_first(dsn)
 
 
-async def require_current(engine: AsyncEngine) -> None:
+async def require_current(engine: Engine) -> None:
     """Raises NotMigrated and WrongSchema unless the database has every migration that this code knows, and no other."""
-    async with engine.connect() as connection:
+    async with engine.session() as (connection, _):
         await connection.run_sync(_compare)
 
 
-async def is_current(engine: AsyncEngine) -> bool:
+async def is_current(engine: Engine) -> bool:
     """Whether the database has every migration that this code knows, and no other."""
     try:
         await require_current(engine)

@@ -1,40 +1,60 @@
 """A read is one snapshot: REPEATABLE READ, READ ONLY. Otherwise a balance shows figures of different instants."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Final, TypeVar
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError
+import structlog
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from billing.core.refusals import DatabaseUnavailable, Overloaded
-from billing.store.engine import connection_lost
+from billing.core.refusals import DatabaseUnavailable, Overloaded, Refusal
+from billing.store.engine import Pool
+from billing.store.sqlstates import Verdict, reason, verdict
+
+Answer = TypeVar("Answer")
+# What was lost sooner was not silent, but ended: there is time to ask again before the caller gives up.
+SOON_SECONDS: Final = 2.0
+log = structlog.get_logger("billing.database")
 
 
 @contextmanager
 def reachable() -> Iterator[None]:
-    """Says DatabaseUnavailable where the database cannot be reached, and Overloaded where all sessions are taken."""
+    """Says DatabaseUnavailable where the database cannot be reached or cannot do its work, and Overloaded where all
+    sessions are taken."""
     try:
         yield
+    except Refusal:
+        raise
     except PoolTimeout as error:
         raise Overloaded() from error
-    except DBAPIError as error:
-        if error.connection_invalidated or (error.orig and connection_lost(error.orig)):
-            raise DatabaseUnavailable() from error
-        raise
     except Exception as error:
-        if connection_lost(error):
-            raise DatabaseUnavailable() from error
-        raise
+        if verdict(error) is Verdict.FAULT:
+            raise
+        log.warning("database unavailable", reason=reason(error))
+        raise DatabaseUnavailable() from error
+
+
+async def asked_twice(read: Callable[[], Awaitable[Answer]]) -> Answer:
+    """What `read` comes to; asked once more where its connection was lost, and that soon. For reads as a whole."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        return await read()
+    except DatabaseUnavailable as refusal:
+        lost = refusal.__cause__ is not None and verdict(refusal.__cause__) is not Verdict.LATER
+        if not lost or loop.time() - began > SOON_SECONDS:
+            raise
+        return await read()
 
 
 @asynccontextmanager
 async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A SQLAlchemy connection inside one read-only snapshot. Raises DatabaseUnavailable, Overloaded."""
     with reachable():
-        async with engine.connect() as connection:
+        async with _pool(engine).session() as (connection, _):
             yield connection
 
 
@@ -59,19 +79,16 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
 
 @asynccontextmanager
 async def _driven(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
-    async with engine.connect() as connection:
-        raw = (await connection.get_raw_connection()).driver_connection
-        assert raw is not None
+    async with _pool(engine).session() as (_, raw):
         try:
             yield raw
-        except asyncio.CancelledError:
-            # A BEGIN may still be on its way: whoever came next would work inside a transaction that nobody commits.
-            raw.terminate()
-            raise
         finally:
             if (
                 not raw.is_closed() and raw.is_in_transaction()
             ):  # cancelled while it began or ended one: the next to come would read the past
                 raw.terminate()
-            if raw.is_closed():  # the pool does not see what happens to it here, and would hand it out for ever
-                await connection.invalidate()
+
+
+def _pool(engine: AsyncEngine) -> Pool:
+    assert isinstance(engine, Pool)
+    return engine

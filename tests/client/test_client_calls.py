@@ -105,7 +105,7 @@ def test_retry_after_is_a_floor() -> None:
 def test_retry_after_may_be_a_date() -> None:
     at = format_datetime(datetime.now(UTC) + timedelta(seconds=600), usegmt=True)
     script: list[Reply | HangUp | Silence] = [Reply(503, BUSY, {"Retry-After": at}), Reply(201, CHARGE)]
-    _, (pause,) = play(script, authorize, retry=Retry(longest_pause_seconds=3_600))
+    _, (pause,) = play(script, authorize, retry=Retry(longest_pause_seconds=3_600, longest_seconds=3_600))
     assert 1 < pause <= 600
 
 
@@ -142,6 +142,17 @@ def test_repeats_are_bounded() -> None:
     server, pauses = play([Reply(503, BUSY)], scene, retry=Retry(attempts=5))
     assert len(server.requests) == 5
     assert len(pauses) == 4
+
+
+def test_no_repeat_begins_after_the_time_for_all_of_them() -> None:
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        with pytest.raises(Problem, match="queue full"):
+            await authorize(billing, server)
+
+    server, pauses = play([Reply(503, BUSY, {"Retry-After": "2"})], scene, retry=Retry(longest_seconds=1))
+    assert (len(server.requests), pauses) == (1, [])
+    assert Retry().pause_seconds(1, spent_seconds=24) is not None
+    assert Retry().pause_seconds(1, spent_seconds=25) is None
 
 
 def test_no_answer_at_all_is_unreachable() -> None:
@@ -308,7 +319,10 @@ def test_ids_cannot_lead_to_another_resource() -> None:
             path_of("accounts", segment, "balance")
 
 
-@pytest.mark.parametrize("options", [{"attempts": 0}, {"first_pause_seconds": -1}, {"longest_pause_seconds": -1}])
+@pytest.mark.parametrize(
+    "options",
+    [{"attempts": 0}, {"first_pause_seconds": -1}, {"longest_pause_seconds": -1}, {"longest_seconds": -1}],
+)
 def test_a_retry_that_makes_no_sense_does_not_exist(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="at least one attempt"):
         Retry(**options)  # type: ignore[arg-type]

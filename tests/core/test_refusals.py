@@ -266,7 +266,7 @@ TABLE = [
         refusals.DatabaseUnavailable(5),
         "database_unavailable",
         {"retry_after_seconds": 5},
-        "The database cannot be reached: repeat the call with the same id; it takes effect at most once.",
+        "The database is not available just now: repeat the call with the same id; it takes effect at most once.",
     ),
 ]
 

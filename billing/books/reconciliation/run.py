@@ -19,7 +19,7 @@ from billing.core.text import identifier
 from billing.store import reconciliation as store
 from billing.store.engine import Connection
 from billing.store.reconciliation_cases import Scope, cases, counted
-from billing.store.reconciliation_staging import Staging, Twice, connect
+from billing.store.reconciliation_staging import Staging, Twice, connected
 from billing.store.snapshot import reachable
 
 Progress = Callable[[str, int], None]  # a stage, and bytes read or lines found
@@ -74,8 +74,7 @@ async def reconcile(
     """
     tell = progress or _nobody
     with reachable():
-        connection = await connect(dsn)
-        try:
+        async with connected(dsn) as connection:
             digest = await asyncio.to_thread(asked.digest, source)
             if known := await _known(connection, asked, digest):
                 return Compared(True, known)
@@ -92,13 +91,6 @@ async def reconcile(
                 if known is None:
                     raise
                 return Compared(True, known)
-        finally:
-            if (
-                connection.is_closed() or connection.is_in_transaction()
-            ):  # lost, or left in the middle by who was cancelled
-                connection.terminate()
-            else:
-                await connection.close()
 
 
 async def _known(connection: Connection, asked: Asked, digest: bytes) -> Reconciliation | None:
