@@ -38,6 +38,7 @@ class Settings:
     admin_key: str | None = field(default=None, repr=False)
     host: str = "127.0.0.1"
     port: int = 8080
+    metrics_port: int = 0  # none
     workers: int = 1
     lanes: int = 2
     batch: int = 1_000
@@ -102,8 +103,11 @@ class Settings:
             raise SettingsError(
                 "BILLING_SIGNING_KEY must be 32 bytes in base64, such as `openssl rand -base64 32` prints"
             )
-        if settings.port > 65_535:
-            raise SettingsError("BILLING_PORT must be at most 65535")
+        for port, name in ((settings.port, "BILLING_PORT"), (settings.metrics_port, "BILLING_METRICS_PORT")):
+            if port > 65_535:
+                raise SettingsError(f"{name} must be at most 65535")
+        if settings.metrics_port == settings.port:
+            raise SettingsError("BILLING_METRICS_PORT must be another than BILLING_PORT")
         if not DATABASE_SECONDS_MIN <= settings.database_seconds <= DATABASE_SECONDS_MAX:
             raise SettingsError(
                 f"BILLING_DATABASE_SECONDS must be from {DATABASE_SECONDS_MIN} to {DATABASE_SECONDS_MAX}: "

@@ -42,8 +42,13 @@ from billing.settings import Settings
 from billing.store.accounts import account
 
 
-def create_app(settings: Settings | None = None, dsn: str | None = None) -> FastAPI:
-    """The application on a migrated database: `dsn`, or what the environment says (`DATABASE_URL`)."""
+def create_app(
+    settings: Settings | None = None, dsn: str | None = None, counted: metrics.Counted = metrics.counted_alone
+) -> FastAPI:
+    """The application on a migrated database: `dsn`, or what the environment says (`DATABASE_URL`).
+
+    `counted` says where its figures go, and who adds them up.
+    """
     chosen = settings or Settings.read()
     database = dsn or os.environ["DATABASE_URL"]
 
@@ -51,7 +56,8 @@ def create_app(settings: Settings | None = None, dsn: str | None = None) -> Fast
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running(chosen, database) as service:
             app.state.service = service
-            yield
+            async with counted(app) as app.state.metrics:
+                yield
 
     app = FastAPI(
         title=description.TITLE,

@@ -53,7 +53,7 @@ TAGS = [
 ]
 
 
-OPEN_PATHS = ("/healthz", "/readyz", "/metrics", "/v1/stripe/webhook", statements.KEYS_PATH)  # events carry a signature
+OPEN_PATHS = ("/healthz", "/readyz", "/v1/stripe/webhook", statements.KEYS_PATH)  # events carry a signature
 
 
 class Description:

@@ -6,6 +6,8 @@ One thin layer, because whatever stands here is paid for by every charge.
 import time
 from bisect import bisect_left
 from collections.abc import Iterable
+from operator import add
+from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -35,6 +37,23 @@ class Requests(Collector):
             found = self._seconds[route] = ([0] * (len(BUCKETS_SECONDS) + 1), [0.0])
         found[0][bisect_left(BUCKETS_SECONDS, seconds)] += 1
         found[1][0] += seconds
+
+    def told(self) -> Any:
+        """All of it, as JSON can say it."""
+        return [[*key, count] for key, count in self._counts.items()], [
+            [route, counts, total] for route, (counts, (total,)) in self._seconds.items()
+        ]
+
+    def add(self, told: Any) -> None:
+        """What another process has counted."""
+        answers, seconds = told
+        for method, route, status, count in answers:
+            key = (method, route, status)
+            self._counts[key] = self._counts.get(key, 0) + count
+        for route, counts, total in seconds:
+            mine = self._seconds.setdefault(route, ([0] * len(counts), [0.0]))
+            mine[0][:] = map(add, mine[0], counts)
+            mine[1][0] += total
 
     def collect(self) -> Iterable[Metric]:
         answers = CounterMetricFamily(

@@ -7,8 +7,8 @@ from fastapi.responses import Response
 
 from billing.api.models.common import Shown
 from billing.api.parameters import The
-from billing.api.problems import MEDIA_TYPE, TYPE, responses
-from billing.api.readiness import Reason
+from billing.api.problems import MEDIA_TYPE, responses
+from billing.api.readiness import document
 from billing.api.route import Router
 
 router = Router(tags=["service"])
@@ -31,17 +31,6 @@ async def readyz(service: The) -> Any:
     Otherwise `reasons` say what is not so; `code` is that of the first.
     """
     reasons = await service.readiness.reasons()
-    return not_ready(reasons) if reasons else Health()
-
-
-def not_ready(reasons: list[Reason]) -> Response:
-    """The problem document of `reasons`, of which there is at least one."""
-    document = {
-        "type": f"{TYPE}{reasons[0].code}",
-        "title": "Not ready to post",
-        "status": 503,
-        "detail": " ".join(reason.sentence for reason in reasons),
-        "code": reasons[0].code,
-        "reasons": [reason._asdict() for reason in reasons],
-    }
-    return Response(json.dumps(document), 503, {"Retry-After": "1"}, MEDIA_TYPE)
+    if reasons:
+        return Response(json.dumps(document(reasons)), 503, {"Retry-After": "1"}, MEDIA_TYPE)
+    return Health()

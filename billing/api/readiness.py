@@ -6,9 +6,10 @@ and only when somebody asks, so that it costs nothing to ask.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
 
+from billing.api.problems import TYPE
 from billing.posting import Posting
 from billing.store.proof import Proof
 from billing.store.schema import WrongSchema, require_known, revisions
@@ -33,7 +34,7 @@ class Readiness:
 
     def __init__(self, *conditions: Condition) -> None:
         self._conditions = conditions
-        self._reasons: list[Reason] = []
+        self.known: list[Reason] = []  # as of the last look
         self._known_until = 0.0
         self._looking: asyncio.Task[None] | None = None
 
@@ -43,12 +44,24 @@ class Readiness:
             if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._look())
             await asyncio.shield(self._looking)
-        return self._reasons
+        return self.known
 
     async def _look(self) -> None:
         found = await asyncio.gather(*(condition() for condition in self._conditions))
-        self._reasons = [reason for reason in found if reason is not None]
+        self.known = [reason for reason in found if reason is not None]
         self._known_until = time.monotonic() + LOOK_SECONDS
+
+
+def document(reasons: Sequence[Reason]) -> dict[str, Any]:
+    """The problem document of `reasons`, of which there is at least one."""
+    return {
+        "type": f"{TYPE}{reasons[0].code}",
+        "title": "Not ready to post",
+        "status": 503,
+        "detail": " ".join(reason.sentence for reason in reasons),
+        "code": reasons[0].code,
+        "reasons": [reason._asdict() for reason in reasons],
+    }
 
 
 def lanes_commit(posting: Posting) -> Condition:

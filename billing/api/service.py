@@ -16,6 +16,7 @@ from billing.core.prices import PriceBooks
 from billing.funding import Funding, Keys, funding
 from billing.outbox import Destinations, Outbox, Sender
 from billing.posting import Expiry, ExpiryNotices, Posting, Retention
+from billing.posting.chore import running_beside
 from billing.posting.collector import tame_collector
 from billing.settings import Settings
 from billing.store.deadlines import Deadlines
@@ -95,14 +96,9 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
             retention.run(),
             *([DailyRecognition(long_reads, posting).run()] if settings.recognition == "daily" else []),
         )
-        chores = [asyncio.create_task(chore) for chore in running_chores]
-        tame_collector()
-        try:
+        async with running_beside(*running_chores):
+            tame_collector()
             yield service
-        finally:
-            for chore in chores:
-                chore.cancel()
-            await asyncio.gather(*chores, return_exceptions=True)
     await asyncio.gather(*(pool.dispose() for pool in (work, long_reads, engine)))
 
 

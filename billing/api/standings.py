@@ -35,4 +35,4 @@ async def list_balances(
 @router.get("/totals", response_model=TotalsShown, responses=responses())
 async def get_totals(caller: Overseeing) -> TotalsShown:
     """All accounts together. It reads each of them: ask every few seconds, not for every request."""
-    return TotalsShown.of(await totals(caller.service.engine))
+    return TotalsShown.of(await totals(caller.service.long_reads))

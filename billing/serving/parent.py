@@ -12,6 +12,7 @@ from granian.server import Server
 
 from billing.database import database
 from billing.serving import NotServing, supervisor
+from billing.serving.metrics_port import watching
 from billing.serving.port import port_of_ours
 from billing.serving.reports import Reports
 from billing.serving.worker import FAILED, PARENT, UP, worker
@@ -64,7 +65,8 @@ def serve(settings: Settings) -> None:
             server.signal_handler_interrupt()  # type: ignore[no-untyped-call]
 
         reports.heard |= {UP: on_up, FAILED: on_failed}
-        server.serve(target_loader=partial(worker, reports.letterbox), wrap_loader=False)
+        with watching(settings, dsn, reports):
+            server.serve(target_loader=partial(worker, reports.letterbox), wrap_loader=False)
         supervisor.tell("STOPPING=1")
         if failures:
             raise NotServing(failures[0])
@@ -76,6 +78,8 @@ def _announce(settings: Settings) -> None:
     where = f"http://{host}:{settings.port}"
     kind = "DATABASE_URL" if settings.database_url else "embedded PostgreSQL"
     addresses = {"dashboard": f"{where}/", "docs": f"{where}/docs", "metrics": f"{where}/metrics", "database": kind}
+    if settings.metrics_port:
+        addresses["metrics"] = f"http://{host}:{settings.metrics_port}/metrics"
     lines = [f"  {name:<9} {address}" for name, address in addresses.items()]
     if settings.admin_key is None:
         lines.append("  keys      BILLING_ADMIN_KEY is not set: `billing keys create --role admin --name you`")

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from billing.serving.application import application
 from billing.serving.door import Door
 from billing.serving.logs import set_up_logs
+from billing.serving.lookout import Teller
 from billing.serving.reports import Reporter
 from billing.settings import Settings
 from billing.store.engine import answers
@@ -57,7 +58,7 @@ class Worker:
 
         try:
             await self._wait_for_database()
-            app = application(self._settings)
+            app = application(self._settings, counted=Teller(parent).counted)
             self._app = app
             async with self._watching(parent):
                 await app(scope, receive, quiet)

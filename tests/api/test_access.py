@@ -124,6 +124,7 @@ ROUTES = [
     Route("POST", "/v1/provider-reports", OVERSEEING, {}, 422),
     Route("GET", "/v1/provider-reports", OVERSEEING),
     Route("GET", "/v1/finance/margins", OVERSEEING, status=422),
+    Route("GET", "/metrics", OVERSEEING),
     Route("POST", "/v1/keys", ADMIN, {"role": "gateway", "name": "n"}, 201),
     Route("GET", "/v1/keys", ADMIN),
     Route("DELETE", "/v1/keys/{key_id}", ADMIN),
@@ -131,7 +132,6 @@ ROUTES = [
 OPEN_TO_ALL = {
     "GET /healthz",
     "GET /readyz",
-    "GET /metrics",
     "GET /.well-known/billing-keys.json",
     "POST /v1/stripe/webhook",
 }

@@ -1,13 +1,16 @@
 """Webhooks over HTTP: endpoints and their secrets, what was announced, and what became of it."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from billing.api.gauges import ServiceGauges
 from billing.core.announcements import BY_DEFAULT, TYPES
 from billing.embedded import EmbeddedPostgres
+from billing.store.engine import read_engine
 from tests.conftest import copied
 from tests.outbox.receiver import Receiver
 
@@ -330,8 +333,14 @@ class TestEvents:
 
     def test_metrics_tell_what_was_not_told(self, fresh: Api) -> None:
         def figures() -> dict[str, float]:
-            lines = [line.split() for line in fresh.get("/metrics").text.splitlines()]
-            return {name: float(value) for name, value in (x for x in lines if x[0].startswith("billing_webhooks_"))}
+            async def computed() -> dict[str, float]:
+                engine = read_engine(fresh.dsn, size=1)
+                gauges = ServiceGauges(engine)
+                await gauges.once()
+                await engine.dispose()
+                return {family.name: family.samples[0].value for family in gauges.collect()}
+
+            return {name: value for name, value in asyncio.run(computed()).items() if "_webhooks_" in name}
 
         assert figures() == dict.fromkeys(
             ("billing_webhooks_undispatched", "billing_webhooks_waiting", "billing_webhooks_dead"), 0

@@ -249,6 +249,6 @@ def test_the_document_is_made_once_and_told_by_its_tag(browser: Browser) -> None
 
 def test_pages_are_counted_by_route(signed_in: Callable[[str], Browser], api: Api, account_id: str) -> None:
     signed_in("account").get(f"/accounts/{account_id}/grants")
-    metrics = api.client.get("/metrics").text
+    metrics = api.get("/metrics").text
     assert 'route="/accounts/{account_id}/grants"' in metrics
     assert f'"/accounts/{account_id}/grants"' not in metrics

@@ -1,0 +1,122 @@
+"""The metrics' port: the parent answers GET and HEAD of /metrics, /readyz and /healthz there, without a key.
+
+It is for those who watch, one question to a connection, and answers while every worker is busy.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from http import HTTPStatus
+from typing import NamedTuple
+
+from billing.api.metrics import MEDIA_TYPE
+from billing.api.problems import MEDIA_TYPE as PROBLEM
+from billing.api.readiness import document
+from billing.serving.lookout import Lookout
+from billing.serving.reports import Reports
+from billing.settings import Settings, SettingsError
+
+HEAD_BYTES = 8_192
+CALLER_SECONDS = 5.0
+CALLERS = 64
+
+
+@contextmanager
+def watching(settings: Settings, dsn: str, reports: Reports) -> Iterator[None]:
+    """Looks out for all workers on the loop of `reports`, and listens where a port is set. Raises SettingsError."""
+    opened, end = Future[None](), asyncio.Event()
+
+    async def watch() -> None:
+        lookout = Lookout(reports, dsn, settings.workers)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(lookout.looking())
+            if settings.metrics_port:
+                await stack.enter_async_context(MetricsPort(lookout).open(settings.host, settings.metrics_port))
+            opened.set_result(None)
+            await end.wait()
+
+    watching = asyncio.run_coroutine_threadsafe(watch(), reports.loop)
+    watching.add_done_callback(lambda done: None if opened.done() else opened.set_exception(done.exception()))
+    try:
+        opened.result()
+    except OSError as problem:
+        raise SettingsError(
+            f"Cannot listen on {settings.host}, port {settings.metrics_port}: {problem.strerror}. "
+            "BILLING_METRICS_PORT names another port."
+        ) from problem
+    try:
+        yield
+    finally:
+        reports.loop.call_soon_threadsafe(end.set)
+        watching.result()
+
+
+class Answer(NamedTuple):
+    status: HTTPStatus
+    media_type: str
+    content: str
+    more: str = ""
+
+
+class MetricsPort:
+    """What `lookout` says, over HTTP."""
+
+    def __init__(self, lookout: Lookout) -> None:
+        self._callers = asyncio.Semaphore(CALLERS)
+        self._routes: dict[str, Callable[[], Answer]] = {
+            "/metrics": lambda: Answer(HTTPStatus.OK, MEDIA_TYPE, lookout.metrics()),
+            "/readyz": lambda: _readyz(lookout),
+            "/healthz": lambda: Answer(HTTPStatus.OK, "application/json", '{"status":"ok"}'),
+        }
+
+    @asynccontextmanager
+    async def open(self, host: str, port: int) -> AsyncIterator[None]:
+        """Listens for as long as the block takes. Raises OSError where it cannot."""
+        server = await asyncio.start_server(self._answer, host, port, limit=HEAD_BYTES)
+        try:
+            yield
+        finally:
+            server.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(CALLER_SECONDS), self._callers:
+                head = await reader.readuntil(b"\r\n\r\n")
+                method, target, *_ = head.decode("latin-1").split(" ", 2)
+                writer.write(_written(method, self._found(method, target.partition("?")[0])))
+                await writer.drain()
+        except (
+            OSError,
+            ValueError,
+            EOFError,
+            asyncio.LimitOverrunError,
+        ):  # no HTTP, too long or too slow; TimeoutError is an OSError
+            pass
+        finally:
+            writer.close()
+
+    def _found(self, method: str, path: str) -> Answer:
+        if method not in ("GET", "HEAD"):
+            return Answer(HTTPStatus.METHOD_NOT_ALLOWED, "text/plain", "GET and HEAD only\n", "Allow: GET, HEAD\r\n")
+        route = self._routes.get(path)
+        return (
+            route() if route else Answer(HTTPStatus.NOT_FOUND, "text/plain", f"There are {', '.join(self._routes)}\n")
+        )
+
+
+def _readyz(lookout: Lookout) -> Answer:
+    reasons = lookout.reasons()
+    if not reasons:
+        return Answer(HTTPStatus.OK, "application/json", '{"status":"ok"}')
+    return Answer(HTTPStatus.SERVICE_UNAVAILABLE, PROBLEM, json.dumps(document(reasons)), "Retry-After: 1\r\n")
+
+
+def _written(method: str, answer: Answer) -> bytes:
+    content = answer.content.encode()
+    head = (
+        f"HTTP/1.1 {answer.status.value} {answer.status.phrase}\r\nContent-Type: {answer.media_type}\r\n"
+        f"Content-Length: {len(content)}\r\n{answer.more}Connection: close\r\n\r\n"
+    )
+    return head.encode() + (b"" if method == "HEAD" else content)
