@@ -13,6 +13,7 @@ import uvloop
 
 from billing.cli import keys, packs, prices, provider, stripe_events
 from billing.cli.demo import service
+from billing.cli.dump import dump, restore
 from billing.cli.explain import explain
 from billing.cli.export import export
 from billing.cli.payouts import show_payouts
@@ -28,7 +29,7 @@ from billing.database import database
 from billing.embedded import EmbeddedPostgresError
 from billing.serving import NotServing
 from billing.settings import SettingsError
-from billing.store.engine import refused_login, unreachable
+from billing.store.engine import not_allowed, refused_login, unreachable
 from billing.store.preparation import NotPrepared
 from billing.store.schema import WrongSchema
 from billing.store.schema import migrate as migrate_database
@@ -46,6 +47,8 @@ app.add_typer(prices.app, name="price-book")
 app.add_typer(packs.app, name="packs")
 app.add_typer(stripe_events.app, name="stripe")
 app.add_typer(provider.app, name="provider")
+app.command()(dump)
+app.command()(restore)
 app.command()(explain)
 app.command()(verify_statement)
 app.command("export")(export)
@@ -161,6 +164,8 @@ def main() -> None:
             fail(f"What was to be written could not be: {problem.strerror}.")
         if said := refused_login(problem):
             fail(f"The database refuses us: {said}. Is DATABASE_URL right?")
+        if said := not_allowed(problem):
+            fail(f"The database does not let us: {said}. `billing migrate`, as the owner of its tables, mends that.")
         if unreachable(problem):
             fail(f"The database cannot be reached: {problem}. Is DATABASE_URL right, and does it run?")
         raise

@@ -244,9 +244,9 @@ def refused_login(error: BaseException) -> str | None:
     return None
 
 
-def not_allowed(error: BaseException) -> bool:
-    """Whether the login, or the role that it works as, may not do that."""
-    return any(isinstance(cause, asyncpg.InsufficientPrivilegeError) for cause in causes(error))
+def not_allowed(error: BaseException) -> str | None:
+    """What the login, or the role that it works as, may not do: the server's words."""
+    return next((str(cause) for cause in causes(error) if isinstance(cause, asyncpg.InsufficientPrivilegeError)), None)
 
 
 def unreachable(error: BaseException) -> bool:

@@ -48,7 +48,7 @@ async def migrate(dsn: str) -> None:
     try:
         try:
             async with engine.session() as (connection, _), connection.begin():
-                await connection.run_sync(_upgrade)
+                await connection.run_sync(upgrade)
         except DBAPIError as error:
             if not_allowed(error):  # what was looked for beforehand was all there: look at everything
                 async with engine.session() as (connection, _):
@@ -92,7 +92,8 @@ def _compare(connection: Connection) -> None:
     require_known(MigrationContext.configure(connection).get_current_revision())
 
 
-def _upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """As `migrate`, in the owner's transaction; to a `revision` of before only where there is no ledger yet."""
     behind = True
     try:
         _compare(connection)
@@ -105,8 +106,8 @@ def _upgrade(connection: Connection) -> None:
     require_prepared(connection, changes=behind)
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    if not grant_what_is_missing(connection):
+    command.upgrade(config, revision)
+    if revision == "head" and not grant_what_is_missing(connection):
         require_prepared(connection, changes=True)
 
 

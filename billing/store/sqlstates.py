@@ -97,10 +97,13 @@ _NO_CONNECTION: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, OS
 
 
 class NotMigrated(Exception):
-    """The database holds no ledger yet."""
+    """The database holds no ledger yet, or one that was restored without the role that the service works under."""
 
     def __str__(self) -> str:
-        return "The database holds no ledger yet: run `billing migrate`."
+        return (
+            "The database holds no ledger yet, or its server does not know the role billing_service: "
+            "run `billing migrate`."
+        )
 
 
 def verdict_of(sqlstate: str) -> Verdict:
