@@ -14,6 +14,8 @@ from billing.store.engine import answers, plain_dsn
 
 JOIN_SECONDS = 120.0  # as long as a recovery may take
 WATCH_SECONDS = 0.5
+RESERVED_CONNECTIONS = 10  # PostgreSQL keeps three for itself; the rest is for whoever looks
+LEAST_CONNECTIONS, MOST_CONNECTIONS = 100, 2_000  # each is a process
 log = structlog.get_logger("billing.database")
 
 
@@ -28,7 +30,8 @@ def database(settings: Settings, *, join: bool = True, make: bool = True) -> Ite
     if settings.database_url is not None:
         yield plain_dsn(settings.database_url)
         return
-    server = EmbeddedPostgres(settings.data_dir or default_data_dir())
+    room = str(max(LEAST_CONNECTIONS, min(settings.connections + RESERVED_CONNECTIONS, MOST_CONNECTIONS)))
+    server = EmbeddedPostgres(settings.data_dir or default_data_dir(), settings={"max_connections": room})
     if not make and not server.is_made:
         raise EmbeddedPostgresError(
             f"There is no database under {server.data_dir} yet: `billing serve` or `billing migrate` makes one. "

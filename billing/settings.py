@@ -8,6 +8,8 @@ from pathlib import Path
 
 QUEUE_MIN = 1_000
 DATABASE_SECONDS_MIN, DATABASE_SECONDS_MAX = 2, 600
+WORK_CONNECTIONS = 4  # for what a process does beside the ledger
+BESIDE_CONNECTIONS = 10  # for commands, exports, manifests, and whoever looks after a session that is silent
 MOST = 1_000_000
 # A webhook is tried for three days, and somebody may look after a weekend; Stripe lists for thirty days what it has told.
 LEAST_OF = {"webhook_event_days": 7, "stripe_event_days": 35}
@@ -116,6 +118,11 @@ class Settings:
         if settings.queue < QUEUE_MIN:
             raise SettingsError(f"BILLING_QUEUE must be at least {QUEUE_MIN}: a batch's slices must find room")
         return settings
+
+    @property
+    def connections(self) -> int:
+        """Sessions of the database that the service holds at most, all processes together, and those beside it."""
+        return self.workers * (self.lanes + max(2, self.read_connections) + WORK_CONNECTIONS) + BESIDE_CONNECTIONS
 
     @property
     def signing_seed(self) -> bytes | None:

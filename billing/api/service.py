@@ -18,7 +18,7 @@ from billing.outbox import Destinations, Outbox, Sender
 from billing.posting import Expiry, ExpiryNotices, Posting, Retention
 from billing.posting.chore import running_beside
 from billing.posting.collector import tame_collector
-from billing.settings import Settings
+from billing.settings import WORK_CONNECTIONS, Settings
 from billing.store.deadlines import Deadlines
 from billing.store.engine import Engine, read_engine, work_engine
 from billing.store.price_books import price_books
@@ -64,7 +64,7 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
     deadlines = Deadlines(settings.database_seconds)
     engine = read_engine(dsn, size=max(1, settings.read_connections - long), deadlines=deadlines, patient=False)
     long_reads = read_engine(dsn, size=long, deadlines=deadlines)
-    work = work_engine(dsn, deadlines=deadlines)
+    work = work_engine(dsn, size=WORK_CONNECTIONS, deadlines=deadlines)
     books = await price_books(engine)
     service: Service
     keys = KeyRing(engine, settings.admin_key)

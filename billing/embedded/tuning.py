@@ -47,7 +47,6 @@ def _tuned(memory: int) -> dict[str, str]:
         "checkpoint_timeout": "15min",
         # The wheel has pglz only, which halves the rate.
         "wal_compression": "off",
-        "max_connections": "100",
         "jit": "off",
         "timezone": "UTC",
         "log_timezone": "UTC",

@@ -12,6 +12,7 @@ from granian.server import Server
 
 from billing.database import database
 from billing.serving import NotServing, supervisor
+from billing.serving.connections import require_room
 from billing.serving.metrics_port import watching
 from billing.serving.port import port_of_ours
 from billing.serving.reports import Reports
@@ -26,7 +27,7 @@ CALLER_SECONDS = 30  # for the first byte of a connection, for a request's heade
 def serve(settings: Settings) -> None:
     """Migrates, listens and returns when SIGTERM or SIGINT has come and what was in flight is finished.
 
-    Raises SettingsError where it cannot listen, before it touches a database; NotServing where a worker cannot start.
+    Raises SettingsError where it cannot listen, before it touches a database, or the database has no room; NotServing where a worker cannot start.
     """
     with (
         port_of_ours(settings.host, settings.port),
@@ -34,6 +35,7 @@ def serve(settings: Settings) -> None:
         Reports() as reports,
     ):
         uvloop.run(migrate(dsn))
+        uvloop.run(require_room(settings, dsn))
         os.environ["DATABASE_URL"] = dsn
         os.environ[PARENT] = str(os.getpid())
         server = Server(

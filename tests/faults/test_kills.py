@@ -1,7 +1,5 @@
 """kill -9 of each process of the service, while gateways work: what was acknowledged is there once, nothing lingers."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,14 +12,9 @@ A_LANE = "SELECT pid FROM pg_stat_activity WHERE application_name = 'billing lan
 
 
 @pytest.fixture
-def service() -> Iterator[Served]:
-    place = Path(tempfile.mkdtemp(prefix="billing-test-", dir="/tmp"))
-    place.chmod(0o711)  # the server's own user must get through
-    try:
-        with Served(place / "data") as service:
-            yield service
-    finally:
-        shutil.rmtree(place)
+def service(place: Path) -> Iterator[Served]:
+    with Served(place / "data") as service:
+        yield service
 
 
 def kill_parent(service: Served) -> None:

@@ -2,13 +2,10 @@
 
 import asyncio
 import json
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import zipfile
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,14 +20,6 @@ from tests.faults.journal import Journal
 from tests.faults.served import BOUND_SECONDS, Served, fetch, until, verified
 
 MANY = 100_000
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    place = Path(tempfile.mkdtemp(prefix="billing-test-", dir="/tmp"))
-    place.chmod(0o711)  # the server's own user must get through
-    yield place
-    shutil.rmtree(place)
 
 
 def copies(path: Path) -> dict[str, list[bytes]]:
