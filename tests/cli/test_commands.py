@@ -18,6 +18,7 @@ import pytest
 from typer.main import get_command
 
 import billing
+import billing.__main__
 from billing import cli
 from billing.embedded import EmbeddedPostgres
 from tests.conftest import copied, execute
@@ -217,9 +218,10 @@ def test_a_database_that_does_not_exist(run_billing: Billing, fresh_database: st
     assert "no-such-database" in refused(run_billing("keys", "list", DATABASE_URL=url))
 
 
-OWN_DATABASE = {"serve", "migrate", "demo", "bench"}  # they make what they work on
+OWN_DATABASE = {"serve", "migrate", "restore", "demo", "bench"}  # they make what they work on
 NO_DATABASE = {"verify-statement"}
 WORDS = {
+    "dump": ("out.dump",),
     "explain": ("acme", "req"),
     "verify": (),
     "export": ("journal", "--format", "csv", "-o", "out.csv"),
@@ -322,6 +324,16 @@ def test_help_for_every_command(run_billing: Billing) -> None:
         ended = run_billing(*words, "--help")
         assert ended.returncode == 0
         assert "Usage" in ended.stdout
+
+
+@pytest.mark.parametrize("missing", ["billing.cli", "billing.books"])  # at once, or when the command wants it
+def test_an_environment_of_another_version(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.setattr(sys, "argv", ["billing", "verify"])
+    with pytest.raises(SystemExit, match=rf"^billing: import of {missing} halted.* run `make install`\.$"):
+        billing.__main__.main()
 
 
 def test_as_a_process(fresh_database: str) -> None:
