@@ -16,7 +16,6 @@ import inspect
 import itertools
 import os
 import shutil
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -35,9 +34,11 @@ from billing.embedded import EmbeddedPostgres
 from billing.posting import Posting
 from billing.store.schema import migrate
 from tests.installed_postgres import InstalledPostgres
+from tests.leftovers import new_directory, watch
 
 TEMPLATE = "billing_template"
 _numbers = itertools.count(1)
+watch()
 
 # Who runs the tests may take payments from the same shell: no service of a test's reaches that account.
 for _name in [name for name in os.environ if name.startswith("STRIPE_")]:
@@ -74,11 +75,18 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory that the server's own user may enter: pytest's are closed to it."""
+    place = new_directory()
+    yield place
+    shutil.rmtree(place)
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A PostgreSQL of this worker's own, the embedded one with fsync on as everywhere."""
-    directory = Path(tempfile.mkdtemp(prefix="billing-tests-"))
-    directory.chmod(0o711)  # for root the server runs as a humbler user, who must get through
+    directory = new_directory()
     settings = {"shared_buffers": "128MB", "min_wal_size": "80MB", "max_wal_size": "1GB"}
     installed = os.environ.get("BILLING_TEST_POSTGRES")
     try:

@@ -1,7 +1,6 @@
 """A PostgreSQL of the operating system's, as an administrator sets it up for somebody: see `InstalledPostgres`."""
 
 import asyncio
-import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +14,7 @@ from billing.embedded.cluster import run
 from billing.embedded.postmaster import Postmaster, launch_command
 from billing.embedded.sockets import PORT
 from billing.store.engine import SERVICE_ROLE
+from tests.leftovers import new_directory
 
 ADMINISTRATOR = "administrator"
 OWNER = "shop"
@@ -35,7 +35,7 @@ class InstalledPostgres:
         self._bin_dir = bin_dir
         self._cluster = directory / "cluster"
         self._log_file = directory / "server.log"
-        self.socket_dir = Path(tempfile.mkdtemp(prefix="billing-installed-"))
+        self.socket_dir = new_directory()
         self._postmaster: Postmaster | None = None
 
     def dsn(self, database: str, user: str = OWNER) -> str:

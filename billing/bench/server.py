@@ -18,6 +18,7 @@ from granian.server import Server
 from billing.bench.address import HOST, Served
 from billing.bench.cpu import children_of
 from billing.serving.parent import serve
+from billing.serving.tie import PARENT, end_with_parent
 from billing.settings import Settings, without_settings
 
 _START_SECONDS = 60.0
@@ -50,6 +51,7 @@ def served(kind: Kind, dsn: str) -> Iterator[Served]:
 def environment_of(dsn: str, port: int, key: str, inherited: Mapping[str, str]) -> dict[str, str]:
     """Without the operator's settings, and without their account at Stripe: what is measured takes no payments."""
     return without_settings(inherited) | {
+        PARENT: str(os.getpid()),
         "DATABASE_URL": dsn,
         "BILLING_ADMIN_KEY": key,
         "BILLING_HOST": HOST,
@@ -78,6 +80,7 @@ def _wait_until_open(process: "subprocess.Popen[bytes]", port: int) -> None:
 
 def main(kind: Kind) -> None:
     """Serves until it is stopped, set up by the environment alone."""
+    end_with_parent(signal.SIGTERM)
     settings = Settings.read()
     if kind == "service":
         serve(settings)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from billing.cli.session import console
+from billing.serving.tie import PARENT
 from billing.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def environment_of(
     """The service's environment: a caller's database and Stripe account are none of its business."""
     return {
         **{name: text for name, text in inherited.items() if not name.startswith(("DATABASE_URL", "STRIPE_"))},
+        PARENT: str(os.getpid()),
         "BILLING_ADMIN_KEY": admin_key,
         "BILLING_DATA_DIR": str(data_dir),
         "BILLING_PORT": str(port),

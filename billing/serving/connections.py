@@ -1,32 +1,12 @@
 """Connections: whether the server lets in as many as the settings come to. One that does not refuses calls for good."""
 
-import asyncpg
-
 from billing.settings import BESIDE_CONNECTIONS, WORK_CONNECTIONS, Settings, SettingsError
-from billing.store.engine import plain_dsn
-
-# What is not reserved; who is no superuser may have as many as the login and the database are allowed, too.
-_ALLOWED = """
-    SELECT v.name, v.number FROM pg_database d, pg_roles r CROSS JOIN LATERAL (VALUES
-        ('max_connections, less what is reserved', current_setting('max_connections')::integer
-            - current_setting('superuser_reserved_connections')::integer
-            - coalesce(current_setting('reserved_connections', true)::integer, 0)),
-        (format('the login %s''s CONNECTION LIMIT', r.rolname), CASE WHEN NOT r.rolsuper THEN nullif(r.rolconnlimit, -1) END),
-        (format('the database %s''s CONNECTION LIMIT', d.datname), CASE WHEN NOT r.rolsuper THEN nullif(d.datconnlimit, -1) END)
-    ) v(name, number)
-    WHERE d.datname = current_database() AND r.rolname = session_user AND v.number IS NOT NULL
-    ORDER BY v.number LIMIT 1"""
+from billing.store.room import allowed_connections
 
 
 async def require_room(settings: Settings, dsn: str) -> None:
     """Raises SettingsError, which says what to change."""
-    connection = await asyncpg.connect(plain_dsn(dsn), timeout=10)
-    try:
-        row = await connection.fetchrow(_ALLOWED)
-    finally:
-        await connection.close()
-    assert row is not None
-    limit, allowed = row
+    limit, allowed = await allowed_connections(dsn)
     if settings.connections > allowed:
         raise SettingsError(
             f"The service may need {settings.connections} connections to its database: BILLING_WORKERS {settings.workers} × "

@@ -1,6 +1,7 @@
 """The parent: it owns PostgreSQL and the migrations, its workers answer."""
 
 import os
+import signal
 import threading
 from functools import partial
 
@@ -16,7 +17,8 @@ from billing.serving.connections import require_room
 from billing.serving.metrics_port import watching
 from billing.serving.port import port_of_ours
 from billing.serving.reports import Reports
-from billing.serving.worker import FAILED, PARENT, UP, worker
+from billing.serving.tie import PARENT, end_with_parent
+from billing.serving.worker import FAILED, UP, worker
 from billing.settings import Settings
 from billing.store.schema import migrate
 
@@ -29,6 +31,7 @@ def serve(settings: Settings) -> None:
 
     Raises SettingsError where it cannot listen, before it touches a database, or the database has no room; NotServing where a worker cannot start.
     """
+    end_with_parent(signal.SIGTERM)
     with (
         port_of_ours(settings.host, settings.port),
         database(settings, join=False) as dsn,

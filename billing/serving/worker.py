@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 import socket
@@ -19,19 +18,18 @@ from billing.serving.door import Door
 from billing.serving.logs import set_up_logs
 from billing.serving.lookout import Teller
 from billing.serving.reports import Reporter
+from billing.serving.tie import end_with_parent
 from billing.settings import Settings
 from billing.store.engine import answers
 
-PARENT = "BILLING_PARENT_PID"
 UP, FAILED = "up", "failed"  # what every worker tells first: one of these
 DATABASE_SECONDS = 60.0  # a worker that is to replace another may find the database restarting
-_PR_SET_PDEATHSIG = 1
 _UNHEARD_SECONDS = 10.0
 
 
 def worker(letterbox: socket.socket) -> ASGIApp:
     """The application in a worker process, which tells its parent when it listens, or why it does not."""
-    _die_with_parent()
+    end_with_parent(signal.SIGKILL)  # it must not go on answering on its port without a database
     settings = Settings.read()
     set_up_logs(settings.log_format)
     return Worker(settings, letterbox)
@@ -108,13 +106,3 @@ async def _be_ended() -> None:
         signal.signal(number, signal.SIG_DFL)
     await asyncio.sleep(_UNHEARD_SECONDS)
     sys.exit(1)
-
-
-def _die_with_parent() -> None:
-    """A worker whose parent was killed must not go on answering on its port without a database."""
-    parent = os.environ.get(PARENT)
-    if parent is None or not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(parent):
-        sys.exit("the serving process has ended")

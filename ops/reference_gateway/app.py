@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import logging
 import os
+import signal
+import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -36,9 +39,13 @@ from .visit import Gone, HungUp, Visit
 from .wish import Asking
 from .wishes import Wishes, Work
 
+_PR_SET_PDEATHSIG = 1
+
 
 def serve() -> Any:
     """The application, set up from the environment; what the server's worker calls."""
+    if sys.platform.startswith("linux"):  # a worker of a gateway that was killed must not go on answering on its port
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = Settings.read(os.environ)

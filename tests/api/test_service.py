@@ -2,10 +2,8 @@
 
 import asyncio
 import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from zlib import crc32
 
 import asyncpg
@@ -15,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from billing.embedded import EmbeddedPostgres
 from billing.store.keys import new_secret
 from billing.store.schema import migrate
+from tests.leftovers import new_directory
 
 from .service import MODEL, Api, ask, check_problem, image, path_of, problem, replayed, serving, until
 
@@ -126,8 +125,7 @@ def test_a_full_queue_says_when_to_come_back(fresh_database: str) -> None:
 
 @pytest.fixture
 def own_server() -> Iterator[EmbeddedPostgres]:
-    directory = Path(tempfile.mkdtemp(prefix="billing-tests-"))
-    directory.chmod(0o711)
+    directory = new_directory()
     server = EmbeddedPostgres(directory / "data")
     yield server
     server.stop()

@@ -6,7 +6,6 @@ A studio that has made pictures for six weeks; the same every time, but for the 
 import asyncio
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.conftest import execute
 from tests.fake_stripe import FakeStripe
 from tests.faults.served import KEY
 from tests.funding.town import Town
+from tests.leftovers import new_directory
 
 from . import chromium
 from .history import Past, ago, live_through, spend
@@ -59,8 +59,7 @@ def in_flight(town: Town) -> None:
 @contextmanager
 def studio() -> Iterator[tuple[str, str]]:
     """Where it is served, and a key to it."""
-    directory = Path(tempfile.mkdtemp(prefix="billing-pictures-"))
-    directory.chmod(0o711)
+    directory = new_directory()
     try:
         with EmbeddedPostgres(directory / "data") as server, FakeStripe() as stripe:
             dsn = server.dsn("studio")

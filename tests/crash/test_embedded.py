@@ -11,7 +11,6 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -150,15 +149,6 @@ class Owner:
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory that every user may pass through: pytest's own are closed to the server's user."""
-    directory = Path(tempfile.mkdtemp(prefix="billing-test-", dir="/tmp"))
-    directory.chmod(0o711)
-    yield directory
-    shutil.rmtree(directory)
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,17 +19,6 @@ from tests.faults.journal import GRANTED, MODEL
 from tests.faults.served import BOUND_SECONDS, LOST, Served, fetch, is_alive, until
 
 CODE = Path(billing.embedded.__file__).parents[2]
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory whose inside the server's own user may reach."""
-    place = Path(tempfile.mkdtemp(prefix="billing-test-", dir="/tmp"))
-    place.chmod(0o711)
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 @pytest.fixture

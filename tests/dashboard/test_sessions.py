@@ -2,10 +2,8 @@
 
 import asyncio
 import shutil
-import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +11,7 @@ from billing.embedded import EmbeddedPostgres
 from billing.store.keys import digest, new_secret
 from billing.store.schema import migrate
 from tests.api.service import ADMIN_KEY, CLOCK_STARTS_AT, Api, ask, on, problem, serving, set_clock, until
+from tests.leftovers import new_directory
 
 from .browser import HERE, HOST, PAGE, Browser
 
@@ -241,8 +240,7 @@ def test_signing_in_leads_to_pages_of_ours_only(browser: Browser, secret: str, w
 @pytest.fixture
 def own_server() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL that the test may stop."""
-    directory = Path(tempfile.mkdtemp(prefix="billing-tests-"))
-    directory.chmod(0o711)
+    directory = new_directory()
     server = EmbeddedPostgres(directory / "data")
     server.start()
     yield server

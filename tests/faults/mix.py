@@ -7,10 +7,8 @@ import asyncio
 import contextlib
 import shutil
 import socket
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +18,7 @@ from billing.embedded import EmbeddedPostgres
 from tests.faults.journal import Figures, Journal
 from tests.faults.served import Served, client_of, fetch, kill, until
 from tests.faults.wire import Wire
+from tests.leftovers import new_directory
 
 WORKERS = 2
 STRANGERS = 300
@@ -31,8 +30,7 @@ class World:
 
     def __init__(self, **environment: str) -> None:
         self._open = ExitStack()
-        self._place = Path(tempfile.mkdtemp(prefix="billing-faults-", dir="/tmp"))
-        self._place.chmod(0o711)  # the server's own user must get through
+        self._place = new_directory()
         self._open.callback(shutil.rmtree, self._place)
         self.postgres = EmbeddedPostgres(self._place / "data", settings={"shared_buffers": "128MB"})
         self._environment = {"BILLING_WORKERS": str(WORKERS), **environment}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ import httpx
 import openai
 
 from tests.client.served import Served
+from tests.leftovers import new_directory
 
 BOUND_SECONDS = 60.0
 CALLBACK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -199,8 +201,7 @@ class City:
         self.service = service
         self._programs: list[Program] = []
         self._customers: list[Customer] = []
-        self._directory = tempfile.TemporaryDirectory(prefix="billing-gateway-")
-        self._place = Path(self._directory.name)
+        self._place = new_directory()
         self.stand_in = self._started(StandIn())
         self.key = service.call("POST", "/v1/keys", {"role": "gateway", "name": "reference"})["key"]
         self.customer(0)
@@ -213,7 +214,7 @@ class City:
     ) -> None:
         for program in reversed(self._programs):
             program.close()
-        self._directory.cleanup()
+        shutil.rmtree(self._place)
 
     def customer(self, granted: int = 1_000, **settings: Any) -> Customer:
         """Somebody new, whom every gateway knows at once."""
