@@ -22,6 +22,7 @@ COUNTERS = {
     "billing_posting_retries": "Transactions repeated",
     "billing_posting_bisections": "Batches split to find what broke them",
     "billing_posting_seconds": "Seconds spent in transactions",
+    "billing_retention_rows": "Rows past keeping that were deleted",
 }
 GAUGES = {
     "billing_posting_waiting": "Commands queued or in flight",
@@ -30,13 +31,18 @@ GAUGES = {
 }
 
 
-def told(requests: Requests, posting: Posting, *, ready: bool) -> Told:
+def told(requests: Requests, posting: Posting, *, cleared: int, ready: bool) -> Told:
     """What this process has counted. Cheap: it is told every second."""
     tallies = [lane.tally for lane in posting.lanes]
     return {
         "requests": requests.told(),
         "counters": {
-            name: sum(getattr(tally, name.removeprefix("billing_posting_")) for tally in tallies) for name in COUNTERS
+            **{
+                name: sum(getattr(tally, field) for tally in tallies)
+                for name in COUNTERS
+                if (field := name.removeprefix("billing_posting_")) != name
+            },
+            "billing_retention_rows": cleared,
         },
         "gauges": {
             "billing_posting_waiting": posting.waiting,

@@ -38,7 +38,12 @@ def text_of(sums: Sums, gauges: ServiceGauges) -> str:
 def figures_of(app: FastAPI) -> Told:
     """What this process has counted, and whether it could post when that was last looked at."""
     service: Service = app.state.service
-    return told(app.state.requests, service.posting, ready=not service.readiness.known)
+    return told(
+        app.state.requests,
+        service.posting,
+        cleared=service.retention.cleared.total(),
+        ready=not service.readiness.known,
+    )
 
 
 @asynccontextmanager

@@ -25,6 +25,7 @@ class Options:
     usage_outputs: int = USAGE_OUTPUTS
     exported_charges: int = EXPORTED_CHARGES
     export_turns: int = 3
+    least_turns: int = 3  # so that a median means something
 
     def filled_in(self) -> "Options":
         """With what `quick` means and the defaults that depend on it."""
@@ -40,8 +41,8 @@ class Options:
 
     @property
     def turns(self) -> int:
-        """How often floor and ours take turns: at least three times, so that a median means something."""
-        return max(3, round((self.seconds or 0.0) / self.turn_seconds))
+        """How often floor and ours take turns."""
+        return max(self.least_turns, round((self.seconds or 0.0) / self.turn_seconds))
 
     def with_stored(self) -> "Options":
         """The same over a full database: at least a minute for each side."""

@@ -1,8 +1,6 @@
 """Room: how many connections the server lets in."""
 
-import asyncpg
-
-from billing.store.engine import plain_dsn
+from billing.store.engine import owner_engine
 
 # What is not reserved; who is no superuser may have as many as the login and the database are allowed, too.
 _ALLOWED = """
@@ -19,11 +17,12 @@ _ALLOWED = """
 
 async def allowed_connections(dsn: str) -> tuple[str, int]:
     """(what limits them, how many there may be at once) of the login of `dsn`."""
-    connection = await asyncpg.connect(plain_dsn(dsn), timeout=10)
+    engine = owner_engine(dsn)
     try:
-        row = await connection.fetchrow(_ALLOWED)
+        async with engine.session() as (_, session):
+            row = await session.fetchrow(_ALLOWED)
     finally:
-        await connection.close()
+        await engine.dispose()
     assert row is not None
     limit, allowed = row
     return limit, allowed

@@ -53,7 +53,7 @@ def test_not_ready_until_every_migration_is_there(fresh: Api) -> None:
 def test_metrics_say_what_was_done(api: Api) -> None:
     account = api.account(100)
     route = "/v1/accounts/{account_id}/charges"
-    told = ("billing_http_requests_total", "billing_posting_commands_total")
+    told = ("billing_http_requests_total", "billing_posting_commands_total", "billing_retention_rows_total")
     before = {name: total(api, name) for name in told}
     created = total(api, told[0], route=route, status="201")
     api.authorize(account)
