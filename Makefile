@@ -19,8 +19,10 @@ POSTGRES := /usr/lib/postgresql/15/bin
 NO_CLUSTER := /etc/postgresql-common/createcluster.d
 BROWSERS := chromium chromium-browser google-chrome-stable google-chrome
 
-# The environment of whoever calls must not lead uv to another place or another Python.
-unexport VIRTUAL_ENV PYTHONHOME
+# The environment of whoever calls must not lead uv to another place or another Python. And what is compiled is kept: without
+# bytecode each start of a process, of which the tests have hundreds, takes seconds.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONDONTWRITEBYTECODE
+export UV_COMPILE_BYTECODE := 1
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
