@@ -46,6 +46,12 @@ class Service:
     signing: Signing
     retention: Retention
 
+    def hurry(self) -> None:
+        """The end is asked for, and requests are under way: who waits for a database that is silent is answered."""
+        self.posting.hurry()
+        for pool in (self.engine, self.long_reads, self.work):
+            pool.hurry()
+
     async def refresh_books(self) -> None:
         self.books = await price_books(self.engine)
 

@@ -24,7 +24,7 @@ from billing.core.prices import PriceBooks
 from billing.core.refusals import DatabaseUnavailable, Refusal
 from billing.store import engine
 from billing.store.apply import apply
-from billing.store.deadlines import Deadlines, watched
+from billing.store.deadlines import FINISH_SECONDS, Deadlines, watched
 from billing.store.gather import Needs, gather
 from billing.store.proof import Proof, prove
 from billing.store.sqlstates import Verdict, reason, verdict
@@ -33,7 +33,6 @@ Connect = Callable[[engine.Backend | None], Awaitable[engine.Session]]
 Result = Answer | Refusal | Exception
 
 PROVEN_SECONDS = 10.0  # for so long a commit proves that the lane can: nothing is written to find out again
-FINISH_SECONDS = 2.0  # at the end: for a batch that commits; one that is silent as long is given up
 FIRST_PAUSE_SECONDS = 0.02  # before a transaction is repeated; from one to the next fourfold, …
 LONGEST_PAUSE_SECONDS = 1.0  # … and no longer
 PLANS_SECONDS = 10.0  # a table that was emptied at night is soon no longer planned for as empty
@@ -75,6 +74,7 @@ class Lane:
         self._slice_is_next = False
         self._closing = False
         self._given_up = False
+        self._hurrying: asyncio.TimerHandle | None = None
         self._refusal: DatabaseUnavailable | None = None  # of the batch in flight
         self._connection: engine.Session | None = None
         self._connecting: asyncio.Timeout | None = None
@@ -112,16 +112,27 @@ class Lane:
         self._closing = True
         self._work.set()
         if self._task is not None:
-            taken = None
-            while not self._task.done():
-                if taken == self._taken:
-                    self._give_up()
-                taken = self._taken
-                await asyncio.wait({self._task}, timeout=FINISH_SECONDS)
+            self.hurry()
             await self._task
+        if self._hurrying is not None:
+            self._hurrying.cancel()
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
+
+    def hurry(self) -> None:
+        """The end is asked for: from now on a batch that is silent for FINISH_SECONDS is given up, and what follows it."""
+        if self._hurrying is None:
+            self._check_again()
+
+    def _check_again(self) -> None:
+        self._hurrying = asyncio.get_running_loop().call_later(FINISH_SECONDS, self._check, self._taken)
+
+    def _check(self, taken: int) -> None:
+        if taken == self._taken and (self.waiting or self._proof is not None):
+            self._give_up()
+        else:
+            self._check_again()
 
     async def _run(self) -> None:
         while True:
@@ -257,6 +268,8 @@ class Lane:
         """Answers `proof`. Where nothing was committed lately, it is by a commit that has to reach the disk."""
         loop = asyncio.get_running_loop()
         try:
+            if self._given_up:
+                raise DatabaseUnavailable()
             connection = await self._connected(loop.time() + self._deadlines.connect)
             write = time.monotonic() - self._committed_at > PROVEN_SECONDS
             with watched(connection, self._deadlines.proof):

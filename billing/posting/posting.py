@@ -50,6 +50,11 @@ class Posting:
         self._closed = True  # a lane that has ended would never answer
         await asyncio.gather(*(lane.close() for lane in self.lanes))
 
+    def hurry(self) -> None:
+        """The end is asked for, and callers still wait: lanes that stand still answer them."""
+        for lane in self.lanes:
+            lane.hurry()
+
     @property
     def waiting(self) -> int:
         """Commands queued or in flight."""

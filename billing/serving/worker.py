@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from billing.serving.application import application
@@ -41,7 +42,7 @@ class Worker:
     def __init__(self, settings: Settings, letterbox: socket.socket) -> None:
         self._settings = settings
         self._letterbox = letterbox
-        self._app: ASGIApp
+        self._app: FastAPI
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
@@ -76,7 +77,14 @@ class Worker:
 
     async def _watch(self, door: Door, parent: Reporter) -> None:
         await door.opened()
+        self._hurry_at_the_end()
         parent.tell(UP, True)
+
+    def _hurry_at_the_end(self) -> None:
+        """The server waits for requests that are under way, and tells nobody: the loop's own handler stays as it is."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._app.state.service.hurry))
 
     async def _wait_for_database(self) -> None:
         dsn = os.environ["DATABASE_URL"]

@@ -297,6 +297,7 @@ class Pool(AsyncEngine):
         event.listen(self.sync_engine, "checkout", self._check)
         self._dsn, self._deadlines, self._patient = dsn, deadlines, patient
         self._sessions: WeakSet[Session] = WeakSet()
+        self._watches: set[Watch] = set()
         self._trusted_from = 0.0  # sessions that were opened before are not used any more
 
     @asynccontextmanager
@@ -306,6 +307,8 @@ class Pool(AsyncEngine):
         give_up_at = loop.time() + self._deadlines.answer
         async with AsyncExitStack() as stack:
             watch = stack.enter_context(Watch())  # to the end of what giving it back takes
+            self._watches.add(watch)
+            stack.callback(self._watches.discard, watch)
             async with asyncio.timeout_at(give_up_at):  # for one to come free, or to be made
                 connection = await stack.enter_async_context(self.connect())
             session = (await connection.get_raw_connection()).driver_connection
@@ -326,6 +329,11 @@ class Pool(AsyncEngine):
                 session.heard_at = loop.time()
                 if session.is_closed():  # the pool does not see what happens to it here, and would hand it out for ever
                     await connection.invalidate()
+
+    def hurry(self) -> None:
+        """The end is asked for: blocks go on that the database works on, others have FINISH_SECONDS."""
+        for watch in self._watches:
+            watch.hurry()
 
     def _check(self, adapted: Any, *_: object) -> None:
         """Whether a session that the pool hands out is there: not those from before the server was started again.

@@ -132,7 +132,9 @@ def verdict(error: BaseException) -> Verdict:
 
 def reason(error: BaseException) -> str:
     """What was at the bottom of it, for the log: in PostgreSQL's words where they are."""
-    *_, last = causes(error)
+    *_, last = (
+        cause for cause in causes(error) if isinstance(cause, Exception)
+    )  # a deadline's cause is a cancellation
     sqlstate = getattr(last, "sqlstate", None)
     said = str(last) or type(last).__name__
     return f"{sqlstate}: {said}" if sqlstate else said
