@@ -289,7 +289,7 @@ class Pool(AsyncEngine):
             async_creator=creator,
             pool_size=size,
             max_overflow=0,
-            pool_timeout=deadlines.transaction,
+            pool_timeout=deadlines.answer * 3 / 4,  # longer than a silent session is kept
             pool_pre_ping=False,
             **more,
         )
