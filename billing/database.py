@@ -30,7 +30,7 @@ def database(settings: Settings, *, join: bool = True, make: bool = True) -> Ite
     if settings.database_url is not None:
         yield plain_dsn(settings.database_url)
         return
-    room = str(max(LEAST_CONNECTIONS, min(settings.connections + RESERVED_CONNECTIONS, MOST_CONNECTIONS)))
+    room = str(max(LEAST_CONNECTIONS, min(settings.database_connections + RESERVED_CONNECTIONS, MOST_CONNECTIONS)))
     server = EmbeddedPostgres(settings.data_dir or default_data_dir(), settings={"max_connections": room})
     if not make and not server.is_made:
         raise EmbeddedPostgresError(

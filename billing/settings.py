@@ -10,6 +10,7 @@ QUEUE_MIN = 1_000
 DATABASE_SECONDS_MIN, DATABASE_SECONDS_MAX = 2, 600
 WORK_CONNECTIONS = 4  # for what a process does beside the ledger
 BESIDE_CONNECTIONS = 10  # for commands, exports, manifests, and whoever looks after a session that is silent
+CONNECTIONS_MIN = 64  # half of them may be idle: as many as one gateway keeps
 MOST = 1_000_000
 # A webhook is tried for three days, and somebody may look after a weekend; Stripe lists for thirty days what it has told.
 LEAST_OF = {"webhook_event_days": 7, "stripe_event_days": 35}
@@ -42,6 +43,7 @@ class Settings:
     port: int = 8080
     metrics_port: int = 0  # none
     workers: int = 1
+    connections: int = 2_000
     lanes: int = 2
     batch: int = 1_000
     queue: int = 20_000
@@ -115,12 +117,14 @@ class Settings:
                 f"BILLING_DATABASE_SECONDS must be from {DATABASE_SECONDS_MIN} to {DATABASE_SECONDS_MAX}: "
                 "longer than a batch takes, and shorter than callers wait"
             )
+        if settings.connections < CONNECTIONS_MIN:
+            raise SettingsError(f"BILLING_CONNECTIONS must be at least {CONNECTIONS_MIN}: a gateway keeps dozens open")
         if settings.queue < QUEUE_MIN:
             raise SettingsError(f"BILLING_QUEUE must be at least {QUEUE_MIN}: a batch's slices must find room")
         return settings
 
     @property
-    def connections(self) -> int:
+    def database_connections(self) -> int:
         """Sessions of the database that the service holds at most, all processes together, and those beside it."""
         return self.workers * (self.lanes + max(2, self.read_connections) + WORK_CONNECTIONS) + BESIDE_CONNECTIONS
 

@@ -36,7 +36,8 @@ from billing.api.finance import exports, margins, payouts, periods, revenue, tri
 from billing.api.front import Front, Requests
 from billing.api.route import Route
 from billing.api.service import running
-from billing.core.refusals import Invalid, PayloadTooLarge, Refusal
+from billing.api.visits import Visits
+from billing.core.refusals import BodyTooSlow, Invalid, PayloadTooLarge, Refusal
 from billing.core.text import is_identifier
 from billing.settings import Settings
 from billing.store.accounts import account
@@ -67,6 +68,7 @@ def create_app(
         openapi_url=None,  # FastAPI's own pages run another origin's scripts, and make the document while others wait
     )
     app.state.requests = Requests()
+    app.state.visits = Visits()
     for room in (
         charges,
         batch,
@@ -100,7 +102,9 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _on_unread)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, problems.on_error)
-    app.add_middleware(Front, requests=app.state.requests, manifest_bytes=chosen.manifest_bytes)
+    app.add_middleware(
+        Front, requests=app.state.requests, visits=app.state.visits, manifest_bytes=chosen.manifest_bytes
+    )
     described = description.Description(app)
     app.router.routes.append(described.route)
     app.openapi = described.document  # type: ignore[method-assign]
@@ -121,6 +125,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error.__cause__, PayloadTooLarge):
         return await _refuse_in_order(request, error.__cause__)
+    if isinstance(error.__cause__, BodyTooSlow):  # told to whoever it is: looking for their key is not for free
+        return problems.response(error.__cause__)
     if error.status_code == 400:  # FastAPI's word for a body that cannot be read
         return await _refuse_in_order(request, Invalid.of("body", "cannot be read as JSON"))
     return await problems.on_http(request, error)

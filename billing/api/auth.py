@@ -53,6 +53,7 @@ class Allow:
             key = await session_key(request)
         if key is None:
             raise Unauthenticated()
+        request.scope["visit"].is_known = True
         if header is None:
             check_origin(request)
         if key.role not in self.roles:

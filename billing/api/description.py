@@ -14,7 +14,7 @@ from starlette.routing import Route as Plain
 from billing.api import batch, problems, statements
 from billing.api.models.common import Problem
 from billing.api.route import Route
-from billing.core.refusals import PayloadTooLarge
+from billing.core.refusals import BodyTooSlow, PayloadTooLarge
 
 TITLE, VERSION, PATH = "Billing", "1", "/openapi.json"
 DESCRIPTION = """
@@ -89,6 +89,7 @@ class Description:
         for path, operations in schema["paths"].items():
             for operation in operations.values():
                 if "requestBody" in operation:
-                    operation["responses"] |= {"413": problems.responses(PayloadTooLarge)[413]}
+                    refusals = problems.responses(BodyTooSlow, PayloadTooLarge)
+                    operation["responses"] |= {str(status): refusals[status] for status in (408, 413)}
                 operation["security"] = [] if path in OPEN_PATHS else [{"key": []}]
         return schema

@@ -1,19 +1,21 @@
-"""The front: what every request passes on its way in and out. It limits bodies and counts answers.
+"""The front: what every request passes on its way in and out. It limits bodies, counts answers and sees who waits.
 
 One thin layer, because whatever stands here is paid for by every charge.
 """
 
-import time
+import asyncio
 from bisect import bisect_left
 from collections.abc import Iterable
 from operator import add
+from time import perf_counter
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from billing.core.refusals import PayloadTooLarge
+from billing.api.visits import Visit, Visits
+from billing.core.refusals import BodyTooSlow, PayloadTooLarge
 
 BODY_BYTES = 1 << 20
 BATCH_BYTES = 8 << 20
@@ -75,47 +77,57 @@ class Requests(Collector):
 class Front:
     """ASGI. Who reads more than the limit gets PayloadTooLarge; a batch and a provider's report may be larger.
 
-    It is the application that answers, so that key, role and account are refused first.
+    Who is kept waiting for the body gets BodyTooSlow. It is the application that answers, so that key, role and account
+    are refused first.
     """
 
-    def __init__(self, app: ASGIApp, requests: Requests, manifest_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, requests: Requests, visits: Visits, manifest_bytes: int) -> None:
         self._app = app
         self._requests = requests
+        self._visits = visits
         self._limits = dict.fromkeys(LARGE_PATHS, BATCH_BYTES) | {MANIFEST_PATH: manifest_bytes}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
+        started = perf_counter()
         status = 500
+        visit = self._visits.get(scope["client"])
+        if visit is None:
+            visit = self._visits[scope["client"]] = Visit()
+        visit.since = None
+        scope["visit"] = visit
 
         async def counted(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if visit.is_late or (self._visits.is_full and not visit.is_known):
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         try:
-            await self._app(scope, _limited(scope, receive, self._limits.get(scope["path"], BODY_BYTES)), counted)
+            await self._app(
+                scope, _limited(scope, receive, visit, self._limits.get(scope["path"], BODY_BYTES)), counted
+            )
         finally:
             route = getattr(scope.get("route"), "path", "unknown")
             # A method that no route answers is any word that a stranger chose.
             method = scope["method"] if route != "unknown" and status != 405 else "-"
-            self._requests.count(method, route, status, time.perf_counter() - started)
+            visit.since = now = perf_counter()
+            self._requests.count(method, route, status, now - started)
 
 
-def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:
-    """`receive`, but no further than the limit, whatever the headers say."""
+def _limited(scope: Scope, receive: Receive, visit: Visit, limit: int) -> Receive:
+    """`receive`, but no further than the limit, whatever the headers say, and no slower than the caller may be."""
     for name, value in scope["headers"]:
         if name == b"content-length":
             if not _exceeds(value, limit):
-                return receive  # the server reads no more than was announced
+                return _hurried(receive, visit, limit)
             break
     else:
-        if scope["method"] in ("GET", "HEAD"):
-            return receive
-        return _counting(receive, limit)
+        return receive if scope["method"] in ("GET", "HEAD") else _hurried(receive, visit, limit)
 
     async def refusing() -> Message:
         raise PayloadTooLarge(limit)
@@ -123,18 +135,33 @@ def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:
     return refusing
 
 
-def _counting(receive: Receive, limit: int) -> Receive:
-    read = 0
+def _hurried(receive: Receive, visit: Visit, limit: int) -> Receive:
+    visit.received, visit.waited, visit.is_late = 0, 0.0, False
+    more = True
 
-    async def counting() -> Message:
-        nonlocal read
-        message = await receive()
-        read += len(message.get("body", b""))
-        if read > limit:
+    async def hurried() -> Message:
+        nonlocal more
+        if not more:  # who waits now waits for the caller to hang up
+            return await receive()
+        visit.since, visit.body_task = perf_counter(), asyncio.current_task()
+        try:
+            message = await receive()
+        except asyncio.CancelledError:
+            task, visit.body_task = visit.body_task, None
+            if task is None or not visit.is_late:
+                raise
+            task.uncancel()
+            raise BodyTooSlow(visit.received, round(visit.waited + visit.seconds(perf_counter()))) from None
+        visit.body_task = None
+        visit.received += len(message.get("body", b""))
+        if visit.received > limit:
             raise PayloadTooLarge(limit)
+        if more := message.get("more_body", False):
+            visit.waited += visit.seconds(perf_counter())
+        visit.since = None
         return message
 
-    return counting
+    return hurried
 
 
 def _exceeds(length: bytes, limit: int) -> bool:

@@ -39,6 +39,7 @@ STATUS: dict[type[r.Refusal], int] = {
     r.WebhookEventNotFound: 404,
     r.StatementNotFound: 404,
     r.MethodNotAllowed: 405,
+    r.BodyTooSlow: 408,
     r.IdReused: 409,
     r.ChargeNotOpen: 409,
     r.RefundExceedsBill: 409,

@@ -11,7 +11,7 @@ Refusal
 │   ├── PayoutNotFound · TransactionNotFound
 │   ├── WebhookEndpointNotFound · WebhookEventNotFound · StatementNotFound · ReconciliationNotFound
 ├── Invalid                        the body or a parameter is not what the contract says
-├── PayloadTooLarge · MethodNotAllowed · ManifestUnreadable
+├── PayloadTooLarge · BodyTooSlow · MethodNotAllowed · ManifestUnreadable
 ├── IdReused                       this id already names something else
 ├── AccountSuspended               new authorizations only
 ├── UnknownModel · SizeNotAllowed · SizeNotPriced · QualityNotSupported · PriceChanged
@@ -274,6 +274,21 @@ class PayloadTooLarge(Refusal):
     @property
     def detail(self) -> str:
         return f"The body may have at most {self.limit_bytes} bytes; send less, or several requests."
+
+
+@dataclass(eq=False)
+class BodyTooSlow(Refusal):
+    received_bytes: int
+    waited_seconds: int
+    code = "body_too_slow"
+    title = "The body did not arrive in time"
+
+    @property
+    def detail(self) -> str:
+        return (
+            f"Of the body, {self.received_bytes} bytes came in {self.waited_seconds} seconds. "
+            "Nothing was recorded: send it again as a whole, with the same id."
+        )
 
 
 @dataclass(eq=False)

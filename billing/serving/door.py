@@ -11,7 +11,10 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from billing.api.visits import Client
+
 LOOK_SECONDS = 0.05
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _DESCRIPTORS = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
 
 
@@ -36,13 +39,13 @@ def sockets() -> Iterator[Descriptor]:
 def held(one: Descriptor) -> socket.socket | None:
     """The socket, by a descriptor of our own that must be closed soon; None where it has gone."""
     try:
-        mine = socket.socket(fileno=os.dup(one.number))
+        mine = os.dup(one.number)
     except OSError:
         return None
-    if os.fstat(mine.fileno()).st_ino != one.inode:
-        mine.close()
+    if os.fstat(mine).st_ino != one.inode:
+        os.close(mine)
         return None
-    return mine
+    return socket.socket(fileno=mine)
 
 
 class Door:
@@ -68,12 +71,26 @@ class Door:
         except OSError:
             return False
 
+    def client_of(self, one: Descriptor) -> Client | None:
+        """Who is at the other end of a connection by this door; None for any other socket."""
+        found = held(one)
+        if found is None:
+            return None
+        with found:
+            try:
+                if found.family not in _FAMILIES or found.getsockname()[1] != self.port:
+                    return None
+                host, port, *_ = found.getpeername()
+            except OSError:  # it listens, or has ended
+                return None
+        return host.partition("%")[0], str(port)  # as the server's scope has it: ASGI's would be a number
+
     def _find(self) -> Descriptor | None:
         for one in sockets():
             if (found := held(one)) is not None:
                 with found:
                     if (
-                        found.family in (socket.AF_INET, socket.AF_INET6)
+                        found.family in _FAMILIES
                         and found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
                         and found.getsockname()[1] == self.port
                     ):

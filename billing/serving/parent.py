@@ -13,7 +13,8 @@ from granian.server import Server
 
 from billing.database import database
 from billing.serving import NotServing, supervisor
-from billing.serving.connections import require_room
+from billing.serving.database_room import require_room
+from billing.serving.descriptors import require_descriptors
 from billing.serving.metrics_port import watching
 from billing.serving.port import port_of_ours
 from billing.serving.reports import Reports
@@ -23,15 +24,18 @@ from billing.settings import Settings
 from billing.store.schema import migrate
 
 FINISH_SECONDS = 30  # after which a worker is killed
+BACKLOG = 4096  # connections that wait to be let in: Linux's own most
 CALLER_SECONDS = 30  # for the first byte of a connection, for a request's headers, and between two requests
 
 
 def serve(settings: Settings) -> None:
     """Migrates, listens and returns when SIGTERM or SIGINT has come and what was in flight is finished.
 
-    Raises SettingsError where it cannot listen, before it touches a database, or the database has no room; NotServing where a worker cannot start.
+    Raises SettingsError where it cannot listen, before it touches a database, and where the database has no room for it;
+    NotServing where a worker cannot start.
     """
     end_with_parent(signal.SIGTERM)
+    require_descriptors(settings)
     with (
         port_of_ours(settings.host, settings.port),
         database(settings, join=False) as dsn,
@@ -47,6 +51,8 @@ def serve(settings: Settings) -> None:
             address=settings.host,
             port=settings.port,
             workers=settings.workers,
+            backlog=BACKLOG,
+            backpressure=settings.connections,  # beyond them nobody is let in, so the doorkeeper never lets it come to that
             loop=Loops.uvloop,
             # Not "auto": it waits for ever for the first byte of a connection, to see which protocol it is.
             http=HTTPModes.http1,

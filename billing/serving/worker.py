@@ -11,11 +11,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from billing.api.visits import Visits
 from billing.serving.application import application
 from billing.serving.door import Door
+from billing.serving.doorkeeper import Doorkeeper
 from billing.serving.logs import set_up_logs
 from billing.serving.lookout import Teller
 from billing.serving.reports import Reporter
@@ -23,6 +26,7 @@ from billing.serving.tie import end_with_parent
 from billing.settings import Settings
 from billing.store.engine import answers
 
+log = structlog.get_logger("billing.serving")
 UP, FAILED = "up", "failed"  # what every worker tells first: one of these
 DATABASE_SECONDS = 60.0  # a worker that is to replace another may find the database restarting
 _UNHEARD_SECONDS = 10.0
@@ -59,26 +63,33 @@ class Worker:
             await self._wait_for_database()
             app = application(self._settings, counted=Teller(parent).counted)
             self._app = app
-            async with self._watching(parent):
+            async with self._watching(parent, app.state.visits):
                 await app(scope, receive, quiet)
         except Exception as problem:
             parent.tell(FAILED, _sentence_of(problem))
             await _be_ended()
 
     @asynccontextmanager
-    async def _watching(self, parent: Reporter) -> AsyncIterator[None]:
+    async def _watching(self, parent: Reporter, visits: Visits) -> AsyncIterator[None]:
         door = Door(self._settings.port)
-        watching = asyncio.create_task(self._watch(door, parent))
+        watching = asyncio.create_task(self._watch(door, visits, parent))
         try:
             yield
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
 
-    async def _watch(self, door: Door, parent: Reporter) -> None:
-        await door.opened()
-        self._hurry_at_the_end()
-        parent.tell(UP, True)
+    async def _watch(self, door: Door, visits: Visits, parent: Reporter) -> None:
+        """Gets up whenever it falls: without it, strangers would fill the house."""
+        while True:
+            try:
+                await door.opened()
+                self._hurry_at_the_end()
+                parent.tell(UP, True)
+                await Doorkeeper(door, visits, self._settings.connections).run()
+            except Exception:
+                log.exception("the doorkeeper fell")
+                await asyncio.sleep(1)
 
     def _hurry_at_the_end(self) -> None:
         """The server waits for requests that are under way, and tells nobody: the loop's own handler stays as it is."""

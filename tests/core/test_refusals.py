@@ -135,6 +135,12 @@ TABLE = [
         "The body may have at most 1024 bytes; send less, or several requests.",
     ),
     (
+        refusals.BodyTooSlow(12, 10),
+        "body_too_slow",
+        {"received_bytes": 12, "waited_seconds": 10},
+        "Of the body, 12 bytes came in 10 seconds. Nothing was recorded: send it again as a whole, with the same id.",
+    ),
+    (
         refusals.IdReused("r"),
         "id_reused",
         {"id": "r"},
