@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from billing.api.problems import TYPE
 from billing.posting import Posting
-from billing.store.proof import Proof
+from billing.store.proof import Proof, takes_no_writes
 from billing.store.schema import WrongSchema, require_known, revisions
 from billing.store.sqlstates import NotMigrated
 
@@ -83,13 +83,13 @@ def lanes_commit(posting: Posting) -> Condition:
 
 
 def _objection(done: asyncio.Future[Proof]) -> Reason | None:
-    if done.exception() is not None:  # the log says what it was: it may name what strangers should not know
+    error = done.exception()
+    if error is not None and not takes_no_writes(error):  # the log says what it was: strangers should not know that
         return Reason("database_unavailable", "A posting lane cannot commit: the database refuses, or is not reached.")
-    proof = done.result()
-    if proof.read_only:
+    if error is not None or done.result().read_only:
         return Reason("database_read_only", "The database takes no writes: it is a standby, or was set to read only.")
     try:
-        require_known(proof.revision)
+        require_known(done.result().revision)
     except (NotMigrated, WrongSchema) as wrong:
         return Reason("wrong_schema", str(wrong))
     return None

@@ -74,7 +74,6 @@ class Lookout:
         self._reports = reports
         self._workers = workers
         self._sums = Sums()
-        self._heard_at: dict[int, float] = {}
         self._engine = read_engine(dsn, size=1)
         self._gauges = ServiceGauges(self._engine)
         self._text, self._text_until = "", 0.0
@@ -89,7 +88,7 @@ class Lookout:
 
     def _hear(self, worker: int, report: Any) -> None:
         self._sums.hear(report["process"], report["figures"])
-        self._heard_at[worker] = time.monotonic()
+        report["heard_at"] = time.monotonic()
 
     def metrics(self) -> str:
         """Never older than a second, and never behind what was told before: no counter goes back."""
@@ -102,8 +101,8 @@ class Lookout:
     def reasons(self) -> list[Reason]:
         """Why not every worker can post; empty where all can."""
         heard_since = time.monotonic() - SILENT_SECONDS
-        speaking = [worker for worker in self._newest if self._heard_at[worker] > heard_since]
-        found = dict.fromkeys(Reason(*reason) for worker in speaking for reason in self._newest[worker]["reasons"])
+        speaking = [report for report in self._newest.values() if report["heard_at"] > heard_since]
+        found = dict.fromkeys(Reason(*reason) for report in speaking for reason in report["reasons"])
         if len(speaking) < self._workers:
             sentence = f"{len(speaking)} of {self._workers} workers answer."
             found[Reason("workers_missing", sentence)] = None

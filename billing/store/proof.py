@@ -33,3 +33,8 @@ async def prove(connection: Connection, *, write: bool) -> Proof:
         if write and not proof.read_only:
             await connection.execute(_WRITE)
     return proof
+
+
+def takes_no_writes(error: BaseException) -> bool:
+    """Whether it was the server that is none to write to, when a session was asked for or later."""
+    return isinstance(error, asyncpg.TargetServerAttributeNotMatched | asyncpg.ReadOnlySQLTransactionError)

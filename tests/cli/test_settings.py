@@ -22,3 +22,11 @@ def test_revenue_is_recognised_daily_or_not_by_itself() -> None:
     assert Settings.read({"BILLING_RECOGNITION": "off"}).recognition == "off"
     with pytest.raises(SettingsError, match="BILLING_RECOGNITION must be daily or off"):
         Settings.read({"BILLING_RECOGNITION": "hourly"})
+
+
+@pytest.mark.parametrize("port", ["8080", "65536", "0", "metrics"])
+def test_the_metrics_port_is_another_one(port: str) -> None:
+    assert Settings.read({"BILLING_METRICS_PORT": "9100"}).metrics_port == 9100
+    assert Settings.read({}).metrics_port == 0
+    with pytest.raises(SettingsError, match="BILLING_METRICS_PORT must be"):
+        Settings.read({"BILLING_METRICS_PORT": port})
