@@ -65,6 +65,7 @@ class Description:
         self.route = Plain(PATH, self.answer, include_in_schema=False)
 
     async def answer(self, request: Request) -> Response:
+        request.scope["route"] = self.route  # by which requests are counted
         if self._making is None:  # half a second of one core
             self._making = asyncio.ensure_future(asyncio.to_thread(self._made))
         content, tag = await asyncio.shield(self._making)

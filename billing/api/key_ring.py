@@ -32,7 +32,7 @@ class KeyRing:
 
     def __init__(self, engine: Engine, admin_key: str | None) -> None:
         self.attempts = Attempts()
-        self._admin_length = 0 if admin_key is None else len(admin_key)
+        self._admin_length = -1 if admin_key is None else len(admin_key)
         self._admin_digest = None if admin_key is None else digest(admin_key)
         self._admin = Key("environment", "admin", None, "BILLING_ADMIN_KEY", _BEGINNING, None)
         self._longest = max(SECRET_LENGTH, self._admin_length)

@@ -5,9 +5,9 @@ It is for those who watch, one question to a connection, and answers while every
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Future
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -24,33 +24,39 @@ CALLERS = 64
 
 
 @contextmanager
-def watching(settings: Settings, dsn: str, reports: Reports) -> Iterator[None]:
-    """Looks out for all workers on the loop of `reports`, and listens where a port is set. Raises SettingsError."""
-    opened, end = Future[None](), asyncio.Event()
-
-    async def watch() -> None:
-        lookout = Lookout(reports, dsn, settings.workers)
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(lookout.looking())
-            if settings.metrics_port:
-                await stack.enter_async_context(MetricsPort(lookout).open(settings.host, settings.metrics_port))
-            opened.set_result(None)
-            await end.wait()
-
-    watching = asyncio.run_coroutine_threadsafe(watch(), reports.loop)
-    watching.add_done_callback(lambda done: None if opened.done() else opened.set_exception(done.exception()))
+def metrics_place(settings: Settings) -> Iterator[socket.socket | None]:
+    """The port, where one is set, before anything is started. Raises SettingsError."""
+    if not settings.metrics_port:
+        yield None
+        return
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        opened.result()
+        place = socket.create_server((settings.host, settings.metrics_port), family=family)
     except OSError as problem:
         raise SettingsError(
             f"Cannot listen on {settings.host}, port {settings.metrics_port}: {problem.strerror}. "
             "BILLING_METRICS_PORT names another port."
         ) from problem
+    with place:
+        yield place
+
+
+@contextmanager
+def watching(settings: Settings, dsn: str, reports: Reports, place: socket.socket | None) -> Iterator[None]:
+    """Looks out for all workers on the loop of `reports`, and answers at `place`, where there is one."""
+    end = asyncio.Event()
+
+    async def watch() -> None:
+        lookout = Lookout(reports, dsn, settings.workers)
+        async with lookout.looking(), MetricsPort(lookout).open(place) if place else nullcontext():
+            await end.wait()
+
+    watched = asyncio.run_coroutine_threadsafe(watch(), reports.loop)
     try:
         yield
     finally:
         reports.loop.call_soon_threadsafe(end.set)
-        watching.result()
+        watched.result()
 
 
 class Answer(NamedTuple):
@@ -72,9 +78,9 @@ class MetricsPort:
         }
 
     @asynccontextmanager
-    async def open(self, host: str, port: int) -> AsyncIterator[None]:
-        """Listens for as long as the block takes. Raises OSError where it cannot."""
-        server = await asyncio.start_server(self._answer, host, port, limit=HEAD_BYTES)
+    async def open(self, place: socket.socket) -> AsyncIterator[None]:
+        """Answers at `place` for as long as the block takes."""
+        server = await asyncio.start_server(self._answer, sock=place, limit=HEAD_BYTES)
         try:
             yield
         finally:

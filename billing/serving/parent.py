@@ -15,7 +15,7 @@ from billing.database import database
 from billing.serving import NotServing, supervisor
 from billing.serving.database_room import require_room
 from billing.serving.descriptors import require_descriptors
-from billing.serving.metrics_port import watching
+from billing.serving.metrics_port import metrics_place, watching
 from billing.serving.port import port_of_ours
 from billing.serving.reports import Reports
 from billing.serving.tie import PARENT, end_with_parent
@@ -38,6 +38,7 @@ def serve(settings: Settings) -> None:
     require_descriptors(settings)
     with (
         port_of_ours(settings.host, settings.port),
+        metrics_place(settings) as place,
         database(settings, join=False) as dsn,
         Reports() as reports,
     ):
@@ -76,7 +77,7 @@ def serve(settings: Settings) -> None:
             server.signal_handler_interrupt()  # type: ignore[no-untyped-call]
 
         reports.heard |= {UP: on_up, FAILED: on_failed}
-        with watching(settings, dsn, reports):
+        with watching(settings, dsn, reports, place):
             server.serve(target_loader=partial(worker, reports.letterbox), wrap_loader=False)
         supervisor.tell("STOPPING=1")
         if failures:

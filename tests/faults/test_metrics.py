@@ -90,10 +90,14 @@ def test_metrics_need_a_key_but_on_their_own_port(place: Place) -> None:
     assert place.outside.get("/v1/accounts").status_code == 404
     assert place.outside.post("/metrics").status_code == 405
     for nonsense in (b"\r\n\r\n", b"GET\r\n\r\n", b"\x00" * 100, b"GET / " + b"x" * 20_000 + b"\r\n\r\n"):
-        with socket.create_connection(
-            place.outside.base_url.host and ("127.0.0.1", place.outside.base_url.port)
-        ) as line:
+        with socket.create_connection(("127.0.0.1", place.outside.base_url.port)) as line:
             line.sendall(nonsense)
             line.shutdown(socket.SHUT_WR)
             line.recv(1)
     assert place.outside.get("/healthz").status_code == 200
+    second = Served(place.service.database, BILLING_METRICS_PORT=str(place.outside.base_url.port))
+    refused = second.run("serve")
+    second.close()
+    assert refused.returncode == 1
+    assert refused.stderr.strip().endswith("BILLING_METRICS_PORT names another port.")
+    assert "Traceback" not in refused.stderr
