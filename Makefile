@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test test-postgres browser judges clients postgres check coverage lint bench soak clean
+.PHONY: help install demo serve test test-postgres browser judges clients postgres faketime check coverage lint bench soak clean
 
 is_new_enough = import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
@@ -40,6 +40,7 @@ serve: .venv/.synced  ## start the service, with an embedded PostgreSQL unless D
 test: .venv/.synced  ## run the tests
 	@$(MAKE) --no-print-directory browser SUDO='sudo -n' || echo 'the tests that need a browser are skipped'
 	@$(MAKE) --no-print-directory judges SUDO='sudo -n' || echo 'the tests that need hledger are skipped'
+	@$(MAKE) --no-print-directory faketime SUDO='sudo -n' || echo 'the tests that set clocks are skipped'
 	$(RUN)/pytest -n $(WORKERS) --dist worksteal -q $(ARGS)
 
 # Not again: what no statement is part of, and what is about the embedded server itself.
@@ -63,6 +64,10 @@ postgres:  ## install the PostgreSQL 15 that test-postgres runs on, beside the e
 	@test ! -x $(POSTGRES)/postgres || exit 0; \
 	$(call apt_install,PostgreSQL 15,postgresql-15,$$root mkdir -p $(NO_CLUSTER); \
 	echo 'create_main_cluster = false' | $$root tee $(NO_CLUSTER)/no-main-cluster.conf >/dev/null;)
+
+faketime:  ## install the library with which the tests set the clocks of a service and its PostgreSQL
+	@for found in /usr/lib/*/faketime/libfaketime.so.1; do test ! -e $$found || exit 0; done; \
+	$(call apt_install,libfaketime,libfaketime)
 
 judges: .judges/focus/.installed  ## install hledger and FOCUS's validator, which judge what is exported
 	@! command -v hledger >/dev/null || exit 0; $(call apt_install,hledger,hledger)

@@ -50,6 +50,7 @@ class Settings:
     read_connections: int = 8
     database_seconds: int = 8
     expiry_seconds: int = 5
+    clock_bound_seconds: int = 10
     log_format: str = "console"
     webhook_allow_private: bool = False
     webhook_event_days: int = 30

@@ -29,6 +29,8 @@ LEDGER = {
     "debt": "Credits owed",
     "open_holds": "Holds that are open",
     "due_holds": "Holds past their time that are not yet posted as expired",
+    "accounts_ahead": "Accounts whose last row lies in the future: a clock has jumped",
+    "clock_ahead_seconds": "How far the database's clock is ahead of what is believed; 0: it is believed",
 }
 WEBHOOKS = {
     "undispatched": "Events whose endpoints have not been looked for",

@@ -18,13 +18,19 @@ class Health(Shown):
     status: Literal["ok"] = "ok"
 
 
+class Ready(Health):
+    """`warnings`: what somebody should look at although charges go on."""
+
+    warnings: list[str]
+
+
 @router.get("/healthz", response_model=Health)
 async def healthz() -> Health:
     """The process answers."""
     return Health()
 
 
-@router.get("/readyz", response_model=Health, responses={503: responses()[503]})
+@router.get("/readyz", response_model=Ready, responses={503: responses()[503]})
 async def readyz(service: The) -> Any:
     """This process can post: its lanes commit, the server takes writes, the schema is ours.
 
@@ -33,4 +39,4 @@ async def readyz(service: The) -> Any:
     reasons = await service.readiness.reasons()
     if reasons:
         return Response(json.dumps(document(reasons)), 503, {"Retry-After": "1"}, MEDIA_TYPE)
-    return Health()
+    return Ready(warnings=[doubt] if (doubt := service.clock.doubt) else [])

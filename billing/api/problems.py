@@ -65,6 +65,7 @@ STATUS: dict[type[r.Refusal], int] = {
     r.ProcessorUnavailable: 503,
     r.Overloaded: 503,
     r.DatabaseUnavailable: 503,
+    r.ClockDoubted: 503,
 }
 
 MEDIA_TYPE = "application/problem+json"

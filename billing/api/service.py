@@ -16,16 +16,20 @@ from billing.core.prices import PriceBooks
 from billing.funding import Funding, Keys, funding
 from billing.outbox import Destinations, Outbox, Sender
 from billing.posting import Expiry, ExpiryNotices, Posting, Retention
-from billing.posting.chore import running_beside
+from billing.posting.chore import repeat_every, running_beside
 from billing.posting.collector import tame_collector
 from billing.settings import WORK_CONNECTIONS, Settings
+from billing.store.clock import Clock
 from billing.store.deadlines import Deadlines
 from billing.store.engine import Engine, read_engine, work_engine
 from billing.store.price_books import price_books
+from billing.store.schema import WrongSchema, require_current
 from billing.store.sessions import Session, find_sessions
+from billing.store.sqlstates import NotMigrated
 from billing.usage.statements.signing import Signing
 
 PRICE_BOOKS_SECONDS = 10.0  # well below the minute that a book is published ahead
+CLOCK_SECONDS = 5.0  # so long a word of an operator's may take; every batch looks at the clock by itself
 log = structlog.get_logger("billing")
 
 
@@ -45,6 +49,7 @@ class Service:
     destinations: Destinations
     signing: Signing
     retention: Retention
+    clock: Clock
 
     def hurry(self) -> None:
         """The end is asked for, and requests are under way: who waits for a database that is silent is answered."""
@@ -75,6 +80,8 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
     service: Service
     keys = KeyRing(engine, settings.admin_key)
     sessions: LookUps[Session] = LookUps(lambda digests: find_sessions(engine, digests))
+    clock = await Clock.read(engine, settings.clock_bound_seconds)
+    clock.keep(long_reads, work)
     posting = Posting(
         dsn,
         lambda: service.books,
@@ -82,6 +89,7 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
         batch=settings.batch,
         queue=settings.queue,
         deadlines=deadlines,
+        now=clock.now,
     )
     retention = Retention(
         engine, work, webhook_event_days=settings.webhook_event_days, stripe_event_days=settings.stripe_event_days
@@ -91,10 +99,11 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Service]:
         service = Service(
             settings, dsn, engine, long_reads, posting, keys, sessions,
             Readiness(lanes_commit(posting)), books, work, payments, destinations,
-            Signing(engine, work, settings.signing_seed), retention,
+            Signing(engine, work, settings.signing_seed), retention, clock,
         )  # fmt: skip
         running_chores = (
             _refresh(service),
+            repeat_every("clock", lambda: clock.beat(engine, work), CLOCK_SECONDS, log),
             Expiry(engine, posting, interval_seconds=settings.expiry_seconds).run(),
             ExpiryNotices(engine, posting, days=settings.grant_expiring_days).run(),
             *payments.chores(),
@@ -112,6 +121,9 @@ async def _refresh(service: Service) -> None:
     while True:
         await asyncio.sleep(PRICE_BOOKS_SECONDS)
         try:
+            await require_current(service.engine)
             await service.refresh_books()
+        except (NotMigrated, WrongSchema) as wrong:
+            log.error("nothing is posted", reason=str(wrong))
         except Exception as error:
             log.warning("price books not refreshed", reason=str(error))

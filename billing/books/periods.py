@@ -16,7 +16,7 @@ async def close(
 ) -> tuple[Period, bool]:
     """Closes the month, and says whether that is new. Any number may try at once: one of them does.
 
-    Raises Invalid, PeriodNotOver, EarlierPeriodOpen, Overloaded, DatabaseUnavailable.
+    Raises Invalid, PeriodNotOver, EarlierPeriodOpen, ClockDoubted, Overloaded, DatabaseUnavailable.
     """
     month = Month.of(period)
     new = False

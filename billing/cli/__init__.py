@@ -8,10 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 import uvloop
 
-from billing.cli import keys, packs, prices, provider, stripe_events
+from billing.cli import clock, keys, packs, prices, provider, stripe_events
 from billing.cli.demo import service
 from billing.cli.dump import dump, restore
 from billing.cli.explain import explain
@@ -49,6 +50,7 @@ app.add_typer(stripe_events.app, name="stripe")
 app.add_typer(provider.app, name="provider")
 app.command()(dump)
 app.command()(restore)
+app.add_typer(clock.app, name="clock")
 app.command()(explain)
 app.command()(verify_statement)
 app.command("export")(export)
@@ -142,6 +144,8 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def main() -> None:
     """Runs a command; what cannot be done is one sentence and exit 1, never a traceback."""
+    # What the rooms log is no part of what is printed. Whoever serves says it his own way.
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     try:
         app()
     except DatabaseUnavailable as problem:

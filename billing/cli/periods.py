@@ -10,7 +10,7 @@ from rich.table import Table
 
 from billing.api.models.periods import PeriodShown
 from billing.books.periods import close, reopen
-from billing.cli.session import AsJson, console, errors, ledger, on, run
+from billing.cli.session import AsJson, clock_of, console, errors, ledger, on, run
 from billing.core.prices import PriceBooks
 from billing.posting import Posting
 from billing.store.engine import Engine, read_engine, work_engine
@@ -64,7 +64,10 @@ def show_periods(as_json: AsJson = False) -> None:
 async def _with_posting(dsn: str, act: Callable[[Engine, Engine, Posting], Awaitable[Changed]]) -> Changed:
     engine, work = read_engine(dsn, size=2), work_engine(dsn, size=2)
     try:
-        async with Posting(dsn, lambda: PriceBooks([])) as posting:  # what expires and what is recognised has no price
+        clock = await clock_of(engine)
+        clock.keep(work)
+        # What expires and what is recognised has no price.
+        async with Posting(dsn, lambda: PriceBooks([]), now=clock.now) as posting:
             return await act(engine, work, posting)
     finally:
         await work.dispose()

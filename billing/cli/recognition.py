@@ -6,7 +6,7 @@ from billing.api.models.revenue import RecognisedShown
 from billing.books.recognition import Progress as Told
 from billing.books.recognition import Recognised, recognise
 from billing.cli.money import money
-from billing.cli.session import AsJson, console, errors, ledger, run
+from billing.cli.session import AsJson, clock_of, console, errors, ledger, run
 from billing.core.prices import PriceBooks
 from billing.posting import Posting
 from billing.store.engine import read_engine
@@ -31,7 +31,8 @@ def recognise_revenue(as_json: AsJson = False) -> None:
 async def _recognise(dsn: str, progress: Told) -> Recognised:
     engine = read_engine(dsn, size=2)
     try:
-        async with Posting(dsn, lambda: PriceBooks([])) as posting:  # what was used has its price
+        clock = await clock_of(engine)
+        async with Posting(dsn, lambda: PriceBooks([]), now=clock.now) as posting:  # what was used has its price
             return await recognise(engine, posting, progress)
     finally:
         await engine.dispose()

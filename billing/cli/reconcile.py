@@ -21,7 +21,7 @@ from billing.books.reconciliation import FORMATS, Application, Asked, Source, fo
 from billing.books.reconciliation.images import FOLDER_FORMAT, written_manifest
 from billing.books.reconciliation.report import as_csv, as_json
 from billing.cli.given import moment
-from billing.cli.session import AsJson, actor_of, console, errors, ledger, on, run, settings_of
+from billing.cli.session import AsJson, actor_of, clock_of, console, errors, ledger, on, run, settings_of
 from billing.client import measure
 from billing.core.prices import PriceBooks
 from billing.core.reconciliation import Line, Reconciliation
@@ -158,7 +158,8 @@ def _posted(
         engine = work_engine(dsn, size=2)
         try:
             books: PriceBooks = await price_books(engine)
-            async with Posting(dsn, lambda: books, lanes=settings.lanes) as path:
+            clock = await clock_of(engine)
+            async with Posting(dsn, lambda: books, lanes=settings.lanes, now=clock.now) as path:
                 found, _ = await work(Application(engine, path, settings.correction_approval), tell)
             return found
         finally:

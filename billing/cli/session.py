@@ -13,6 +13,7 @@ from rich.console import Console
 from billing.api.key_ring import KeyRing
 from billing.database import database
 from billing.settings import Settings
+from billing.store.clock import Clock
 from billing.store.engine import Engine, read_engine
 from billing.store.schema import require_current
 
@@ -53,6 +54,11 @@ async def on(engine: Engine, work: Callable[[Engine], Awaitable[T]]) -> T:
         return await work(engine)
     finally:
         await engine.dispose()
+
+
+async def clock_of(engine: Engine) -> Clock:
+    """The command's, which what it reads by `engine` goes by; what it posts must too."""
+    return await Clock.read(engine, settings_of().clock_bound_seconds)
 
 
 def actor_of(dsn: str, secret: str) -> str:

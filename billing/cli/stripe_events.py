@@ -12,7 +12,7 @@ from rich.table import Table
 from billing.api.models.funding import StripeEventShown, TransactionShown
 from billing.cli.given import moment
 from billing.cli.money import decimal
-from billing.cli.session import AsJson, actor_of, console, errors, ledger, on, run, settings_of
+from billing.cli.session import AsJson, actor_of, clock_of, console, errors, ledger, on, run, settings_of
 from billing.core.prices import PriceBooks
 from billing.core.refusals import StripeEventNotFound, TransactionNotFound
 from billing.funding import Funding, Keys, funding
@@ -127,8 +127,11 @@ def book(
 
 async def _with_funding(dsn: str, work: Callable[[Funding], Awaitable[T]]) -> T:
     engine, working = read_engine(dsn, size=2), work_engine(dsn, size=2)
-    posting = Posting(dsn, lambda: PriceBooks([]), lanes=1)  # nothing that Stripe reports has a price of ours
     try:
+        clock = await clock_of(engine)
+        clock.keep(working)
+        # Nothing that Stripe reports has a price of ours.
+        posting = Posting(dsn, lambda: PriceBooks([]), lanes=1, now=clock.now)
         async with funding(Keys.of(settings_of()), posting, engine, working) as parts, posting:
             return await work(parts)
     finally:

@@ -21,7 +21,7 @@ Refusal
 ├── PeriodNotOver · EarlierPeriodOpen · PeriodNotClosed · LaterPeriodClosed
 ├── InsufficientCredits
 └── Unavailable                    nothing was decided: repeat the call with the same id
-    ├── Overloaded · DatabaseUnavailable · ProcessorUnavailable
+    ├── Overloaded · DatabaseUnavailable · ProcessorUnavailable · ClockDoubted
 
 A refusal records nothing. The HTTP status of each lives in one table, in `billing.api.problems`.
 """
@@ -580,3 +580,17 @@ class DatabaseUnavailable(Unavailable):
 
     code = "database_unavailable"
     title = "The database is not available just now"
+
+
+@dataclass(eq=False)
+class ClockDoubted(Unavailable):
+    """What depends on the time alone is not done while nobody knows it. Charges go on."""
+
+    code = "clock_doubted"
+    title = "The database's clock is ahead of the time that has passed"
+
+    @property
+    def detail(self) -> str:
+        return (
+            f"{self.title}: it goes back, or an operator confirms it with `billing clock accept`. Then repeat the call."
+        )

@@ -24,6 +24,7 @@ from billing.core.prices import PriceBooks
 from billing.core.refusals import DatabaseUnavailable, Refusal
 from billing.store import engine
 from billing.store.apply import apply
+from billing.store.clock import Now, as_told
 from billing.store.deadlines import FINISH_SECONDS, Deadlines, watched
 from billing.store.gather import Needs, gather
 from billing.store.proof import Proof, prove
@@ -62,12 +63,19 @@ class Lane:
     """Posts commands for its share of the accounts, in the order in which they came."""
 
     def __init__(
-        self, connect: Connect, books: Callable[[], PriceBooks], *, batch: int, deadlines: Deadlines | None = None
+        self,
+        connect: Connect,
+        books: Callable[[], PriceBooks],
+        *,
+        batch: int,
+        deadlines: Deadlines | None = None,
+        now: Now = as_told,
     ) -> None:
         self._connect = connect
         self._books = books
         self._batch = batch
         self._deadlines = deadlines or Deadlines()
+        self._now = now
         self._singles: deque[Job] = deque()
         self._slices: deque[Job] = deque()
         self._work = asyncio.Event()
@@ -246,7 +254,7 @@ class Lane:
 
     async def _decided(self, connection: engine.Connection, commands: Sequence[Command]) -> list[Result]:
         books = self._books()
-        batch = await gather(connection, Needs.of(commands))
+        batch = await gather(connection, Needs.of(commands), now=self._now)
         results: list[Result] = []
         for command in commands:
             wallet = batch.wallet(command.account_id)

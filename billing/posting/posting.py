@@ -10,13 +10,14 @@ from billing.core.prices import PriceBooks
 from billing.core.refusals import Overloaded
 from billing.posting.lane import Lane, Result
 from billing.store import engine
+from billing.store.clock import Now, as_told
 from billing.store.deadlines import Deadlines
 
 SLICE = 100  # commands of a big batch in one transaction: longer ones would make single requests wait
 
 
 class Posting:
-    """The only way to write to accounts. `books` says which price books this process knows.
+    """The only way to write to accounts. `books` says which price books this process knows, `now` how it takes the time.
 
     `lanes` connections work side by side; `batch` commands at most share a transaction; beyond `queue`
     waiting commands, and once it is closing, callers are told Overloaded.
@@ -31,6 +32,7 @@ class Posting:
         batch: int = 1_000,
         queue: int = 20_000,
         deadlines: Deadlines | None = None,
+        now: Now = as_told,
     ) -> None:
         self._queue = queue
         self._closed = False
@@ -39,7 +41,7 @@ class Posting:
         def connect(instead_of: engine.Backend | None) -> Awaitable[engine.Session]:
             return engine.connect(dsn, deadlines=deadlines, instead_of=instead_of)
 
-        self.lanes = [Lane(connect, books, batch=batch, deadlines=deadlines) for _ in range(lanes)]
+        self.lanes = [Lane(connect, books, batch=batch, deadlines=deadlines, now=now) for _ in range(lanes)]
 
     async def __aenter__(self) -> "Posting":
         for lane in self.lanes:

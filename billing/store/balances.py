@@ -10,6 +10,7 @@ from billing.core.commands import HOLD_SECONDS_MAX
 from billing.core.grants import Grant
 from billing.core.refusals import AccountNotFound, Invalid
 from billing.core.wallet import Wallet
+from billing.store.clock import time_by
 from billing.store.gather import Gathered, Needs, gather
 from billing.store.snapshot import snapshot
 
@@ -46,7 +47,9 @@ class BalanceSheet:
 async def balance_sheet(engine: AsyncEngine, account_id: str) -> BalanceSheet:
     """Raises AccountNotFound."""
     async with snapshot(engine) as connection:
-        batch = await gather(connection, Needs(accounts={account_id}, drawing={account_id}), lock=False)
+        batch = await gather(
+            connection, Needs(accounts={account_id}, drawing={account_id}), lock=False, now=time_by(engine)
+        )
     wallet = known(batch, account_id)
     now = batch.now(wallet)
     grants = [grant for grant in wallet.burn_order if grant.open]
@@ -97,7 +100,9 @@ _LIMIT_AT = """
 async def figures_at(engine: AsyncEngine, account_id: str, at: datetime) -> Figures:
     """The figures as they were at `at`, by when things took effect. Raises AccountNotFound, Invalid (the future)."""
     async with snapshot(engine) as connection:
-        batch = await gather(connection, Needs(accounts={account_id}, drawing={account_id}), lock=False)
+        batch = await gather(
+            connection, Needs(accounts={account_id}, drawing={account_id}), lock=False, now=time_by(engine)
+        )
         wallet = known(batch, account_id)
         if at > batch.clock:
             raise Invalid.of("at", "lies in the future")

@@ -12,6 +12,7 @@ from billing.core.refusals import ChargeNotFound
 from billing.core.wallet import CorrectionRow, RefundRow
 from billing.store import rows
 from billing.store.balances import Figures, figures, known
+from billing.store.clock import time_by
 from billing.store.gather import Needs, gather
 from billing.store.snapshot import reading, snapshot
 from billing.store.tables import ChargeRow, CorrectionTable, OutputRow, RefundTable, columns_of
@@ -73,7 +74,7 @@ async def charge(engine: AsyncEngine, account_id: str, request_id: str) -> tuple
     """One charge and its account's figures, at one instant. Raises AccountNotFound, ChargeNotFound."""
     key = (account_id, request_id)
     async with snapshot(engine) as connection:
-        batch = await gather(connection, Needs(accounts={account_id}, charges={key}), lock=False)
+        batch = await gather(connection, Needs(accounts={account_id}, charges={key}), lock=False, now=time_by(engine))
     wallet = known(batch, account_id)
     if request_id not in wallet.charges:
         raise ChargeNotFound(request_id)

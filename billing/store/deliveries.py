@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.core.announcements import EVERY, Announcement
 from billing.core.refusals import Invalid, WebhookEndpointNotFound, WebhookEventNotFound
+from billing.store.clock import time_in
 from billing.store.engine import Engine
 from billing.store.snapshot import reading, snapshot, working
 from billing.store.tables import OutboxRow, WebhookDeliveryRow
@@ -38,41 +39,38 @@ _DISPATCH = f"""
         WHERE NOT dispatched ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED),
     sent AS (
         INSERT INTO webhook_delivery (account_id, event_id, endpoint_id, state, attempts, next_attempt_at, created_at)
-        SELECT o.account_id, o.event_id, e.endpoint_id, 'pending', 0, moment.now, moment.now
+        SELECT o.account_id, o.event_id, e.endpoint_id, 'pending', 0, $2, $2
         FROM taken o JOIN webhook_endpoint e ON e.created_at <= o.created_at AND {_LISTENS}
-        CROSS JOIN (SELECT clock_timestamp() AS now) moment
         FOR SHARE OF e
         ON CONFLICT (account_id, event_id, endpoint_id) DO NOTHING)
     UPDATE outbox o SET dispatched = true FROM taken t
     WHERE o.account_id = t.account_id AND o.created_at = t.created_at AND o.position = t.position"""
-# Endpoint by endpoint, so that none takes all places; the oldest first. The clock in a subquery is read once, and an
-# index can be searched with it.
+# Endpoint by endpoint, so that none takes all places; the oldest first.
 _CLAIM = """
-    WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now),
-    due AS MATERIALIZED (
+    WITH due AS MATERIALIZED (
         SELECT d.account_id, d.event_id, d.endpoint_id
         FROM webhook_endpoint e
         LEFT JOIN unnest($2::text[], $3::int[]) busy(endpoint_id, deliveries) ON busy.endpoint_id = e.endpoint_id
         CROSS JOIN LATERAL (
             SELECT w.account_id, w.event_id, w.endpoint_id, w.next_attempt_at FROM webhook_delivery w
             WHERE w.endpoint_id = e.endpoint_id AND w.state = 'pending'
-                AND w.next_attempt_at <= (SELECT now FROM moment)
+                AND w.next_attempt_at <= $6::timestamptz
             ORDER BY w.next_attempt_at LIMIT greatest($4 - coalesce(busy.deliveries, 0), 0)
             FOR UPDATE SKIP LOCKED) d
         WHERE e.enabled AND e.deleted_at IS NULL
         ORDER BY d.next_attempt_at LIMIT $1)
     UPDATE webhook_delivery d
-    SET attempts = d.attempts + 1, last_attempt_at = moment.now, next_attempt_at = moment.now + $5
-    FROM due CROSS JOIN moment
+    SET attempts = d.attempts + 1, last_attempt_at = $6, next_attempt_at = $6::timestamptz + $5
+    FROM due
     JOIN webhook_endpoint e ON e.endpoint_id = due.endpoint_id
     JOIN outbox o ON o.event_id = due.event_id AND o.account_id = due.account_id
     WHERE d.account_id = due.account_id AND d.event_id = due.event_id AND d.endpoint_id = due.endpoint_id
     RETURNING d.account_id, d.event_id, d.endpoint_id, d.attempts, d.last_attempt_at, d.next_attempt_at, e.url,
         o.type, o.created_at, o.data, e.secret,
-        CASE WHEN e.previous_until > moment.now THEN e.previous_secret END"""
+        CASE WHEN e.previous_until > $6 THEN e.previous_secret END"""
 _RECORD = """
     UPDATE webhook_delivery SET state = $5, last_status = $6, problem = $7,
-        next_attempt_at = CASE WHEN $5 = 'pending' THEN clock_timestamp() + $8::interval END
+        next_attempt_at = CASE WHEN $5 = 'pending' THEN $9::timestamptz + $8::interval END
     WHERE account_id = $1 AND event_id = $2 AND endpoint_id = $3 AND state = 'pending' AND next_attempt_at = $4"""
 # Not where the endpoint has moved since: it was the old address that is gone.
 _DISABLE = "UPDATE webhook_endpoint SET enabled = false WHERE endpoint_id = $1 AND url = $2"
@@ -81,9 +79,8 @@ _AGAIN = """
     SET state = 'pending', attempts = 0, next_attempt_at = excluded.next_attempt_at, problem = NULL"""
 _REPLAY = f"""
     INSERT INTO webhook_delivery (account_id, event_id, endpoint_id, state, attempts, next_attempt_at, created_at)
-    SELECT o.account_id, o.event_id, e.endpoint_id, 'pending', 0, moment.now, moment.now
+    SELECT o.account_id, o.event_id, e.endpoint_id, 'pending', 0, $3, $3
     FROM outbox o JOIN webhook_endpoint e ON CASE WHEN $2::text IS NULL THEN {_LISTENS} ELSE e.endpoint_id = $2 END
-    CROSS JOIN (SELECT clock_timestamp() AS now) moment
     WHERE o.event_id = $1 {_AGAIN}"""
 _REPLAY_SINCE = f"""
     WITH chosen AS MATERIALIZED (
@@ -92,8 +89,7 @@ _REPLAY_SINCE = f"""
         ORDER BY o.created_at LIMIT $3 FOR KEY SHARE OF o),
     sent AS (
         INSERT INTO webhook_delivery (account_id, event_id, endpoint_id, state, attempts, next_attempt_at, created_at)
-        SELECT account_id, event_id, $1, 'pending', 0, moment.now, moment.now
-        FROM chosen CROSS JOIN (SELECT clock_timestamp() AS now) moment {_AGAIN})
+        SELECT account_id, event_id, $1, 'pending', 0, $4, $4 FROM chosen WHERE true {_AGAIN})
     SELECT count(*), max(created_at) FROM chosen"""
 _BACKLOG = """
     SELECT (SELECT count(*) FROM outbox WHERE NOT dispatched),
@@ -160,7 +156,7 @@ class Backlog:
 async def dispatch(work: Engine, limit: int) -> int:
     """Finds the endpoints for up to `limit` announcements, the oldest first; how many announcements there were."""
     async with working(work) as connection:
-        status: str = await connection.execute(_DISPATCH, limit)
+        status: str = await connection.execute(_DISPATCH, limit, await time_in(connection, work))
         return int(status.split()[-1])
 
 
@@ -169,14 +165,16 @@ async def claim(
 ) -> list[Errand]:
     """Up to `limit` deliveries that are due, so that together with the `busy` ones no endpoint has more than its share."""
     async with working(work) as connection:
-        rows = await connection.fetch(_CLAIM, limit, list(busy), list(busy.values()), of_one_endpoint, lease)
+        rows = await connection.fetch(
+            _CLAIM, limit, list(busy), list(busy.values()), of_one_endpoint, lease, await time_in(connection, work)
+        )
         return [Errand(*row) for row in rows]
 
 
 async def record_delivered(work: Engine, errand: Errand, status: int | None) -> bool:
     """Whether it was still ours to record: if not, somebody else is at it, or was asked to be."""
     async with working(work) as connection:
-        return await _record(connection, errand, "delivered", status, None)
+        return await _record(connection, await time_in(connection, work), errand, "delivered", status, None)
 
 
 async def record_failed(
@@ -187,7 +185,7 @@ async def record_failed(
     async with working(work) as connection:
         if gone:
             await connection.execute(_DISABLE, errand.endpoint_id, errand.url)
-        return await _record(connection, errand, state, status, problem, again_after)
+        return await _record(connection, await time_in(connection, work), errand, state, status, problem, again_after)
 
 
 async def replay(work: Engine, event_id: str, endpoint_id: str | None) -> None:
@@ -204,7 +202,7 @@ async def replay(work: Engine, event_id: str, endpoint_id: str | None) -> None:
             raise WebhookEventNotFound(event_id)
         if endpoint_id is not None and await _live(connection, endpoint_id) not in (None, account_id):
             raise Invalid.of("endpoint_id", "listens to another account")
-        await connection.execute(_REPLAY, event_id, endpoint_id)
+        await connection.execute(_REPLAY, event_id, endpoint_id, await time_in(connection, work))
 
 
 async def replay_since(work: Engine, endpoint_id: str, since: datetime) -> tuple[int, datetime | None]:
@@ -214,7 +212,9 @@ async def replay_since(work: Engine, endpoint_id: str, since: datetime) -> tuple
     """
     async with working(work) as connection:
         await _live(connection, endpoint_id)
-        row = await connection.fetchrow(_REPLAY_SINCE, endpoint_id, since, REPLAYED_AT_ONCE)
+        row = await connection.fetchrow(
+            _REPLAY_SINCE, endpoint_id, since, REPLAYED_AT_ONCE, await time_in(connection, work)
+        )
         assert row is not None
         count, last = row
         return count, last if count == REPLAYED_AT_ONCE else None
@@ -269,6 +269,7 @@ async def backlog(engine: Engine) -> Backlog:
 
 async def _record(
     connection: asyncpg.Connection,
+    now: datetime,
     errand: Errand,
     state: str,
     status: int | None,
@@ -276,7 +277,7 @@ async def _record(
     again_after: timedelta | None = None,
 ) -> bool:
     key = (errand.account_id, errand.event_id, errand.endpoint_id, errand.lease)
-    done: str = await connection.execute(_RECORD, *key, state, status, problem, again_after)
+    done: str = await connection.execute(_RECORD, *key, state, status, problem, again_after, now)
     return done == "UPDATE 1"
 
 

@@ -12,6 +12,7 @@ from billing.core.ledger import Transfer
 from billing.core.wallet import CorrectionRow, RefundRow
 from billing.store import rows
 from billing.store.balances import known
+from billing.store.clock import time_by
 from billing.store.gather import Needs, gather
 from billing.store.snapshot import snapshot
 
@@ -48,7 +49,7 @@ async def evidence(engine: AsyncEngine, account_id: str, request_id: str) -> Evi
     """Raises AccountNotFound; without a charge where there is none."""
     async with snapshot(engine) as connection:
         needs = Needs(accounts={account_id}, charges={(account_id, request_id)})
-        wallet = known(await gather(connection, needs, lock=False), account_id)
+        wallet = known(await gather(connection, needs, lock=False, now=time_by(engine)), account_id)
         charge = wallet.charges.get(request_id)
         if charge is None or charge.first_seq is None or charge.last_seq is None:
             return Evidence(charge)

@@ -32,6 +32,7 @@ from billing.core.payments import (
 from billing.core.refusals import DatabaseUnavailable
 from billing.core.wallet import Wallet
 from billing.store import rows
+from billing.store.clock import Now, as_told
 from billing.store.recognition import load_unrecognised
 from billing.store.schema import WrongSchema, require_known
 from billing.store.sqlstates import NotMigrated
@@ -169,7 +170,7 @@ class Needs:
 
 @dataclass(slots=True)
 class Gathered:
-    """Wallets by account (also of accounts to be opened), and the database's clock."""
+    """Wallets by account (also of accounts to be opened), and the database's clock, as far as it is believed."""
 
     wallets: dict[str, Wallet]
     clock: datetime
@@ -188,19 +189,19 @@ class Gathered:
         return wallet.last_at + _TICK
 
 
-async def gather(connection: asyncpg.Connection, needs: Needs, *, lock: bool = True) -> Gathered:
+async def gather(connection: asyncpg.Connection, needs: Needs, *, lock: bool = True, now: Now = as_told) -> Gathered:
     """Loads what `needs` names inside the connection's transaction; with `lock`, for writing.
 
-    Raises DatabaseUnavailable where another program has migrated the database meanwhile.
+    `now` says how far the clock is believed.     Raises DatabaseUnavailable where another program has migrated the database meanwhile.
     """
     found = await connection.fetch(_LOCK if lock else _READ, sorted(needs.accounts))
-    *_, revision, clock = found[-1] if found else await connection.fetchrow(f"SELECT {_STANDING}")
+    *_, revision, told = (found or await connection.fetch(f"SELECT {_STANDING}"))[-1]
     try:
         require_known(revision)
     except (NotMigrated, WrongSchema) as wrong:
         raise DatabaseUnavailable() from wrong
     wallets = {row[0]: rows.wallet(row[:-3]) for row in found}
-    batch = Gathered(wallets, clock)
+    batch = Gathered(wallets, now(told))
     if not wallets:
         return batch
     if found[0][-3]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from billing.core.refusals import StripeEventNotFound
+from billing.store.clock import time_in
 from billing.store.engine import Engine
 from billing.store.snapshot import reading, working
 
@@ -50,11 +51,12 @@ async def keep_events(engine: Engine, events: Sequence[tuple[str, str, datetime,
         rows = await connection.fetch(
             """INSERT INTO stripe_event (event_id, type, created_at, payload, received_by, received_at, next_attempt_at,
                                          state, attempts)
-               SELECT e.event_id, e.type, e.created_at, e.payload, $5, clock_timestamp(), clock_timestamp(), 'pending', 0
+               SELECT e.event_id, e.type, e.created_at, e.payload, $5, $6, $6, 'pending', 0
                FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[]) e(event_id, type, created_at, payload)
                ON CONFLICT (event_id) DO NOTHING RETURNING event_id""",
             *([list(part) for part in zip(*events, strict=True)] if events else [[], [], [], []]),
             received_by,
+            await time_in(connection, engine),
         )
     return len(rows)
 
@@ -64,13 +66,14 @@ async def claim_events(engine: Engine, *, limit: int, lease_seconds: int) -> lis
     async with working(engine) as connection:
         rows = await connection.fetch(
             """UPDATE stripe_event SET attempts = attempts + 1,
-                   next_attempt_at = clock_timestamp() + make_interval(secs => $2)
+                   next_attempt_at = $3::timestamptz + make_interval(secs => $2)
                WHERE event_id IN (SELECT event_id FROM stripe_event
-                                  WHERE state = 'pending' AND next_attempt_at <= clock_timestamp()
+                                  WHERE state = 'pending' AND next_attempt_at <= $3
                                   ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED)
                RETURNING event_id, type, payload, attempts, created_at""",
             limit,
             float(lease_seconds),
+            await time_in(connection, engine),
         )
     return [Claimed(*row[:4]) for row in sorted(rows, key=lambda row: (row[4], row[0]))]
 
@@ -92,11 +95,12 @@ async def close_event(
 async def put_off_event(engine: Engine, event_id: str, seconds: int, problem: str) -> None:
     async with working(engine) as connection:
         await connection.execute(
-            """UPDATE stripe_event SET next_attempt_at = clock_timestamp() + make_interval(secs => $2), problem = $3
+            """UPDATE stripe_event SET next_attempt_at = $4::timestamptz + make_interval(secs => $2), problem = $3
                WHERE event_id = $1 AND state = 'pending'""",
             event_id,
             float(seconds),
             problem,
+            await time_in(connection, engine),
         )
 
 
@@ -104,10 +108,11 @@ async def reopen_event(engine: Engine, event_id: str) -> StoredEvent:
     """Has a closed event dealt with again: it takes effect at most once all the same. Raises StripeEventNotFound."""
     async with working(engine) as connection:
         row = await connection.fetchrow(
-            f"""UPDATE stripe_event SET state = 'pending', attempts = 0, next_attempt_at = clock_timestamp(), done_at = NULL,
+            f"""UPDATE stripe_event SET state = 'pending', attempts = 0, next_attempt_at = $2, done_at = NULL,
                     problem = NULL
                 WHERE event_id = $1 RETURNING {_COLUMNS}""",
             event_id,
+            await time_in(connection, engine),
         )
     if row is None:
         raise StripeEventNotFound(event_id)
@@ -118,12 +123,13 @@ async def reopen_payouts_with(engine: Engine, transaction_id: str) -> int:
     """Has the events about payouts that contain a transaction dealt with again, if they wait or were given up."""
     async with working(engine) as connection:
         rows = await connection.fetch(
-            """UPDATE stripe_event SET state = 'pending', attempts = 0, next_attempt_at = clock_timestamp(), done_at = NULL
+            """UPDATE stripe_event SET state = 'pending', attempts = 0, next_attempt_at = $2, done_at = NULL
                WHERE state IN ('pending', 'dead') AND starts_with(type, 'payout.')
                    AND payload::jsonb #>> '{data,object,id}' IN
                        (SELECT payout_id FROM payout_item WHERE transaction_id = $1)
                RETURNING event_id""",
             transaction_id,
+            await time_in(connection, engine),
         )
     return len(rows)
 

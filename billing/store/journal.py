@@ -10,6 +10,7 @@ from billing.core.grants import Grant
 from billing.core.ledger import Transfer
 from billing.store.accounts import account
 from billing.store.balances import known
+from billing.store.clock import time_by
 from billing.store.gather import Needs, gather
 from billing.store.rows import GRANT
 from billing.store.snapshot import reading, snapshot
@@ -66,7 +67,9 @@ async def grants(engine: AsyncEngine, account_id: str, *, after: int, limit: int
     What has lapsed has lapsed, whether or not a job has said so. Raises AccountNotFound.
     """
     async with snapshot(engine) as connection:
-        batch = await gather(connection, Needs(accounts={account_id}, drawing={account_id}), lock=False)
+        batch = await gather(
+            connection, Needs(accounts={account_id}, drawing={account_id}), lock=False, now=time_by(engine)
+        )
         wallet = known(batch, account_id)
         found = [Grant(*row) for row in await connection.fetch(_GRANTS, account_id, after, limit)]
     return [wallet.grants.get(grant.grant_id, grant) for grant in found], batch.now(wallet)

@@ -12,8 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.ledger import Transfer
 from billing.core.months import Month
-from billing.core.refusals import EarlierPeriodOpen, LaterPeriodClosed, Overloaded, PeriodNotClosed, PeriodNotOver
+from billing.core.refusals import (
+    ClockDoubted,
+    EarlierPeriodOpen,
+    LaterPeriodClosed,
+    Overloaded,
+    PeriodNotClosed,
+    PeriodNotOver,
+)
 from billing.store import rows
+from billing.store.clock import time_by
 from billing.store.snapshot import snapshot, working
 from billing.store.trial_balance import Cut, LedgerBalance, balances_within
 
@@ -186,13 +194,18 @@ async def late_transfers(
 
 
 async def draw_line(work: AsyncEngine) -> datetime:
-    """An instant before which everything is known: whatever is posted from now on, is posted later. Raises Overloaded."""
+    """An instant before which everything is known: whatever is posted from now on, is posted later.
+
+    Raises Overloaded, ClockDoubted.
+    """
     try:
         async with working(work) as connection:
             await connection.execute(_PATIENCE)
             last: datetime | None = await connection.fetchval(_LAST_POSTED)
             await connection.execute(_NOBODY_POSTS)
             moment: datetime = await connection.fetchval("SELECT clock_timestamp()")
+            if time_by(work)(moment) < moment:
+                raise ClockDoubted()  # a line in the future would date everything after it, until then
             if last is None or last < moment:
                 return moment
             # An account's rows are in order even where the clock was set back: the line lies after the last of them.

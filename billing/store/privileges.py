@@ -15,11 +15,11 @@ _TABLES: Final = {
     "SELECT": ("alembic_version",),
     "SELECT, INSERT": (
         "transfer", "fill", "account_change", "correction", "stripe_transaction", "payout_item", "stripe_object",
-        "expiry_notice", "price_book", "usage_day", "closing", "reconciliation", "reconciliation_line", "provider_report",
+        "expiry_notice", "price_book", "clock_acceptance", "usage_day", "closing", "reconciliation", "reconciliation_line", "provider_report",
     ),
     "SELECT, INSERT, UPDATE": (
         "account", "grant", "charge", "output", "debt", "refund", "recognition", "usage_bucket", "topup", "card_refund",
-        "dispute", "auto_recharge", "stripe_customer", "pack", "api_key", "signing_key", "webhook_endpoint",
+        "dispute", "auto_recharge", "stripe_customer", "pack", "api_key", "signing_key", "webhook_endpoint", "machine",
     ),
     "SELECT, INSERT, DELETE": ("hold", "session", "provider_usage", "provider_cost"),
     "SELECT, INSERT, UPDATE, DELETE": ("outbox", "webhook_delivery", "stripe_event", "manifest", "manifest_row"),

@@ -65,6 +65,7 @@ FOR_EVER: Final[Mapping[str, frozenset[str]]] = {
         "api_key", "signing_key", "pack", "webhook_endpoint", "reconciliation", "reconciliation_line", "provider_report",
         "provider_usage", "provider_cost",
     }),
+    "how far the clock is believed, and who said so": frozenset({"machine", "clock_acceptance"}),
     "gone by themselves": frozenset({"hold"}),
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from billing.store.clock import time_in
 from billing.store.engine import Engine
 from billing.store.keys import Key
 from billing.store.snapshot import reading, working
@@ -24,10 +25,11 @@ async def open_session(engine: Engine, digest: bytes, key_hash: bytes, *, second
     """Opens a session of `seconds`."""
     async with working(engine) as connection:
         await connection.execute(
-            "INSERT INTO session VALUES ($1, $2, clock_timestamp(), clock_timestamp() + make_interval(secs => $3))",
+            "INSERT INTO session VALUES ($1, $2, $4::timestamptz, $4 + make_interval(secs => $3))",
             digest,
             key_hash,
             seconds,
+            await time_in(connection, engine),
         )
 
 

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.wallet import Settings
 from billing.store.balances import Figures, figures
+from billing.store.clock import time_by
 from billing.store.gather import Needs, gather
 from billing.store.snapshot import snapshot
 
@@ -31,7 +32,7 @@ async def standings(
     query = _ACCOUNTS.format(owing=" AND debt > 0" if owing else "")
     async with snapshot(engine) as connection:
         found = [row[0] for row in await connection.fetch(query, after or "", prefix, limit)]
-        batch = await gather(connection, Needs(accounts=set(found)), lock=False)
+        batch = await gather(connection, Needs(accounts=set(found)), lock=False, now=time_by(engine))
     standing = []
     for account_id in found:
         wallet = batch.wallets[account_id]

@@ -9,6 +9,7 @@ from sqlalchemy import select, tuple_
 from billing.core.refusals import AutoRechargeNotFound, TopupNotFound
 from billing.core.till import AutoRecharge, BookedTransaction, CardRefund, Dispute, Topup
 from billing.store.accounts import account
+from billing.store.clock import time_in
 from billing.store.engine import Engine
 from billing.store.snapshot import reading, working
 from billing.store.tables import (
@@ -79,14 +80,15 @@ async def claim_recharges(engine: Engine, *, limit: int, lease_seconds: int) -> 
     """Accounts to look at, and the time; nobody else is given them before the lease is over."""
     async with working(engine) as connection:
         rows = await connection.fetch(
-            """UPDATE auto_recharge SET due_at = clock_timestamp() + make_interval(secs => $2)
-               WHERE account_id IN (SELECT account_id FROM auto_recharge WHERE due_at <= clock_timestamp()
+            """UPDATE auto_recharge SET due_at = $3::timestamptz + make_interval(secs => $2)
+               WHERE account_id IN (SELECT account_id FROM auto_recharge WHERE due_at <= $3
                                     ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-               RETURNING account_id, clock_timestamp()""",
+               RETURNING account_id""",
             limit,
             float(lease_seconds),
+            now := await time_in(connection, engine),
         )
-    return [(row[0], row[1]) for row in rows]
+    return [(row[0], now) for row in rows]
 
 
 async def customer_of(engine: Engine, account_id: str) -> str | None:

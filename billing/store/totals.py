@@ -9,7 +9,10 @@ from billing.store.snapshot import reading
 _TOTALS = """
     SELECT count(*), coalesce(sum(posted), 0), coalesce(sum(held), 0), coalesce(sum(frozen), 0), coalesce(sum(debt), 0),
         count(*) FILTER (WHERE debt > 0),
-        (SELECT count(*) FROM hold), (SELECT count(*) FROM hold WHERE expires_at <= clock_timestamp())
+        (SELECT count(*) FROM hold), (SELECT count(*) FROM hold WHERE expires_at <= clock_timestamp()),
+        count(*) FILTER (WHERE last_at > clock_timestamp() + interval '1 minute'),
+        (SELECT coalesce(ceil(max(ahead_micros) / 1e6), 0) FROM machine
+         WHERE acceptance = (SELECT coalesce(max(acceptance), 0) FROM clock_acceptance))
     FROM account"""
 
 
@@ -25,6 +28,8 @@ class Totals:
     owing_accounts: int
     open_holds: int
     due_holds: int
+    accounts_ahead: int
+    clock_ahead_seconds: int
 
 
 async def totals(engine: AsyncEngine) -> Totals:

@@ -248,6 +248,8 @@ WORDS = {
     "stripe retry": ("evt_1",),
     "stripe book": ("txn_1", "--to", "fees", "--reason", "r", "--key", "k"),
     "provider import": ("page.json",),
+    "clock show": (),
+    "clock accept": ("--reason", "why"),
 }
 COST = {"object": "organization.costs.result", "amount": {"value": 1, "currency": "usd"}, "line_item": "images"}
 DAY = {"object": "bucket", "start_time": 1767225600, "end_time": 1767312000, "results": [COST]}

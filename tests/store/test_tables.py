@@ -30,7 +30,7 @@ TYPES = {
 REFERENCE = {
     "price_book", "api_key", "alembic_version", "stripe_object", "stripe_event", "pack", "payout_item", "webhook_endpoint",
     "signing_key", "session", "closing", "reconciliation", "manifest", "provider_report", "provider_usage",
-    "provider_cost",
+    "provider_cost", "machine", "clock_acceptance",
 }  # fmt: skip
 TUPLES = {
     "charge": Charge._fields,

@@ -13,7 +13,7 @@ from billing.api.route import Router
 from billing.books.periods import close, reopen
 from billing.core.ledger import Transfer
 from billing.core.months import MONTH, Month
-from billing.core.refusals import EarlierPeriodOpen, LaterPeriodClosed, PeriodNotClosed, PeriodNotOver
+from billing.core.refusals import ClockDoubted, EarlierPeriodOpen, LaterPeriodClosed, PeriodNotClosed, PeriodNotOver
 from billing.store.periods import late_transfers, periods
 
 router = Router(prefix="/v1/finance", tags=["finance"])
@@ -27,7 +27,9 @@ async def list_periods(caller: Overseeing) -> Any:
 
 
 @router.post(
-    "/periods/{period}/close", response_model=PeriodShown, responses=responses(PeriodNotOver, EarlierPeriodOpen)
+    "/periods/{period}/close",
+    response_model=PeriodShown,
+    responses=responses(PeriodNotOver, EarlierPeriodOpen, ClockDoubted),
 )
 async def close_period(
     period: Period, caller: Overseeing, response: Response, body: Closing | None = None

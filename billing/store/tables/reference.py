@@ -58,3 +58,21 @@ class SessionRow(SQLModel, table=True):
     key_hash: bytes = column(LargeBinary)
     created_at: datetime = column(TIME)
     expires_at: datetime = column(TIME)
+
+
+class MachineRow(SQLModel, table=True):
+    __tablename__ = "machine"
+    boot_id: str = text(key=True)
+    started_at: datetime = column(TIME)
+    believed_at: datetime = column(TIME)
+    ahead_micros: int = column(BigInteger)
+    acceptance: int = column(BigInteger)
+
+
+class ClockAcceptanceRow(SQLModel, table=True):
+    __tablename__ = "clock_acceptance"
+    acceptance: int = column(BigInteger, key=True)
+    accepted_at: datetime = column(TIME)
+    ahead_micros: int = column(BigInteger)
+    accepted_by: str = text()
+    reason: str = text()
