@@ -311,7 +311,8 @@ class Pool(AsyncEngine):
             stack.callback(self._watches.discard, watch)
             async with asyncio.timeout_at(give_up_at):  # for one to come free, or to be made
                 connection = await stack.enter_async_context(self.connect())
-            session = (await connection.get_raw_connection()).driver_connection
+            assert connection.sync_connection is not None
+            session = connection.sync_connection.connection.driver_connection
             assert isinstance(session, Session)
             seconds, second_opinion = self._deadlines.transaction, None
             if self._patient:
@@ -341,22 +342,22 @@ class Pool(AsyncEngine):
         SQLAlchemy makes another in its place.
         """
         session: Session = adapted.driver_connection
-        if session.is_closed() or session.opened_at < self._trusted_from or not adapted.run_async(self._is_there):
+        is_there = not session.is_closed() and session.opened_at >= self._trusted_from
+        if is_there and asyncio.get_running_loop().time() - session.heard_at > _PROVEN_SECONDS:
+            is_there = adapted.run_async(self._answers)
+        if not is_there:
             session.terminate()
             raise DisconnectionError()
 
-    async def _is_there(self, session: Session) -> bool:
+    async def _answers(self, session: Session) -> bool:
         """One that was idle may have ended without a word; then none that is as old is trusted any more."""
-        loop = asyncio.get_running_loop()
-        if loop.time() - session.heard_at < _PROVEN_SECONDS:
-            return True
         try:
             with watched(session, self._deadlines.proof):
                 await session.execute("SELECT")
         except Exception as error:
             if verdict(error) is Verdict.FAULT:
                 raise
-            self._trusted_from = loop.time()
+            self._trusted_from = asyncio.get_running_loop().time()
             return False
         return True
 
