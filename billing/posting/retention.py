@@ -46,7 +46,7 @@ class Retention:
         await repeat_every("retention", self.once, self._interval, log)
 
     async def once(self) -> None:
-        """One round. Nothing is deleted while the clock is not to be trusted (`database_time`)."""
+        """One round, by the time that is believed (`database_time`): a clock that jumps ahead makes nothing old."""
         before = self.cleared.copy()
         for rule, age in self._ages:
             async for gone in clear(self._work, rule, await database_time(self._engine) - age):
