@@ -19,9 +19,9 @@ class Health(Shown):
 
 
 class Ready(Health):
-    """`warnings`: what somebody should look at although charges go on."""
+    """`warnings`, where there are any: what somebody should look at although charges go on."""
 
-    warnings: list[str]
+    warnings: list[str] | None = None
 
 
 @router.get("/healthz", response_model=Health)
@@ -30,7 +30,7 @@ async def healthz() -> Health:
     return Health()
 
 
-@router.get("/readyz", response_model=Ready, responses={503: responses()[503]})
+@router.get("/readyz", response_model=Ready, response_model_exclude_none=True, responses={503: responses()[503]})
 async def readyz(service: The) -> Any:
     """This process can post: its lanes commit, the server takes writes, the schema is ours.
 
@@ -39,4 +39,4 @@ async def readyz(service: The) -> Any:
     reasons = await service.readiness.reasons()
     if reasons:
         return Response(json.dumps(document(reasons)), 503, {"Retry-After": "1"}, MEDIA_TYPE)
-    return Ready(warnings=[doubt] if (doubt := service.clock.doubt) else [])
+    return Ready(warnings=[doubt] if (doubt := service.clock.doubt) else None)
