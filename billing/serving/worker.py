@@ -80,14 +80,14 @@ class Worker:
             await asyncio.gather(watching, return_exceptions=True)
 
     async def _watch(self, door: Door, visits: Visits, parent: Reporter) -> None:
-        """Gets up whenever it falls: without it, strangers would fill the house."""
+        await door.opened()
+        self._hurry_at_the_end()
+        parent.tell(UP, True)
+        keeper = Doorkeeper(door, visits, self._settings.connections)
         while True:
             try:
-                await door.opened()
-                self._hurry_at_the_end()
-                parent.tell(UP, True)
-                await Doorkeeper(door, visits, self._settings.connections).run()
-            except Exception:
+                await keeper.run()
+            except Exception:  # it gets up whenever it falls: without it, strangers would fill the house
                 log.exception("the doorkeeper fell")
                 await asyncio.sleep(1)
 
