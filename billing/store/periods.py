@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -121,21 +122,17 @@ async def close_month(work: AsyncEngine, month: Month, actor: str) -> tuple[Clos
 
     Raises PeriodNotOver, EarlierPeriodOpen, Overloaded (somebody else is closing, or a batch does not end).
     """
-    try:
-        async with working(work) as connection:
-            await connection.execute(_PATIENCE)
-            await connection.execute(_ALONE)
-            known = await _standing(connection, month)
-            if known is not None:
-                return known, False
-            await _check(connection, month)
-            closed_at = await draw_line(work)
-            totals = await balances_within(connection, Cut(month.ends_at, closed_at))
-            closing = Closing(month.name, closed_at, month.ends_at, actor, totals, None, None, None)
-            await connection.execute(_CLOSE, *_record(closing)[:5])
-            return closing, True
-    except asyncpg.LockNotAvailableError as error:
-        raise Overloaded() from error
+    async with _patiently(work) as connection:
+        await connection.execute(_ALONE)
+        known = await _standing(connection, month)
+        if known is not None:
+            return known, False
+        await _check(connection, month)
+        closed_at = await draw_line(work)
+        totals = await balances_within(connection, Cut(month.ends_at, closed_at))
+        closing = Closing(month.name, closed_at, month.ends_at, actor, totals, None, None, None)
+        await connection.execute(_CLOSE, *_record(closing)[:5])
+        return closing, True
 
 
 async def reopen_month(work: AsyncEngine, month: Month, actor: str, reason: str) -> bool:
@@ -143,22 +140,18 @@ async def reopen_month(work: AsyncEngine, month: Month, actor: str, reason: str)
 
     Raises PeriodNotClosed, LaterPeriodClosed, Overloaded.
     """
-    try:
-        async with working(work) as connection:
-            await connection.execute(_PATIENCE)
-            await connection.execute(_ALONE)
-            last = await connection.fetchrow(_LAST)
-            if last is None or last[1] < month.ends_at:
-                undone = await connection.fetchrow(_UNDONE, month.name)
-                if undone is not None and tuple(undone) == (actor, reason):
-                    return False
-                raise PeriodNotClosed(month.name)
-            if last[0] != month.name:
-                raise LaterPeriodClosed(last[0])
-            await connection.execute(_REOPEN, month.name, actor, reason)
-            return True
-    except asyncpg.LockNotAvailableError as error:
-        raise Overloaded() from error
+    async with _patiently(work) as connection:
+        await connection.execute(_ALONE)
+        last = await connection.fetchrow(_LAST)
+        if last is None or last[1] < month.ends_at:
+            undone = await connection.fetchrow(_UNDONE, month.name)
+            if undone is not None and tuple(undone) == (actor, reason):
+                return False
+            raise PeriodNotClosed(month.name)
+        if last[0] != month.name:
+            raise LaterPeriodClosed(last[0])
+        await connection.execute(_REOPEN, month.name, actor, reason)
+        return True
 
 
 async def periods(engine: AsyncEngine) -> list[Period]:
@@ -198,23 +191,30 @@ async def draw_line(work: AsyncEngine) -> datetime:
 
     Raises Overloaded, ClockDoubted.
     """
-    try:
-        async with working(work) as connection:
+    async with _patiently(work) as connection:
+        last: datetime | None = await connection.fetchval(_LAST_POSTED)
+        await connection.execute(_NOBODY_POSTS)
+        moment: datetime = await connection.fetchval("SELECT clock_timestamp()")
+        if time_by(work)(moment) < moment:
+            raise ClockDoubted()  # a line in the future would date everything after it, until then
+        if last is None or last < moment:
+            return moment
+        # An account's rows are in order even where the clock was set back: the line lies after the last of them.
+        if last - moment > _AHEAD:
+            raise Overloaded()
+        await asyncio.sleep((last - moment).total_seconds())
+        return last
+
+
+@asynccontextmanager
+async def _patiently(work: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+    """`working`, where who holds a lock is waited for a while. Raises Overloaded."""
+    async with working(work) as connection:
+        try:
             await connection.execute(_PATIENCE)
-            last: datetime | None = await connection.fetchval(_LAST_POSTED)
-            await connection.execute(_NOBODY_POSTS)
-            moment: datetime = await connection.fetchval("SELECT clock_timestamp()")
-            if time_by(work)(moment) < moment:
-                raise ClockDoubted()  # a line in the future would date everything after it, until then
-            if last is None or last < moment:
-                return moment
-            # An account's rows are in order even where the clock was set back: the line lies after the last of them.
-            if last - moment > _AHEAD:
-                raise Overloaded()
-            await asyncio.sleep((last - moment).total_seconds())
-            return last
-    except asyncpg.LockNotAvailableError as error:
-        raise Overloaded() from error
+            yield connection
+        except asyncpg.LockNotAvailableError as error:
+            raise Overloaded() from error
 
 
 async def _standing(connection: asyncpg.Connection, month: Month) -> Closing | None:
