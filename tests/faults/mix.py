@@ -15,6 +15,7 @@ from typing import Self
 import asyncpg
 
 from billing.embedded import EmbeddedPostgres
+from billing.store.deadlines import ANSWER_SECONDS
 from tests.faults.journal import Figures, Journal
 from tests.faults.served import Served, client_of, fetch, kill, until
 from tests.faults.wire import Wire
@@ -26,14 +27,18 @@ LANES = "SELECT pid FROM pg_stat_activity WHERE application_name = 'billing lane
 
 
 class World:
-    """Everything that runs. `breaks` does one fault to it and waits until every gateway got on again."""
+    """Everything that runs. `breaks` does one fault to it and waits until every gateway got on again.
 
-    def __init__(self, **environment: str) -> None:
+    `patience`: seconds for which the service waits for its database (BILLING_DATABASE_SECONDS).
+    """
+
+    def __init__(self, patience: int = ANSWER_SECONDS) -> None:
+        self._patience = patience
         self._open = ExitStack()
         self._place = new_directory()
         self._open.callback(shutil.rmtree, self._place)
         self.postgres = EmbeddedPostgres(self._place / "data", settings={"shared_buffers": "128MB"})
-        self._environment = {"BILLING_WORKERS": str(WORKERS), **environment}
+        self._environment = {"BILLING_WORKERS": str(WORKERS), "BILLING_DATABASE_SECONDS": str(patience)}
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
@@ -69,6 +74,10 @@ class World:
 
     def pause(self, seconds: float) -> None:
         self.journal.pause.wait(seconds)
+
+    def outlast(self) -> None:
+        """For longer than the service waits for its database: callers have been told by then."""
+        self.pause(self._patience + 1)
 
     @contextmanager
     def session(self) -> Iterator[Callable[..., None]]:
@@ -115,21 +124,21 @@ def end_sessions(world: World) -> None:
 
 def freeze_the_wire(world: World) -> None:
     world.wire.freeze()
-    world.pause(8)
+    world.outlast()
     world.wire.thaw()
 
 
 def swallow_answers(world: World) -> None:
     """Statements arrive, COMMITs too, and nobody hears of them."""
     world.wire.freeze(answers_only=True)
-    world.pause(8)
+    world.outlast()
     world.wire.thaw()
 
 
 def lose_a_frozen_wire(world: World) -> None:
     """What was on the way is never delivered."""
     world.wire.freeze()
-    world.pause(3)
+    world.pause(1)
     world.wire.cut()
     world.wire.thaw()
 
@@ -143,7 +152,7 @@ def lock_accounts(world: World) -> None:
     with world.session() as execute:
         execute("BEGIN")
         execute("SELECT FROM account WHERE account_id = ANY($1::text[]) FOR UPDATE", world.journal.accounts)
-        world.pause(8)
+        world.outlast()
         execute("ROLLBACK")
 
 
@@ -153,7 +162,7 @@ def make_read_only(world: World) -> None:
         with world.session() as execute:
             execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
             execute("SELECT pg_reload_conf()")
-        world.pause(2)
+        world.pause(1)
 
 
 def hold_idle_connections(world: World) -> None:
