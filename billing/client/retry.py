@@ -18,9 +18,9 @@ from billing.client.request import Answer, Flow, Request, T
 # What leaves the outcome open. Errors of our own making (a malformed URL) are not among them: they raise.
 CONNECTION_ERRORS = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
 
-REPEATABLE_STATUSES = frozenset({502, 503, 504})
-"""503 is the service's "not now"; 502 and 504 come from a balancer in front of it: the connection failed,
-one hop further on."""
+REPEATABLE_STATUSES = frozenset({408, 502, 503, 504})
+"""503 is the service's "not now", and 408 says that our body did not reach it in time (RFC 9110, 15.5.9: may be repeated
+on a new connection); 502 and 504 come from a balancer in front of it: the connection failed, one hop further on."""
 
 
 @dataclass(frozen=True, slots=True)

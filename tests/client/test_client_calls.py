@@ -82,7 +82,12 @@ def test_replayed_says_whether_the_id_was_known() -> None:
     play([Reply(200, CHARGE), Reply(200, CHARGE, {"Idempotent-Replayed": "true"})], scene)
 
 
-@pytest.mark.parametrize("trouble", [Reply(503, BUSY), Reply(502, text="<html>"), Reply(504, text=""), HangUp()])
+TOO_SLOW = {"code": "body_too_slow", "status": 408, "detail": "the body did not come in time"}
+
+
+@pytest.mark.parametrize(
+    "trouble", [Reply(503, BUSY), Reply(408, TOO_SLOW), Reply(502, text="<html>"), Reply(504, text=""), HangUp()]
+)
 def test_a_failed_call_is_repeated_with_the_same_id_and_body(trouble: Reply | HangUp) -> None:
     server, pauses = play([trouble, trouble, Reply(201, CHARGE)], authorize)
     assert len(server.requests) == 3
