@@ -1,7 +1,8 @@
 """Look-ups: rows that callers name by a digest, asked of the database together with whoever else waits.
 
 While one question is on its way the next collects, so a stranger with a thousand secrets costs a question or two, and
-who holds a real one waits for those at most. What is not there is remembered for a while, in a ring of a fixed size.
+who holds a real one waits for those at most. Where a question fails, so does what collected behind it, which has waited
+as long. What is not there is remembered for a while, in a ring of a fixed size.
 """
 
 import asyncio
@@ -73,7 +74,8 @@ class _Questions(Generic[Row]):
         try:
             found = await asked_twice(lambda: self._ask(list(wanted)))
         except BaseException as error:
-            for future in wanted.values():
+            behind, self._wanted = self._wanted, {}
+            for future in (*wanted.values(), *behind.values()):
                 future.set_exception(error)
                 future.exception()  # who wanted to know may have gone away
             if not isinstance(error, Exception):

@@ -1,14 +1,14 @@
 """Strangers: what they send is not kept, is not asked for one by one, and keeps nobody out who has a key."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from billing.api.attempts import ADDRESSES, BURST, Attempts
 from billing.api.key_ring import KeyRing
 from billing.api.look_ups import ABSENT_AT_MOST, LookUps
-from billing.core.refusals import TooManyAttempts
+from billing.core.refusals import Overloaded, TooManyAttempts
 from billing.store.engine import read_engine
 from billing.store.keys import create_key, new_secret
 from tests.dashboard.browser import FORM, HERE
@@ -68,6 +68,31 @@ async def test_a_thousand_wrong_keys_are_a_few_questions_and_leave_digests_only(
     await asyncio.gather(*(ring.find(secret, HERE_TOO) for secret in wrong), return_exceptions=True)
     assert len(ring._known) == 1
     await engine.dispose()
+
+
+async def test_who_waits_behind_a_look_up_that_fails_does_not_wait_for_another() -> None:
+    """A silent database: a second question would take as long as the first, and callers wait for one of them."""
+    asked, begun, fails = 0, asyncio.Event(), asyncio.Event()
+
+    async def ask(_: Sequence[bytes]) -> Mapping[bytes, int]:
+        nonlocal asked
+        asked += 1
+        begun.set()
+        await fails.wait()
+        raise Overloaded()
+
+    look_ups: LookUps[int] = LookUps(ask)
+    first = asyncio.create_task(look_ups.find(b"first"))
+    await begun.wait()
+    behind = asyncio.create_task(look_ups.find(b"behind"))
+    await asyncio.sleep(0)
+    fails.set()
+    heard = await asyncio.gather(first, behind, return_exceptions=True)
+    assert [type(one) for one in heard] == [Overloaded] * 2
+    assert asked == 1
+    with pytest.raises(Overloaded):
+        await look_ups.find(b"later")
+    assert asked == 2
 
 
 def test_addresses_are_told_apart_and_forgotten() -> None:
