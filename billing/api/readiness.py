@@ -92,4 +92,6 @@ def _objection(done: asyncio.Future[Proof]) -> Reason | None:
         require_known(done.result().revision)
     except (NotMigrated, WrongSchema) as wrong:
         return Reason("wrong_schema", str(wrong))
+    if done.result().put_off:
+        return Reason("database_unavailable", "The database refuses what a posting lane writes: its disk is full, say.")
     return None

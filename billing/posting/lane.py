@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -34,6 +34,7 @@ Connect = Callable[[engine.Backend | None], Awaitable[engine.Session]]
 Result = Answer | Refusal | Exception
 
 PROVEN_SECONDS = 10.0  # for so long a commit proves that the lane can: nothing is written to find out again
+PUT_OFF_SECONDS = 5.0  # for so long a batch that was put off counts as well: nothing else proves what it needed
 FIRST_PAUSE_SECONDS = 0.02  # before a transaction is repeated; from one to the next fourfold, …
 LONGEST_PAUSE_SECONDS = 1.0  # … and no longer
 PLANS_SECONDS = 10.0  # a table that was emptied at night is soon no longer planned for as empty
@@ -90,7 +91,7 @@ class Lane:
         self._posted = 0
         self._planned_at = 0.0
         self._proof: asyncio.Future[Proof] | None = None
-        self._committed_at = float("-inf")
+        self._committed_at = self._put_off_at = float("-inf")
         self._taken = 0
         self._task: asyncio.Task[None] | None = None
         self.waiting = 0
@@ -217,6 +218,7 @@ class Lane:
             except Exception as error:
                 match verdict(error):
                     case Verdict.LATER:
+                        self._put_off_at = time.monotonic()
                         log.warning("transaction put off", reason=reason(error), commands=len(commands))
                         raise DatabaseUnavailable() from error
                     case Verdict.FAULT:
@@ -244,7 +246,7 @@ class Lane:
             except BaseException:
                 await self._roll_back()
                 raise
-        self._committed_at = time.monotonic()
+        self._committed_at, self._put_off_at = time.monotonic(), float("-inf")
         seconds = time.perf_counter() - started
         self._posted += 1
         self.tally.batches += 1
@@ -273,7 +275,8 @@ class Lane:
         return self._connection
 
     async def _prove(self, proof: asyncio.Future[Proof]) -> None:
-        """Answers `proof`. Where nothing was committed lately, it is by a commit that has to reach the disk."""
+        """Answers `proof`. Where nothing was committed lately, it is by a commit that has to reach the disk. That does
+        not say everything: a table may have no room, or not let us in, and the last batch has heard so."""
         loop = asyncio.get_running_loop()
         try:
             if self._given_up:
@@ -293,7 +296,8 @@ class Lane:
         else:
             if write:
                 self._committed_at = time.monotonic()
-            proof.set_result(result)
+            put_off = time.monotonic() - self._put_off_at < PUT_OFF_SECONDS
+            proof.set_result(replace(result, put_off=put_off))
 
     async def _plan(self, connection: engine.Connection) -> None:
         """Has statements planned anew at every power of two, as tables have at most doubled since, and now and then."""

@@ -15,10 +15,11 @@ _WRITE = "SELECT pg_logical_emit_message(true, 'billing', 'a lane can commit')"
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """`revision` is the schema's, None where the database has none."""
+    """`revision` is the schema's, None where the database has none; `put_off`: the lane's last batch was, a moment ago."""
 
     revision: str | None
     read_only: bool
+    put_off: bool = False
 
 
 async def prove(connection: Connection, *, write: bool) -> Proof:

@@ -62,6 +62,27 @@ def a_lane_that_waits(place: Place) -> Iterator[None]:
 
 
 @contextmanager
+def a_table_that_takes_nothing(place: Place) -> Iterator[None]:
+    """As with a full disk: transactions commit, but none that a gateway needs."""
+    body = {"request_id": "r", "model": "gpt-image-2"}
+    over = threading.Event()
+
+    def insist() -> None:
+        while not over.wait(0.1):
+            assert place.post("/v1/accounts/a/charges", body) == 503
+
+    fetch(place.dsn, "REVOKE ALL ON charge FROM billing_service")
+    gateway = threading.Thread(target=insist)
+    gateway.start()
+    try:
+        yield
+    finally:
+        over.set()
+        gateway.join()
+        fetch(place.dsn, "GRANT SELECT, INSERT, UPDATE ON charge TO billing_service")
+
+
+@contextmanager
 def a_schema_of_another_program(place: Place) -> Iterator[None]:
     [(ours,)] = fetch(place.dsn, "SELECT version_num FROM alembic_version")
     fetch(place.dsn, "UPDATE alembic_version SET version_num = 'of_a_newer_program'")
@@ -91,6 +112,7 @@ def a_server_that_takes_no_writes(place: Place) -> Iterator[None]:
     [
         (a_frozen_database, "posting_stalled", "the database does not answer"),
         (a_lane_that_waits, "posting_stalled", "something holds its locks"),
+        (a_table_that_takes_nothing, "database_unavailable", "refuses what a posting lane writes"),
         (a_schema_of_another_program, "wrong_schema", "revision of_a_newer_program, which this program"),
         (a_server_that_takes_no_writes, "database_read_only", "takes no writes"),
     ],
