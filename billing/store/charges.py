@@ -86,7 +86,7 @@ async def charges(
 ) -> list[ChargeView]:
     """Charges by account, newest first; `after` is the (account_id, authorized_at, request_id) of the last one seen."""
     async with reading(engine) as connection:
-        now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+        now: datetime = time_by(engine)((await connection.execute(select(func.clock_timestamp()))).scalar_one())
         query = select(*_COLUMNS).where(*where.conditions(now)).order_by(*_DESCENDING).limit(limit)
         if after is not None:
             account_id, authorized_at, request_id = after

@@ -157,7 +157,7 @@ async def reopen_month(work: AsyncEngine, month: Month, actor: str, reason: str)
 async def periods(engine: AsyncEngine) -> list[Period]:
     """Every month from that of the first account to the running one, newest first."""
     async with snapshot(engine) as connection:
-        now: datetime = await connection.fetchval("SELECT clock_timestamp()")
+        now = time_by(engine)(await connection.fetchval("SELECT clock_timestamp()"))
         opened: datetime | None = await connection.fetchval("SELECT min(created_at) FROM account")
         closings = [_closing(row) for row in await connection.fetch(_HISTORY)]
         late: dict[str, int] = dict(map(tuple, await connection.fetch(_COUNTS)))

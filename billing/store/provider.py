@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from billing.core.refusals import Invalid
+from billing.store.clock import time_in
 from billing.store.engine import Connection, Engine
 from billing.store.snapshot import snapshot, working
 
@@ -122,7 +123,7 @@ async def replace(engine: Engine, report_id: str, contents: Contents, actor: str
         files = json.dumps(contents.files)
         if known := await connection.fetchrow(_STANDING, contents.provider, files):
             return _report(known), False
-        now = await connection.fetchval("SELECT clock_timestamp()")
+        now = await time_in(connection, engine)
         replaced = 0
         for table, lines in (("provider_usage", contents.usage), ("provider_cost", contents.costs)):
             if lines:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.ledger import GENESIS, Transfer
 from billing.core.refusals import AccountNotFound
+from billing.store.clock import time_by
 from billing.store.corrections import LINES, tier_when_refunded
 from billing.store.rows import TRANSFER
 from billing.store.snapshot import snapshot, working
@@ -75,7 +76,7 @@ _PAGE = f"SELECT {TRANSFER} FROM transfer t WHERE {_MOVED} ORDER BY t.seq"
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """When an account was opened, and the database's clock when that was looked up."""
+    """When an account was opened, and the time when that was looked up, as far as the database's clock is believed."""
 
     created_at: datetime
     now: datetime
@@ -110,7 +111,7 @@ async def life(engine: AsyncEngine, account_id: str) -> Life:
     """Raises AccountNotFound."""
     async with snapshot(engine) as connection:
         _, created_at, _, _, now = await _account(connection, account_id)
-    return Life(created_at, now)
+    return Life(created_at, time_by(engine)(now))
 
 
 async def closed(engine: AsyncEngine, work: AsyncEngine, account_id: str, end: datetime) -> bool:
@@ -123,11 +124,11 @@ async def closed(engine: AsyncEngine, work: AsyncEngine, account_id: str, end: d
     now: datetime
     async with snapshot(engine) as connection:
         _, _, _, last_at, now = await _account(connection, account_id)
-    if now < end or last_at >= end:
+    if time_by(engine)(now) < end or last_at >= end:
         return last_at >= end
     async with working(work) as connection:
         now = await connection.fetchval(_LAST, account_id)
-    return now >= end
+    return time_by(work)(now) >= end
 
 
 async def figures(engine: AsyncEngine, account_id: str, start: datetime, end: datetime) -> Figures:
@@ -142,7 +143,7 @@ async def figures(engine: AsyncEngine, account_id: str, start: datetime, end: da
     # Sums of 64-bit integers are of any size, and exact.
     totals = sorted((kind, count, int(change)) for kind, count, change in kinds)
     subtotals = sorted(((*of[:3], *(int(amount) for amount in of[3:])) for of in sums), key=_by_name)
-    return Figures(asset, now, opening, closing, totals, subtotals)
+    return Figures(asset, time_by(engine)(now), opening, closing, totals, subtotals)
 
 
 async def positions(engine: AsyncEngine, account_id: str, instants: Sequence[datetime]) -> list[Position]:

@@ -9,6 +9,7 @@ from time import monotonic
 from billing.core.periods import Width, buckets
 from billing.core.zones import zone
 from billing.store.accounts import account
+from billing.store.clock import time_in
 from billing.store.engine import Connection, Engine
 from billing.store.snapshot import snapshot
 from billing.store.usage import UsageQuery, Used, usage
@@ -66,7 +67,7 @@ async def page(engine: Engine, asked: Question, place: Place | None, limit: int)
     after = None if place is None or place.after is None else (0, place.after)
     spans = list(islice(buckets(start, asked.end, asked.width, zone(asked.tz)), limit))
     async with snapshot(engine) as connection:
-        clock: datetime = await connection.fetchval("SELECT clock_timestamp()")
+        clock = await time_in(connection, engine)
         found, covered = await _found(connection, asked, spans, after)
     spans = spans[:covered]
     following = None if spans[-1][1] == asked.end else Place(spans[-1][1])

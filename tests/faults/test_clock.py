@@ -97,6 +97,10 @@ def test_what_a_clock_that_jumps_would_have_expired_is_still_there(machine: Mach
         """Also where a command comes to the account, which posts what is due there, and in a run over all that is due."""
         shown = machine.balance()
         assert (shown["posted"], shown["held"], shown["lapsed"]) == (1000, 14, 0)
+        listed = machine.service.client.get("/v1/accounts/a/charges").json()["data"]
+        assert [one["status"] for one in listed] == ["authorized"]
+        months = machine.service.client.get("/v1/accounts/a/statements").json()["data"]
+        assert max(one["start"] for one in months) < soon.strftime(Z)
         machine.post("/v1/finance/recognition")
         [(newest,)] = fetch(machine.service.dsn, NEWEST)
         assert newest < soon

@@ -16,6 +16,7 @@ from billing.books.provider.shares import rounded, shared
 from billing.core.prices import PriceBooks
 from billing.core.refusals import Invalid
 from billing.core.usage import day_of
+from billing.store.clock import time_in
 from billing.store.engine import Engine
 from billing.store.margins import Billed, Cell, billed
 from billing.store.provider import Reported, reported
@@ -133,7 +134,7 @@ async def margins(
     if not start < end <= start + MOST_DAYS * day:
         raise Invalid.of("end", f"must be after start, by at most {MOST_DAYS} days")
     async with snapshot(engine) as connection:
-        as_of: datetime = await connection.fetchval("SELECT clock_timestamp()")
+        as_of = await time_in(connection, engine)
         ours = await billed(connection, start, end, model, seconds=seconds)
         theirs = await reported(connection, provider, start, end)
     return compared(start, end, as_of, ours, theirs, Catalogue(books), model)
