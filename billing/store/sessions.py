@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from billing.store.clock import time_in
+from billing.store.clock import time_by, time_in
 from billing.store.engine import Engine
 from billing.store.keys import Key
 from billing.store.snapshot import reading, working
 
 _FIND = """
-    SELECT s.digest, s.key_hash, k.key_id, k.role, k.account_id, k.name, k.created_at, k.revoked_at
+    SELECT clock_timestamp(), s.expires_at, s.digest, s.key_hash, k.key_id, k.role, k.account_id, k.name, k.created_at,
+        k.revoked_at
     FROM session s LEFT JOIN api_key k ON k.hash = s.key_hash AND k.revoked_at IS NULL
-    WHERE s.digest = ANY($1::bytea[]) AND s.expires_at > clock_timestamp()"""
+    WHERE s.digest = ANY($1::bytea[])"""
 
 
 class Session(NamedTuple):
@@ -37,7 +38,12 @@ async def find_sessions(engine: Engine, digests: Sequence[bytes]) -> dict[bytes,
     """The sessions with these digests, but for those whose time is over."""
     async with reading(engine) as connection:
         rows: Any = await connection.exec_driver_sql(_FIND, (digests,))
-        return {digest: Session(key_hash, None if key[0] is None else Key(*key)) for digest, key_hash, *key in rows}
+        now = time_by(engine)
+        return {
+            digest: Session(key_hash, None if key[0] is None else Key(*key))
+            for told, expires_at, digest, key_hash, *key in rows
+            if expires_at > now(told)
+        }
 
 
 async def close_session(engine: Engine, digest: bytes) -> None:

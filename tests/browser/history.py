@@ -29,7 +29,10 @@ class Past:
 
 
 def live_through(dsn: str, live: Callable[[Api], None]) -> None:
-    """Runs `live` against the service with the database's clock to set, and gives the database its own again."""
+    """Runs `live` against the service with the database's clock to set, and gives the database its own again.
+
+    As if another machine had served meanwhile: this one's time since its start went on as it does.
+    """
     with_a_clock(dsn)
     with serving(dsn, expiry_seconds=1_000_000) as api:
         live(api)
@@ -40,6 +43,7 @@ async def _own_clock(connection: Any) -> None:
     name = await connection.fetchval("SELECT current_database()")
     await connection.execute(f'ALTER DATABASE "{name}" RESET search_path')
     await connection.execute("DROP SCHEMA clock CASCADE")
+    await connection.execute("DELETE FROM machine")
 
 
 def ago(**time: float) -> datetime:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.faults.journal import Journal
-from tests.faults.served import Served, fetch, until
+from tests.faults.served import KEY, Served, client_of, fetch, until
 
 LIBRARIES = (
     "/usr/lib/*/faketime/libfaketime.so.1",
@@ -65,6 +65,12 @@ class Machine:
         assert answer.status_code in (200, 201), answer.text
         return answer.json()
 
+    def page(self) -> int:
+        """The status of a page, for who has just signed in."""
+        with client_of(self.service.url, key=None) as browser:
+            browser.post("/sign-in", data={"key": KEY}, headers={"Origin": self.service.url})
+            return browser.get("/accounts/a").status_code
+
     def balance(self) -> dict[str, Any]:
         return dict(self.service.client.get("/v1/accounts/a/balance").json())
 
@@ -101,6 +107,7 @@ def test_what_a_clock_that_jumps_would_have_expired_is_still_there(machine: Mach
         assert [one["status"] for one in listed] == ["authorized"]
         months = machine.service.client.get("/v1/accounts/a/statements").json()["data"]
         assert max(one["start"] for one in months) < soon.strftime(Z)
+        assert machine.page() == 200
         machine.post("/v1/finance/recognition")
         [(newest,)] = fetch(machine.service.dsn, NEWEST)
         assert newest < soon
