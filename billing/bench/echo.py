@@ -10,17 +10,19 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from billing.api.auth import Charging
 from billing.api.key_ring import KeyRing
 from billing.api.models.charges import ChargeBalance, ChargeShown, NewCharge
 from billing.api.parameters import AccountId
+from billing.api.visits import Visit
 from billing.posting.collector import tame_collector
 from billing.settings import Settings
 from billing.store.engine import read_engine
 
 
-def create_app() -> FastAPI:
+def create_app() -> ASGIApp:
     """The echo on the environment's settings: `DATABASE_URL` is only asked about keys it does not know."""
 
     @asynccontextmanager
@@ -39,7 +41,12 @@ def create_app() -> FastAPI:
         status_code=201,
         response_model=ChargeShown,
     )
-    return app
+
+    async def visited(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["visit"] = Visit()  # the key check notes there that the caller is known
+        await app(scope, receive, send)
+
+    return visited
 
 
 async def _charge(account_id: AccountId, body: NewCharge, caller: Charging) -> ChargeShown:

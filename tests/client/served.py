@@ -10,8 +10,8 @@ class Served(served.Served):
 
     key = served.KEY
 
-    def __init__(self, dsn: str) -> None:
-        super().__init__(dsn)
+    def __init__(self, dsn: str, **environment: str) -> None:
+        super().__init__(dsn, **environment)
         self._numbers = 0
 
     def call(self, method: str, path: str, body: Any = None) -> Any:

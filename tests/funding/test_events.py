@@ -624,7 +624,7 @@ def test_sync_fetches_what_was_dropped(town: Town) -> None:
     town.stripe.refund(payment, 250)
     first = sync(town)
     assert 4 <= first["new"] < first["listed"]
-    assert first["acted_on"] <= first["new"]  # the service's own inbox may have been faster
+    assert first["acted_on"] <= first["listed"]  # the service's own inbox may have been faster, or slower with others
     town.settled()
     assert (town.balance(dropped)["posted"], town.topup(dropped, topup["topup_id"])["status"]) == (750, "paid")
     fetched = town.query(

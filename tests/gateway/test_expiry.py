@@ -25,7 +25,7 @@ ID = {"Idempotency-Key": "r1"}
 def clocked(server: EmbeddedPostgres, template: str) -> Iterator[City]:
     with copied(server, template) as dsn:
         with_a_clock(dsn)
-        with Served(dsn) as service, City(service) as city:
+        with Served(dsn, BILLING_CLOCK_BOUND_SECONDS="1000000") as service, City(service) as city:
             yield city
             service.verify()
 
