@@ -5,6 +5,7 @@ import signal
 import threading
 from functools import partial
 
+import structlog
 import uvloop
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
@@ -26,6 +27,8 @@ from billing.store.schema import migrate
 FINISH_SECONDS = 30  # after which a worker is killed
 BACKLOG = 4096  # connections that wait to be let in: Linux's own most
 CALLER_SECONDS = 30  # for the first byte of a connection, for a request's headers, and between two requests
+
+log = structlog.get_logger("billing.serving")
 
 
 def serve(settings: Settings) -> None:
@@ -72,7 +75,11 @@ def serve(settings: Settings) -> None:
                 announced.set()
                 _announce(settings)
 
-        def on_failed(_: int, sentence: str) -> None:
+        def on_failed(_: int, failure: tuple[str, bool]) -> None:
+            sentence, is_unreachable = failure
+            if is_unreachable and announced.is_set():
+                log.warning("a worker is started again", reason=sentence)
+                return  # the others tell callers to come later, and go on when the database does
             failures.append(sentence)
             server.signal_handler_interrupt()  # type: ignore[no-untyped-call]
 

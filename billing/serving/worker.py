@@ -24,7 +24,7 @@ from billing.serving.lookout import Teller
 from billing.serving.reports import Reporter
 from billing.serving.tie import end_with_parent
 from billing.settings import Settings
-from billing.store.engine import answers
+from billing.store.engine import answers, unreachable
 
 log = structlog.get_logger("billing.serving")
 UP, FAILED = "up", "failed"  # what every worker tells first: one of these
@@ -66,7 +66,7 @@ class Worker:
             async with self._watching(parent, app.state.visits):
                 await app(scope, receive, quiet)
         except Exception as problem:
-            parent.tell(FAILED, _sentence_of(problem))
+            parent.tell(FAILED, (_sentence_of(problem), unreachable(problem)))
             await _be_ended()
 
     @asynccontextmanager
@@ -118,7 +118,7 @@ def _sentence_of(problem: BaseException) -> str:
 
 
 async def _be_ended() -> None:
-    """The parent knows, and ends its workers. One that ended by itself would be started again."""
+    """The parent knows, and ends its workers. One that is not ended ends by itself after a while, and is started again."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(number)

@@ -75,3 +75,28 @@ def test_a_service_is_announced_when_all_its_workers_answer_and_ends_when_one_ca
         assert service.log().count("A worker could not start") == 1
     finally:
         service.close()
+
+
+def test_a_worker_that_does_not_find_the_database_is_tried_again_while_the_others_answer(fresh_database: str) -> None:
+    """One killed while the database was silent for longer than the next one waits took the whole service along."""
+    with Served(fresh_database, BILLING_WORKERS="2") as service:
+        until(lambda: "Billing on" in service.log(), "it is announced")
+        fetch(fresh_database, "ALTER TABLE price_book RENAME TO away")
+        fetch(
+            fresh_database,
+            "CREATE FUNCTION starting() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE SQLSTATE '57P03'; END $$",
+        )
+        fetch(fresh_database, "CREATE VIEW price_book AS SELECT * FROM away WHERE starting()")
+        fetch(fresh_database, "GRANT SELECT ON price_book TO billing_service")
+        kill(service.workers[0])
+        until(lambda: "a worker is started again" in service.log(), "the next one did not find it")
+        assert service.is_ready()
+        fetch(fresh_database, "DROP VIEW price_book")
+        fetch(fresh_database, "ALTER TABLE away RENAME TO price_book")
+        until(lambda: _answering(service) == 2, "both answer")
+        assert service.end().status == 0
+
+
+def _answering(service: Served) -> int:
+    text = service.client.get("/metrics").text
+    return int(float(text.split("\nbilling_workers_ready ")[1].split()[0]))
