@@ -16,7 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from billing.store.deadlines import CLOSE_SECONDS, Deadlines, Watch, watched
+from billing.store.deadlines import CLOSE_SECONDS, FINISH_SECONDS, Deadlines, Watch, watched
 from billing.store.moments import use_moments
 from billing.store.sqlstates import NotMigrated, Verdict, causes, verdict
 
@@ -298,23 +298,30 @@ class Pool(AsyncEngine):
         self._dsn, self._deadlines, self._patient = dsn, deadlines, patient
         self._sessions: WeakSet[Session] = WeakSet()
         self._watches: set[Watch] = set()
+        self._waiting: set[asyncio.Timeout] = set()  # of those who wait for a session
+        self._hurried = False
         self._trusted_from = 0.0  # sessions that were opened before are not used any more
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[tuple[AsyncConnection, Session]]:
         """One of them until the end of the block: as SQLAlchemy knows it, and as asyncpg does."""
         loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + self._deadlines.answer
+        give_up_at = loop.time() + (FINISH_SECONDS if self._hurried else self._deadlines.answer)
         async with AsyncExitStack() as stack:
             watch = stack.enter_context(Watch())  # to the end of what giving it back takes
             self._watches.add(watch)
             stack.callback(self._watches.discard, watch)
-            async with asyncio.timeout_at(give_up_at):  # for one to come free, or to be made
-                connection = await stack.enter_async_context(self.connect())
+            async with asyncio.timeout_at(give_up_at) as waiting:  # for one to come free, or to be made
+                self._waiting.add(waiting)
+                try:
+                    connection = await stack.enter_async_context(self.connect())
+                finally:
+                    self._waiting.discard(waiting)
             assert connection.sync_connection is not None
             session = connection.sync_connection.connection.driver_connection
             assert isinstance(session, Session)
-            seconds, second_opinion = self._deadlines.transaction, None
+            seconds = FINISH_SECONDS if self._hurried else self._deadlines.transaction
+            second_opinion = None
             if self._patient:
                 second_opinion = lambda: is_there(self._dsn, session.backend, self._deadlines, in_transaction=True)  # noqa: E731
             else:
@@ -332,7 +339,14 @@ class Pool(AsyncEngine):
                     await connection.invalidate()
 
     def hurry(self) -> None:
-        """The end is asked for: blocks go on that the database works on, others have FINISH_SECONDS."""
+        """The end is asked for: blocks go on that the database works on, others have FINISH_SECONDS, and who waits for a
+        session too."""
+        self._hurried = True
+        soon = asyncio.get_running_loop().time() + FINISH_SECONDS
+        for waiting in self._waiting:
+            give_up_at = waiting.when()
+            if give_up_at is not None and soon < give_up_at and not waiting.expired():
+                waiting.reschedule(soon)
         for watch in self._watches:
             watch.hurry()
 

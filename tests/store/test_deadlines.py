@@ -85,6 +85,25 @@ async def test_whoever_is_cancelled_while_nobody_answers_is_gone(database, wire)
         wire.thaw()
 
 
+async def test_at_the_end_nobody_waits_long_for_a_session_that_others_have(database):
+    """Ten sign-ins behind four sessions of a silent database took eight seconds to end."""
+    engine = read_engine(database, size=1, deadlines=Deadlines(60))
+
+    async def read():
+        async with snapshot(engine):
+            pass
+
+    try:
+        async with snapshot(engine):
+            waiting = asyncio.create_task(read())
+            await asyncio.sleep(0)
+            engine.hurry()
+            heard = await asyncio.gather(waiting, read(), return_exceptions=True)
+        assert [type(one) for one in heard] == [DatabaseUnavailable] * 2
+    finally:
+        await engine.dispose()
+
+
 async def test_a_host_that_is_silent_is_passed_over(database, wire):
     through = wire.dsn_through(database)
     with Wire.before(database) as silent:
