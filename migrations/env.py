@@ -7,14 +7,14 @@ from alembic import context
 from sqlalchemy import Connection, text
 
 from billing.store.engine import owner_engine
+from billing.store.schema import ALONE
 from billing.store.tables import metadata
 
 
 def run(connection: Connection) -> None:
     context.configure(connection=connection, target_metadata=metadata)
     with context.begin_transaction():
-        # Two processes may start at once: the second waits here and then finds nothing left to do.
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('billing migrations'))"))
+        connection.execute(text(ALONE))
         context.run_migrations()
 
 

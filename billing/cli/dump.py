@@ -62,7 +62,7 @@ def _progress(what: str) -> Iterator[store.Progress]:
     with errors.status(what) as status:
 
         def told(table: str, rows: int, of: int | None) -> None:
-            status.update(f"{what} {table}: {rows:,}{'' if of is None else f' of {of:,}'} rows")
+            status.update(f"{what} {escape(table)}: {rows:,}{'' if of is None else f' of {of:,}'} rows")
 
         yield told
 
@@ -82,7 +82,7 @@ def _tell(
         return
     rows = sum(contents.rows.values())
     console.print(
-        f"{rows:,} rows of {len(contents.rows)} tables, as of {contents.made_at}, {done} {escape(str(file))}: "
+        f"{rows:,} rows of {len(contents.rows)} tables, as of {escape(contents.made_at)}, {done} {escape(str(file))}: "
         f"{size:,} bytes, {seconds:.1f} s.",
         highlight=False,
         soft_wrap=True,

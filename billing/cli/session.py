@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 import uvloop
 from rich.console import Console
+from rich.markup import escape
 
 from billing.api.key_ring import KeyRing
 from billing.database import database
@@ -75,5 +76,5 @@ def actor_of(dsn: str, secret: str) -> str:
 
 
 def fail(sentence: str) -> None:
-    errors.print(f"[red]billing:[/red] {sentence}", highlight=False, soft_wrap=True)
+    errors.print(f"[red]billing:[/red] {escape(sentence)}", highlight=False, soft_wrap=True)
     sys.exit(1)

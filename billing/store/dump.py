@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from billing.core.instants import instant_text
 from billing.store import engine
 from billing.store.engine import owner_engine
-from billing.store.schema import revisions, upgrade
+from billing.store.schema import ALONE, revisions, upgrade
 from billing.store.tables import metadata
 
 FORMAT: Final = "billing.dump.1"
@@ -44,6 +44,8 @@ _FOUND: Final = """
     SELECT format('%s.%s', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
     ORDER BY c.oid LIMIT 1"""
+_CONTENTS_BYTES: Final = 1 << 20  # at most; a hundred tables are some 20 KB
+_TORN: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)  # what the library says of a ZIP that is none
 _UNFIT: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.SyntaxOrAccessError)
 Progress = Callable[[str, int, int | None], None]
 
@@ -92,23 +94,27 @@ class Contents:
     def read(cls, file: zipfile.ZipFile) -> "Contents":
         """Raises NoDump."""
         try:
-            document = json.loads(file.read(CONTENTS))
+            if file.getinfo(CONTENTS).file_size > _CONTENTS_BYTES:
+                raise NoDump("it says too much of itself")
+            with _as_written():
+                document = json.loads(file.read(CONTENTS))
             if document["format"] != FORMAT:
                 raise NoDump(f"it is a {document['format']}, and this program reads {FORMAT}")
             if document["revision"] not in revisions():
                 raise NoDump(
                     f"it is of revision {document['revision']}, which this program does not know: use a newer one"
                 )
-            tables = document["tables"]
+            tables, totals = document["tables"], document["totals"]
+            columns = {table: [str(column) for column in there["columns"]] for table, there in tables.items()}
+            rows = {table: int(there["rows"]) for table, there in tables.items()}
+            if sorted(file.namelist()) != sorted([CONTENTS, *(f"{table}.copy" for table in tables)]):
+                raise NoDump("what is in it is not what it says it holds")
             return cls(
-                document["revision"],
-                document["made_at"],
-                document["postgresql"],
-                {table: there["columns"] for table, there in tables.items()},
-                {table: there["rows"] for table, there in tables.items()},
-                document["totals"],
+                document["revision"], str(document["made_at"]), str(document["postgresql"]), columns, rows, totals
             )
-        except (KeyError, TypeError, AttributeError) as problem:
+        except NoDump:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError) as problem:
             raise NoDump("it is a ZIP, but no dump of billing's") from problem
 
 
@@ -126,12 +132,17 @@ def _appearing(path: Path) -> Iterator[IO[bytes]]:
     if path.exists():
         raise FileExistsError(errno.EEXIST, "a file of that name is there already", str(path))
     part = path.with_name(path.name + ".part")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600), "wb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise FileExistsError(errno.EEXIST, "another process is writing it", str(path)) from None
+        if path.exists():  # whoever was writing it has finished meanwhile, and it is the file that we hold
+            raise FileExistsError(errno.EEXIST, "a file of that name is there already", str(path))
+        if os.fstat(file.fileno()).st_uid != os.geteuid():
+            raise FileExistsError(errno.EEXIST, "it is somebody else's, who could read the dump", str(part))
         try:
+            os.fchmod(file.fileno(), 0o600)
             file.truncate()
             yield file
             file.flush()
@@ -202,21 +213,35 @@ def contents_of(path: Path) -> Contents:
 @contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _as_written():
+            archive = zipfile.ZipFile(path)
+        with archive:
             yield archive
-    except (NoDump, zipfile.BadZipFile, zlib.error, EOFError) as problem:
+    except NoDump as problem:
         raise NoDump(f"{path} cannot be restored: {problem}. Nothing was changed.") from problem
+
+
+@contextmanager
+def _as_written() -> Iterator[None]:
+    """What the library finds wrong with a ZIP is NoDump."""
+    try:
+        yield
+    except _TORN as problem:
+        raise NoDump(str(problem)) from problem
 
 
 async def _fill(
     connection: AsyncConnection, raw: engine.Session, archive: zipfile.ZipFile, contents: Contents, progress: Progress
 ) -> None:
+    await raw.execute(ALONE)
     found = await raw.fetchval(_FOUND)
     if found is not None:
         raise NotEmpty(found)
     await connection.run_sync(upgrade, contents.revision)
     for table, rows in contents.rows.items():
-        with archive.open(f"{table}.copy") as entry:
+        with _as_written():
+            entry = archive.open(f"{table}.copy")
+        with entry:
             source = _told(entry, table, rows, progress)
             columns = contents.columns[table]
             try:
@@ -237,7 +262,11 @@ async def _totals(connection: asyncpg.Connection) -> dict[str, str | None]:
 
 async def _told(entry: IO[bytes], table: str, rows: int, progress: Progress) -> AsyncIterator[bytes]:
     seen = 0
-    while piece := await asyncio.to_thread(entry.read, _CHUNK):
+    while True:
+        with _as_written():
+            piece = await asyncio.to_thread(entry.read, _CHUNK)
+        if not piece:
+            return
         seen += piece.count(b"\n")
         progress(table, seen, rows)
         yield piece

@@ -17,6 +17,8 @@ from billing.store.privileges import grant_what_is_missing
 from billing.store.sqlstates import NotMigrated
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
+# Until the transaction ends nobody else makes or fills a database: he waits here, and then finds what there is.
+ALONE = "SELECT pg_advisory_xact_lock(hashtext('billing migrations'))"
 
 
 class WrongSchema(Exception):
