@@ -45,7 +45,8 @@ _FOUND: Final = """
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
     ORDER BY c.oid LIMIT 1"""
 _CONTENTS_BYTES: Final = 1 << 20  # at most; a hundred tables are some 20 KB
-_TORN: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)  # what the library says of a ZIP that is none
+# What the library says of a ZIP that is none; and a disk that cannot be read.
+_TORN: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError)
 _UNFIT: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.SyntaxOrAccessError)
 Progress = Callable[[str, int, int | None], None]
 
@@ -213,10 +214,11 @@ def contents_of(path: Path) -> Contents:
 @contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
-        with _as_written():
-            archive = zipfile.ZipFile(path)
-        with archive:
-            yield archive
+        with path.open("rb") as file:
+            with _as_written():
+                archive = zipfile.ZipFile(file)
+            with archive:
+                yield archive
     except NoDump as problem:
         raise NoDump(f"{path} cannot be restored: {problem}. Nothing was changed.") from problem
 

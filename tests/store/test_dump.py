@@ -44,11 +44,13 @@ async def test_a_file_that_is_no_dump_or_not_a_whole_one(dumped, tmp_path, empty
     content = dumped.read_bytes()
     torn = content.index(b"price_book.copy") + 200
     other = tmp_path / "other"
+    places = content.rindex(b"PK\x05\x06") + 16  # from where on the entries are listed
     version = content.rindex(b"PK\x01\x02") + 6  # which a reader must be of, in the last entry's line
     for bytes_, said in (
         (b"", "not a zip"),
         (content[: len(content) // 2], "not a zip"),
         (content[:torn] + bytes([content[torn] ^ 1]) + content[torn + 1 :], "Bad CRC|Error -3|decompressing"),
+        (content[:places] + b"\xff" * 4 + content[places + 4 :], "Invalid argument|central directory"),
         (content[:version] + b"\xff" + content[version + 1 :], "zip file version"),
     ):
         other.write_bytes(bytes_)
