@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from billing.cli.session import console
 from billing.serving.tie import PARENT
-from billing.settings import SettingsError
+from billing.settings import SettingsError, without_settings
 
 if TYPE_CHECKING:
     from billing.demo.processor import Processor
@@ -62,9 +62,9 @@ def service(place: Path) -> Iterator[House]:
 def environment_of(
     inherited: Mapping[str, str], data_dir: Path, port: int, admin_key: str, stripe: "Processor"
 ) -> dict[str, str]:
-    """The service's environment: a caller's database and Stripe account are none of its business."""
+    """The service's environment: a caller's settings are none of its business, nor their database and Stripe account."""
     return {
-        **{name: text for name, text in inherited.items() if not name.startswith(("DATABASE_URL", "STRIPE_"))},
+        **without_settings(inherited),
         PARENT: str(os.getpid()),
         "BILLING_ADMIN_KEY": admin_key,
         "BILLING_DATA_DIR": str(data_dir),

@@ -19,14 +19,16 @@ from billing.settings import Settings
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
-def test_the_callers_stripe_account_is_never_used(tmp_path: Path) -> None:
+def test_the_callers_settings_and_stripe_account_are_never_used(tmp_path: Path) -> None:
     theirs = {
         "STRIPE_API_KEY": "sk_live_theirs",
         "STRIPE_API_BASE": "https://api.stripe.com",
         "STRIPE_WEBHOOK_SECRET": "whsec_theirs",
         "STRIPE_ACCOUNT": "acct_theirs",
         "DATABASE_URL": "postgresql://theirs/billing",
-        "BILLING_LANES": "3",
+        "BILLING_HOST": "192.0.2.1",
+        "BILLING_METRICS_PORT": "9100",  # which their own service has
+        "BILLING_SIGNING_KEY": "theirs",
     }
     ours = Processor("http://127.0.0.1:1")
     environment = environment_of(theirs, tmp_path, 8080, "a-key-of-the-demo", ours)
@@ -34,7 +36,7 @@ def test_the_callers_stripe_account_is_never_used(tmp_path: Path) -> None:
     settings = Settings.read(environment)
     assert (settings.stripe_api_key, settings.stripe_api_base) == (ours.key, "http://127.0.0.1:1")
     assert settings.stripe_webhook_secrets == (ours.webhook_secret,)
-    assert (settings.database_url, settings.lanes) == (None, 3)
+    assert (settings.database_url, settings.host, settings.metrics_port) == (None, "127.0.0.1", 0)
 
 
 def test_the_stand_in_lives_as_long_as_its_block(tmp_path: Path) -> None:
