@@ -5,6 +5,7 @@ It is for those who watch, one question to a connection, and answers while every
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
@@ -34,7 +35,7 @@ def metrics_place(settings: Settings) -> Iterator[socket.socket | None]:
         place = socket.create_server((settings.host, settings.metrics_port), family=family)
     except OSError as problem:
         raise SettingsError(
-            f"Cannot listen on {settings.host}, port {settings.metrics_port}: {problem.strerror}. "
+            f"Cannot listen on {settings.host}, port {settings.metrics_port}: {os.strerror(problem.errno or 0)}. "
             "BILLING_METRICS_PORT names another port."
         ) from problem
     with place:

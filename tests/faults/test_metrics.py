@@ -99,5 +99,5 @@ def test_metrics_need_a_key_but_on_their_own_port(place: Place) -> None:
     refused = second.run("serve")
     second.close()
     assert refused.returncode == 1
-    assert refused.stderr.strip().endswith("BILLING_METRICS_PORT names another port.")
+    assert refused.stderr.strip().endswith(": Address already in use. BILLING_METRICS_PORT names another port.")
     assert "Traceback" not in refused.stderr
