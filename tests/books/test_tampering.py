@@ -101,6 +101,10 @@ TAMPERINGS = {
             "I6": ("account", "acme", "posted is 1386, debt 0 and frozen 0, but grants have 386 remaining"),
         },
     ),
+    "an account of another asset": (
+        ["UPDATE account SET asset = 'GOLD' WHERE account_id = 'acme'"],
+        {"I2": ("account", "acme", "asset is GOLD, but its last wallet transfer is of CREDIT")},
+    ),
     "a transfer deleted": (
         ["DELETE FROM transfer WHERE account_id = 'acme' AND book = 'wallet' AND seq = 7"],
         {

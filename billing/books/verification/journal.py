@@ -121,14 +121,15 @@ _STANDING = f"""
              THEN format('wallet_seq is %s, but its last wallet transfer is %s', a.wallet_seq, coalesce(t.wallet_seq, 0))
              WHEN a.money_seq <> coalesce(t.money_seq, 0)
              THEN format('money_seq is %s, but its last money transfer is %s', a.money_seq, coalesce(t.money_seq, 0))
+             WHEN a.asset <> l.asset THEN format('asset is %s, but its last wallet transfer is of %s', a.asset, l.asset)
              ELSE format('posted is %s, but its last transfer leaves %s', a.posted, l.balance_after) END AS problem
     FROM {{account}} a
     FULL JOIN (SELECT account_id, count(*) AS transfers, sum({_INTO_WALLET}) FILTER (WHERE book = 'wallet') AS posted,
                     max(seq) FILTER (WHERE book = 'wallet') AS wallet_seq, max(seq) FILTER (WHERE book = 'money') AS money_seq
                FROM {{transfer}} t GROUP BY account_id) t USING (account_id)
     LEFT JOIN {{transfer}} l ON l.account_id = t.account_id AND l.book = 'wallet' AND l.seq = t.wallet_seq
-    WHERE ROW(a.posted, a.posted, a.wallet_seq, a.money_seq) IS DISTINCT FROM ROW(coalesce(t.posted, 0),
-            coalesce(l.balance_after, 0), coalesce(t.wallet_seq, 0), coalesce(t.money_seq, 0))"""
+    WHERE ROW(a.posted, a.posted, a.wallet_seq, a.money_seq, a.asset) IS DISTINCT FROM ROW(coalesce(t.posted, 0),
+            coalesce(l.balance_after, 0), coalesce(t.wallet_seq, 0), coalesce(t.money_seq, 0), coalesce(l.asset, a.asset))"""
 
 JOURNAL: Final = (
     Check("I1", "transfer", _ROUTE),
