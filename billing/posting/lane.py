@@ -281,7 +281,8 @@ class Lane:
         try:
             if self._given_up:
                 raise DatabaseUnavailable()
-            connection = await self._connected(loop.time() + self._deadlines.connect)
+            # A silent host has its time, and the next one too.
+            connection = await self._connected(loop.time() + self._deadlines.transaction)
             write = time.monotonic() - self._committed_at > PROVEN_SECONDS
             with watched(connection, self._deadlines.proof):
                 result = await prove(connection, write=write)

@@ -7,8 +7,8 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import structlog
@@ -99,10 +99,22 @@ class Worker:
 
     async def _wait_for_database(self) -> None:
         dsn = os.environ["DATABASE_URL"]
-        with contextlib.suppress(TimeoutError):
+        with _ended_by_signals(), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DATABASE_SECONDS):
                 while not await answers(dsn):  # noqa: ASYNC110 - nobody tells when it does
                     await asyncio.sleep(0.2)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """While nothing is answered there is nothing to finish. The server hears of signals only once it listens."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _sentence_of(problem: BaseException) -> str:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from billing.core.refusals import DatabaseUnavailable, Overloaded
+from billing.posting import Posting
 from billing.store.deadlines import Deadlines
 from billing.store.engine import connect, read_engine, work_engine
 from billing.store.snapshot import asked_twice, reading, snapshot, working
@@ -112,6 +113,16 @@ async def test_a_host_that_is_silent_is_passed_over(database, wire):
         session = await connect(f"{login}@127.0.0.1:{silent.port},{rest}", deadlines=QUICK)
         assert await session.fetchval("SELECT 1") == 1
         await session.close()
+
+
+async def test_a_lane_is_ready_on_the_host_behind_a_silent_one(database, wire):
+    """Nobody is sent to a service that is not ready, so no batch would ever have made the connection."""
+    with Wire.before(database) as silent:
+        silent.freeze()
+        login, _, rest = wire.dsn_through(database).partition("@")
+        dsn = f"{login}@127.0.0.1:{silent.port},{rest}"
+        async with Posting(dsn, lambda: None, lanes=1, deadlines=QUICK) as posting:
+            assert (await posting.lanes[0].prove()).revision is not None
 
 
 async def test_a_read_whose_connection_ends_is_asked_again_once(database):
