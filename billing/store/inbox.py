@@ -84,11 +84,12 @@ async def close_event(
     async with working(engine) as connection:
         await connection.execute(
             """UPDATE stripe_event SET state = $2, account_id = coalesce($3, account_id), problem = $4,
-                   next_attempt_at = NULL, done_at = clock_timestamp() WHERE event_id = $1 AND state = 'pending'""",
+                   next_attempt_at = NULL, done_at = $5 WHERE event_id = $1 AND state = 'pending'""",
             event_id,
             state,
             account_id,
             problem,
+            await time_in(connection, engine),
         )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import select, tuple_
 from billing.core.announcements import EVERY, TYPES
 from billing.core.refusals import AccountNotFound, IdReused, Invalid, WebhookEndpointNotFound
 from billing.core.text import free_text, identifier
+from billing.store.clock import database_time, time_in
 from billing.store.engine import Engine
 from billing.store.snapshot import reading, working
 from billing.store.tables import WebhookEndpointRow, columns_of
@@ -107,7 +108,7 @@ async def create(work: Engine, wanted: NewEndpoint, secret: str) -> tuple[Endpoi
         row = await connection.fetchrow(
             f"""INSERT INTO webhook_endpoint
                     (endpoint_id, url, account_id, events, description, secret, enabled, created_at, content_digest)
-                VALUES ($1, $2, $3, $4, $5, $6, true, clock_timestamp(), $7)
+                VALUES ($1, $2, $3, $4, $5, $6, true, $8, $7)
                 ON CONFLICT (endpoint_id) DO NOTHING RETURNING {_SHOWN}""",
             wanted.endpoint_id,
             wanted.url,
@@ -116,6 +117,7 @@ async def create(work: Engine, wanted: NewEndpoint, secret: str) -> tuple[Endpoi
             wanted.description,
             secret,
             wanted.digest,
+            await time_in(connection, work),  # it hears of what happens from then on
         )
         if row is not None:
             return Endpoint(*row), True
@@ -156,8 +158,8 @@ async def delete(work: Engine, endpoint_id: str) -> Endpoint:
 
 async def rotate(work: Engine, endpoint_id: str, secret: str) -> Endpoint:
     """A new secret; the one before keeps signing for a day. Raises WebhookEndpointNotFound."""
-    settings = "previous_secret = secret, previous_until = clock_timestamp() + $2, secret = $3, "
-    return await _changed(work, endpoint_id, settings, ROTATION, secret)
+    settings = "previous_secret = secret, previous_until = $2, secret = $3, "
+    return await _changed(work, endpoint_id, settings, await database_time(work) + ROTATION, secret)
 
 
 async def _changed(work: Engine, endpoint_id: str, settings: str, *values: Any) -> Endpoint:

@@ -108,6 +108,10 @@ def test_what_a_clock_that_jumps_would_have_expired_is_still_there(machine: Mach
         months = machine.service.client.get("/v1/accounts/a/statements").json()["data"]
         assert max(one["start"] for one in months) < soon.strftime(Z)
         assert machine.page() == 200
+        endpoint = machine.post(
+            "/v1/webhook-endpoints", url="https://93.184.215.14/hook"
+        )  # hears what happens from now on
+        assert endpoint["created_at"] < soon.strftime(Z)
         machine.post("/v1/finance/recognition")
         [(newest,)] = fetch(machine.service.dsn, NEWEST)
         assert newest < soon
