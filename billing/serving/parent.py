@@ -24,7 +24,7 @@ from billing.serving.worker import FAILED, UP, worker
 from billing.settings import Settings
 from billing.store.schema import migrate
 
-FINISH_SECONDS = 30  # after which a worker is killed
+FINISH_SECONDS = 10  # after which a worker is killed: twice what callers and the database may take of the end
 BACKLOG = 4096  # connections that wait to be let in: Linux's own most
 CALLER_SECONDS = 30  # for the first byte of a connection, for a request's headers, and between two requests
 
