@@ -592,5 +592,6 @@ class ClockDoubted(Unavailable):
     @property
     def detail(self) -> str:
         return (
-            f"{self.title}: it goes back, or an operator confirms it with `billing clock accept`. Then repeat the call."
+            f"{self.title}: nothing was done. It goes back, or an operator confirms it with `billing clock accept`; "
+            "then repeat the call."
         )

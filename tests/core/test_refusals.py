@@ -274,6 +274,13 @@ TABLE = [
         {"retry_after_seconds": 5},
         "The database is not available just now: repeat the call with the same id; it takes effect at most once.",
     ),
+    (
+        refusals.ClockDoubted(),
+        "clock_doubted",
+        {"retry_after_seconds": 1},
+        "The database's clock is ahead of the time that has passed: nothing was done. It goes back, or an operator confirms "
+        "it with `billing clock accept`; then repeat the call.",
+    ),
 ]
 
 
