@@ -7,12 +7,12 @@ is everybody. No header says where a caller really is, because strangers write h
 import time
 from ipaddress import IPv6Address, ip_address
 
+from billing.api.visits import Client
 from billing.core.refusals import TooManyAttempts
 
 BURST = 30
 PER_SECOND = 1.0
 ADDRESSES = 10_000
-Client = tuple[str, int] | None  # as ASGI tells it
 
 
 class Attempts:
@@ -21,10 +21,10 @@ class Attempts:
     def __init__(self) -> None:
         self._buckets: dict[str, tuple[float, float]] = {}  # tokens, and when that was; the last to be wrong at the end
 
-    def used_up(self, client: Client) -> bool:
+    def used_up(self, client: Client | None) -> bool:
         return self._tokens(_address(client), time.monotonic()) < 1
 
-    def failed(self, client: Client) -> None:
+    def failed(self, client: Client | None) -> None:
         """Counts a wrong secret from `client`. Raises TooManyAttempts where there were too many."""
         address, now = _address(client), time.monotonic()
         tokens = self._tokens(address, now)
@@ -40,7 +40,7 @@ class Attempts:
         return min(BURST, tokens + (now - since) * PER_SECOND)
 
 
-def _address(client: Client) -> str:
+def _address(client: Client | None) -> str:
     """The address; of IPv6 the /64, which is what one customer of a provider's has."""
     if client is None:
         return ""

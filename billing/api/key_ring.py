@@ -10,8 +10,9 @@ import time
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from billing.api.attempts import Attempts, Client
+from billing.api.attempts import Attempts
 from billing.api.look_ups import LookUps
+from billing.api.visits import Client
 from billing.store.engine import Engine
 from billing.store.keys import SECRET_LENGTH, Key, digest, find_keys, well_formed
 
@@ -39,7 +40,7 @@ class KeyRing:
         self._look_ups: LookUps[Key] = LookUps(lambda digests: find_keys(engine, digests))
         self._known: dict[bytes, _Known] = {}  # the one that was looked up longest ago first
 
-    async def find(self, secret: str, client: Client = None) -> Key | None:
+    async def find(self, secret: str, client: Client | None = None) -> Key | None:
         """The key of `secret`, or None. Raises TooManyAttempts, and DatabaseUnavailable when it cannot be known."""
         if len(secret) > self._longest:
             return None
@@ -67,7 +68,7 @@ class KeyRing:
             return self._admin
         return None
 
-    def _look_up(self, hashed: bytes, client: Client, *, again: bool) -> _Known:
+    def _look_up(self, hashed: bytes, client: Client | None, *, again: bool) -> _Known:
         """Starts one look-up for however many requests wait for it. A key that was one is asked for at once."""
         patient = not again and self.attempts.used_up(client)
         self._known.pop(hashed, None)
@@ -79,7 +80,7 @@ class KeyRing:
         self._known[hashed] = known
         return known
 
-    async def _read(self, hashed: bytes, client: Client, patient: bool) -> Key | None:
+    async def _read(self, hashed: bytes, client: Client | None, patient: bool) -> Key | None:
         key = None
         try:
             key = await self._look_ups.find(hashed, patient=patient)

@@ -162,7 +162,7 @@ async def database_time(engine: AsyncEngine) -> datetime:
     return time_by(engine)(told)
 
 
-async def time_in(connection: asyncpg.Connection, engine: Engine) -> datetime:
+async def time_in(connection: asyncpg.Connection, engine: AsyncEngine) -> datetime:
     """The same, in a transaction of that pool's: until when a lease lasts, say, that must end though a clock goes back."""
     told: datetime = await connection.fetchval("SELECT clock_timestamp()")
     return time_by(engine)(told)

@@ -22,7 +22,7 @@ from billing.core.refusals import (
     PeriodNotOver,
 )
 from billing.store import rows
-from billing.store.clock import time_by
+from billing.store.clock import time_by, time_in
 from billing.store.snapshot import snapshot, working
 from billing.store.trial_balance import Cut, LedgerBalance, balances_within
 
@@ -157,7 +157,7 @@ async def reopen_month(work: AsyncEngine, month: Month, actor: str, reason: str)
 async def periods(engine: AsyncEngine) -> list[Period]:
     """Every month from that of the first account to the running one, newest first."""
     async with snapshot(engine) as connection:
-        now = time_by(engine)(await connection.fetchval("SELECT clock_timestamp()"))
+        now = await time_in(connection, engine)
         opened: datetime | None = await connection.fetchval("SELECT min(created_at) FROM account")
         closings = [_closing(row) for row in await connection.fetch(_HISTORY)]
         late: dict[str, int] = dict(map(tuple, await connection.fetch(_COUNTS)))

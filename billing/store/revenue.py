@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.months import Month
 from billing.core.refusals import AccountNotFound
-from billing.store.clock import time_by
+from billing.store.clock import time_in
 from billing.store.periods import ACCOUNTED_AT
 from billing.store.snapshot import snapshot
 
@@ -91,7 +91,7 @@ async def movements(
 ) -> Movements:
     """Of all accounts or one, all that is posted or what was by `known_until`. Raises AccountNotFound."""
     async with snapshot(engine) as connection:
-        as_of = time_by(engine)(await connection.fetchval("SELECT clock_timestamp()"))
+        as_of = await time_in(connection, engine)
         if account_id is not None and not await connection.fetchval(
             "SELECT EXISTS (SELECT FROM account WHERE account_id = $1)", account_id
         ):

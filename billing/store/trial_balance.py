@@ -8,7 +8,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.refusals import AccountNotFound
-from billing.store.clock import time_by
+from billing.store.clock import time_in
 from billing.store.snapshot import snapshot
 
 # Sums are numeric: those of many accounts may leave 64 bits. The journal is read once; what it came to is turned over.
@@ -49,7 +49,7 @@ class LedgerBalance(NamedTuple):
 async def ledger_balances(engine: AsyncEngine, cut: Cut) -> tuple[list[LedgerBalance], datetime]:
     """The ledger accounts that ever moved, and the instant of the answer. Raises AccountNotFound."""
     async with snapshot(engine) as connection:
-        now = time_by(engine)(await connection.fetchval("SELECT clock_timestamp()"))
+        now = await time_in(connection, engine)
         if cut.account_id is not None and not await connection.fetchval(
             "SELECT EXISTS (SELECT FROM account WHERE account_id = $1)", cut.account_id
         ):
