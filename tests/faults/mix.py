@@ -17,13 +17,12 @@ import asyncpg
 from billing.embedded import EmbeddedPostgres
 from billing.store.deadlines import ANSWER_SECONDS
 from tests.faults.journal import Figures, Journal
-from tests.faults.served import Served, client_of, fetch, kill, until
+from tests.faults.served import LANES, Served, client_of, fetch, kill, until
 from tests.faults.wire import Wire
 from tests.leftovers import new_directory
 
 WORKERS = 2
 STRANGERS = 300
-LANES = "SELECT pid FROM pg_stat_activity WHERE application_name = 'billing lane'"
 
 
 class World:
@@ -119,7 +118,7 @@ def restart_the_service(world: World) -> None:
 
 
 def end_sessions(world: World) -> None:
-    fetch(world.dsn, f"SELECT pg_terminate_backend(pid) FROM ({LANES.replace('pid', 'pid, 1')}) lanes")
+    fetch(world.dsn, f"SELECT pg_terminate_backend(pid) FROM ({LANES}) lanes")
 
 
 def freeze_the_wire(world: World) -> None:

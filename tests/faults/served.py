@@ -27,6 +27,7 @@ from billing.embedded import EmbeddedPostgres
 BOUND_SECONDS = 90.0
 KEY = "the-key-of-who-looks-for-faults"
 LOST = (httpx.TransportError,)
+LANES = "SELECT pid FROM pg_stat_activity WHERE application_name = 'billing lane'"
 _CODE = Path(billing.embedded.__file__).parents[2]
 _FOREIGN = ("BILLING_", "STRIPE_", "DATABASE_")
 Value = TypeVar("Value")

@@ -2,8 +2,6 @@
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -76,15 +74,10 @@ class Machine:
 
 
 @pytest.fixture
-def machine() -> Iterator[Machine]:
-    place = Path(tempfile.mkdtemp(prefix="billing-test-", dir="/tmp"))
-    place.chmod(0o755)  # the server's own user must get through
-    try:
-        machine = Machine(place)
-        with machine.service:
-            yield machine
-    finally:
-        shutil.rmtree(place)
+def machine(place: Path) -> Iterator[Machine]:
+    machine = Machine(place)
+    with machine.service:
+        yield machine
 
 
 def test_what_a_clock_that_jumps_would_have_expired_is_still_there(machine: Machine) -> None:

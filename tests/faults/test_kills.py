@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.journal import Journal
-from tests.faults.served import Served, children_of, fetch, kill, until
-
-A_LANE = "SELECT pid FROM pg_stat_activity WHERE application_name = 'billing lane'"
+from tests.faults.served import LANES, Served, children_of, fetch, kill, until
 
 
 @pytest.fixture
@@ -37,7 +35,7 @@ def kill_postgres(service: Served) -> None:
 
 def kill_a_session(service: Served) -> None:
     """PostgreSQL throws all sessions out and recovers by itself."""
-    [(session,), *_] = until(lambda: fetch(service.dsn, A_LANE), "a lane has its session")
+    [(session,), *_] = until(lambda: fetch(service.dsn, LANES), "a lane has its session")
     kill(session)
 
 
