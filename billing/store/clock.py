@@ -110,8 +110,8 @@ class Clock:
         if self._believed:
             return None
         return (
-            f"The database's clock is {timedelta(seconds=round(self._keeper.ahead.total_seconds()))} ahead of the time that has passed. Charges go on by what has "
-            "passed; what only that clock has expired waits. `billing clock show` shows it; if it is right, "
+            f"The database's clock is {timedelta(seconds=round(self._keeper.ahead.total_seconds()))} ahead of the time that "
+            "has passed. Charges go on by what has passed; what only that clock has expired waits. `billing clock show` shows it; if it is right, "
             "`billing clock accept --reason …` says so."
         )
 

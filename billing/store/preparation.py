@@ -7,13 +7,13 @@ not everybody may), and to work as the service's role.
 from sqlalchemy import Connection, text
 
 from billing.store.engine import SERVICE_ROLE
+from billing.store.privileges import MAY_BECOME
 from billing.store.tables import metadata
 
-# To be a member was to be allowed to SET ROLE; since PostgreSQL 16 a membership says so itself ('SET'), and may say no.
 # Who may create roles may grant the new one to itself: since 16 as its administrator, before as whoever creates roles.
 _STANDING = f"""
     SELECT quote_ident(current_user), quote_ident(current_database()), r.oid IS NOT NULL,
-        l.rolsuper OR l.rolcreaterole, l.rolsuper OR pg_has_role(current_user, r.oid, '{{may_become}}'),
+        l.rolsuper OR l.rolcreaterole, l.rolsuper OR pg_has_role(current_user, r.oid, {MAY_BECOME}),
         l.rolsuper OR pg_has_role(current_user, r.oid, 'USAGE WITH GRANT OPTION') OR ({{before_16}} AND l.rolcreaterole),
         has_schema_privilege('public', 'CREATE'),
         ARRAY(SELECT CASE c.relkind WHEN 'r' THEN 'TABLE ' ELSE 'TYPE ' END || quote_ident(c.relname) FROM pg_class c
@@ -41,7 +41,7 @@ class NotPrepared(Exception):
 def require_prepared(connection: Connection, *, changes: bool) -> None:
     """Raises NotPrepared where the login lacks what it needs, all of it at once; with `changes`, to change the schema."""
     since_16 = connection.execute(text("SELECT current_setting('server_version_num')::integer >= 160000")).scalar_one()
-    asked = _STANDING.format(may_become="SET" if since_16 else "MEMBER", before_16=not since_16)
+    asked = _STANDING.format(before_16=not since_16)
     ours = ["alembic_version", *metadata.tables]
     row = connection.execute(text(asked), {"ours": ours}).one()
     login, database, there, may_create_roles, may_become, may_grant, may_create, foreign = row

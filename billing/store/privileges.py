@@ -33,15 +33,16 @@ _COLUMNS_UPDATED: Final = {
     "session": ("expires_at",),  # none is: it is locking one that takes this
 }  # fmt: skip
 
-# To be allowed to SET ROLE is an option of a membership since PostgreSQL 16; before, every member was.
+# What `pg_has_role` is asked. To be a member was to be allowed to SET ROLE; since PostgreSQL 16 a membership says so itself
+# ('SET'), and may say no.
+MAY_BECOME: Final = "CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END"
 _ROLE: Final = f"""
     DO $$
     BEGIN
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{SERVICE_ROLE}') THEN
             CREATE ROLE {SERVICE_ROLE} NOLOGIN;
         END IF;
-        IF NOT pg_has_role(current_user, '{SERVICE_ROLE}',
-                CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END) THEN
+        IF NOT pg_has_role(current_user, '{SERVICE_ROLE}', {MAY_BECOME}) THEN
             EXECUTE format('GRANT {SERVICE_ROLE} TO %I', current_user);
         END IF;
         IF NOT has_schema_privilege('{SERVICE_ROLE}', 'public', 'USAGE') THEN
