@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Runs a command. Code of one version beside libraries of another is the usual reason why an import fails."""
     try:
-        from billing.cli import main as command
+        from billing.commands import main as command
 
         command()
     except ImportError as problem:

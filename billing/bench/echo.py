@@ -12,11 +12,11 @@ from types import SimpleNamespace
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from billing.api.auth import Charging
-from billing.api.key_ring import KeyRing
-from billing.api.models.charges import ChargeBalance, ChargeShown, NewCharge
-from billing.api.parameters import AccountId
-from billing.api.visits import Visit
+from billing.http.auth import Charging
+from billing.http.key_ring import KeyRing
+from billing.http.models.charges import ChargeBalance, ChargeShown, NewCharge
+from billing.http.parameters import AccountId
+from billing.http.visits import Visit
 from billing.posting.collector import tame_collector
 from billing.settings import Settings
 from billing.store.engine import read_engine

@@ -17,12 +17,12 @@ from billing.bench.cpu import Meter
 from billing.bench.measurement import Measurement, Side, Target, Turn
 from billing.bench.options import Options
 from billing.bench.progress import Progress
-from billing.core.periods import buckets
+from billing.books.usage.report import Question, page
+from billing.core.buckets import buckets
 from billing.core.zones import zone
 from billing.embedded import EmbeddedPostgres
 from billing.store.engine import Engine, plain_dsn, read_engine
 from billing.store.usage import sum_up
-from billing.usage.pages import Question, page
 
 ACCOUNT = "acct_month"
 SINCE, UNTIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from billing.api.models.common import parse_time
+from billing.http.models.common import parse_time
 
 _DAY = len("2026-01-31")
 

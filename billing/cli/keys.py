@@ -7,8 +7,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from billing.api.models.keys import KeyShown
 from billing.cli.session import AsJson, console, ledger, on, run
+from billing.http.models.keys import KeyShown
 from billing.store import keys as key_store
 from billing.store.engine import read_engine
 

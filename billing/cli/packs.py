@@ -8,11 +8,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from billing.api.models.funding import PackShown, packs_of
 from billing.cli.given import document
 from billing.cli.money import price
 from billing.cli.session import AsJson, console, ledger, on, run
 from billing.core.text import identifier
+from billing.http.models.funding import PackShown, packs_of
 from billing.store import packs as store
 from billing.store.engine import Engine, read_engine, work_engine
 

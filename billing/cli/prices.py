@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from billing.cli.given import document, moment
-from billing.cli.session import AsJson, console, errors, ledger, on, run
-from billing.cli.simulation import show_simulation
+from billing.cli.given import document
+from billing.cli.session import AsJson, console, ledger, on, run
+from billing.http.models.common import parse_time
 from billing.store.engine import read_engine
 from billing.store.price_books import price_books, publish
 
@@ -49,42 +49,9 @@ def show_prices(
 @app.command("publish")
 def publish_prices(file: Annotated[Path, typer.Argument(help='JSON: {"effective_from": …, "models": {…}}')]) -> None:
     """Publish a new version of all prices, at least a minute before it applies."""
-    from billing.api.models.common import parse_time
-
     asked = document(file)
     if not isinstance(asked, dict) or set(asked) != {"effective_from", "models"}:
         raise ValueError(f"{file} must be an object with effective_from and models")
     with ledger() as dsn:
         book, new = run(lambda: publish(dsn, parse_time(asked["effective_from"]), asked["models"], "command line"))
     console.print(f"Price book {book.version} {'is published' if new else 'was published before'}.")
-
-
-@app.command("simulate")
-def simulate_prices(
-    file: Annotated[Path, typer.Argument(help='JSON, as for publish: {"models": {…}}')],
-    start: Annotated[str, typer.Option("--from", help="RFC 3339 or YYYY-MM-DD: of what was settled from then on")],
-    end: Annotated[str, typer.Option("--to", help="RFC 3339 or YYYY-MM-DD, exclusive")],
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="winners, and losers")] = 20,
-    as_json: AsJson = False,
-) -> None:
-    """Price again what was really delivered, under a book that is not published. Writes nothing."""
-    from billing.api.models.simulations import SimulationShown
-    from billing.books.simulation import simulate
-
-    asked = document(file)
-    if not isinstance(asked, dict) or not {"models"} <= set(asked) <= {"models", "effective_from"}:
-        raise ValueError(f"{file} must be an object with models")
-    since, until = moment(start, "--from"), moment(end, "--to")
-    assert since is not None
-    assert until is not None
-    with ledger() as dsn, errors.status("pricing again what was delivered"):
-        found = run(
-            lambda: on(
-                read_engine(dsn, size=1),
-                lambda engine: simulate(engine, asked["models"], since, until, limit=limit),
-            )
-        )
-    if as_json:
-        print(SimulationShown.of(found).model_dump_json(indent=2))
-    else:
-        show_simulation(found)

@@ -11,8 +11,8 @@ import uvloop
 from rich.console import Console
 from rich.markup import escape
 
-from billing.api.key_ring import KeyRing
 from billing.database import database
+from billing.http.key_ring import KeyRing
 from billing.settings import Settings
 from billing.store.clock import Clock
 from billing.store.engine import Engine, read_engine

@@ -9,7 +9,6 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from billing.api.models.funding import StripeEventShown, TransactionShown
 from billing.cli.given import moment
 from billing.cli.money import decimal
 from billing.cli.session import AsJson, actor_of, clock_of, console, errors, ledger, on, run, settings_of
@@ -17,6 +16,7 @@ from billing.core.prices import PriceBooks
 from billing.core.refusals import StripeEventNotFound, TransactionNotFound
 from billing.funding import Funding, Keys, funding
 from billing.funding.bookkeeper import DESTINATIONS
+from billing.http.models.funding import StripeEventShown, TransactionShown
 from billing.posting import Posting
 from billing.store import inbox
 from billing.store.engine import Engine, read_engine, work_engine

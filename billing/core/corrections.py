@@ -8,8 +8,8 @@ price is drawn on grants as a settlement is; what it falls by goes back as a ref
 from datetime import datetime
 
 from billing.core.answers import CorrectionAnswer
-from billing.core.billing import draw
 from billing.core.charges import Charge, Delivered, Output, Reported, bill
+from billing.core.charging import draw
 from billing.core.commands import Correct
 from billing.core.grants import take
 from billing.core.prices import ModelPrices, PriceBooks

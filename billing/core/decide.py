@@ -9,7 +9,7 @@ from datetime import datetime
 
 from billing.core.accounts import amend_account, open_account
 from billing.core.answers import Answer, LapseAnswer
-from billing.core.billing import authorize, settle, void
+from billing.core.charging import authorize, settle, void
 from billing.core.clawback import report_card_refund
 from billing.core.clearing import book_transaction
 from billing.core.commands import (

@@ -23,7 +23,7 @@ Refusal
 └── Unavailable                    nothing was decided: repeat the call with the same id
     ├── Overloaded · DatabaseUnavailable · ProcessorUnavailable · ClockDoubted
 
-A refusal records nothing. The HTTP status of each lives in one table, in `billing.api.problems`.
+A refusal records nothing. The HTTP status of each lives in one table, in `billing.http.problems`.
 """
 
 from dataclasses import dataclass, fields

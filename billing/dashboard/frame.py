@@ -8,10 +8,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import Response
 
-from billing.api.auth import Key, cookie
 from billing.dashboard import assets, menu
 from billing.dashboard.language import LANGUAGES, PARAMETER, Texts, language_of, remember
 from billing.dashboard.security import secured
+from billing.http.auth import Key, cookie
 
 THEME_COOKIE = "billing_theme"
 _THEMES = ("light", "dark")

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from billing.api.auth import cookie
+from billing.http.auth import cookie
 
 LANGUAGES = {"en": "English", "es": "Español"}
 DEFAULT = "en"

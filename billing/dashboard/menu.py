@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote
 
-from billing.api.auth import ACCOUNT, ADMIN, FINANCE, GATEWAY, Key
+from billing.http.auth import ACCOUNT, ADMIN, FINANCE, GATEWAY, Key
 
 EVERYBODY = frozenset((ADMIN, FINANCE, GATEWAY, ACCOUNT))
 HOUSE = frozenset((ADMIN, FINANCE))

@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from billing.api.auth import ACCOUNT, Key, Unavailable, session_key
 from billing.dashboard import frame
 from billing.dashboard.menu import ACCOUNT_PAGES, BOOKS_PAGES, HOUSE_PAGES, Page, home
 from billing.dashboard.route import PageRoute
 from billing.dashboard.security import secured
+from billing.http.auth import ACCOUNT, Key, Unavailable, session_key
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 Answer = Callable[[Request, Key], Response]

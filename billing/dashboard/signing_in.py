@@ -6,7 +6,10 @@ from urllib.parse import parse_qs
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
-from billing.api.auth import (
+from billing.dashboard import frame
+from billing.dashboard.route import PageRoute
+from billing.dashboard.security import secured
+from billing.http.auth import (
     COOKIE,
     SESSION_SECONDS,
     TooManyAttempts,
@@ -16,9 +19,6 @@ from billing.api.auth import (
     sign_in,
     sign_out,
 )
-from billing.dashboard import frame
-from billing.dashboard.route import PageRoute
-from billing.dashboard.security import secured
 
 _OURS = re.compile(r"/(?![/\\])[ -~]{0,2000}")
 _FORM_BYTES = 4096

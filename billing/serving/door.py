@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from billing.api.visits import Client
+from billing.http.visits import Client
 
 LOOK_SECONDS = 0.05
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)

@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from billing.api.visits import Client, Visits
+from billing.http.visits import Client, Visits
 from billing.serving.door import Descriptor, Door, held, sockets
 
 LOOK_SECONDS = 0.5

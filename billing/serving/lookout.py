@@ -15,12 +15,12 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 
-from billing.api.figures import Sums
-from billing.api.gauges import ServiceGauges
-from billing.api.metrics import Metrics, figures_of, text_of
-from billing.api.readiness import Reason
-from billing.api.service import Service
 from billing.core.refusals import Overloaded
+from billing.http.figures import Sums
+from billing.http.gauges import ServiceGauges
+from billing.http.metrics import Metrics, figures_of, text_of
+from billing.http.readiness import Reason
+from billing.http.service import Service
 from billing.posting.chore import repeat_every, running_beside
 from billing.serving.reports import Reporter, Reports
 from billing.store.engine import read_engine

@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 from http import HTTPStatus
 from typing import NamedTuple
 
-from billing.api.metrics import MEDIA_TYPE
-from billing.api.problems import MEDIA_TYPE as PROBLEM
-from billing.api.readiness import document
+from billing.http.metrics import MEDIA_TYPE
+from billing.http.problems import MEDIA_TYPE as PROBLEM
+from billing.http.readiness import document
 from billing.serving.lookout import Lookout
 from billing.serving.reports import Reports
 from billing.settings import Settings, SettingsError

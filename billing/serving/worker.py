@@ -15,8 +15,8 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from billing.api.visits import Visits
-from billing.serving.application import application
+from billing.application import application
+from billing.http.visits import Visits
 from billing.serving.door import Door
 from billing.serving.doorkeeper import Doorkeeper
 from billing.serving.logs import set_up_logs

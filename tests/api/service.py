@@ -11,11 +11,11 @@ from typing import Any
 import asyncpg
 from starlette.testclient import TestClient
 
+from billing.application import application
 from billing.core.charges import Reported
 from billing.core.commands import Correct
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
 from billing.posting import Posting
-from billing.serving.application import application
 from billing.settings import Settings
 from billing.store.keys import new_secret
 from billing.store.price_books import publish_first

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from billing.books import verify
+from billing.books.verify import verify
 
 from .service import MODEL, Api, check_problem, created, image, path_of, problem, set_clock
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from billing.books.exports.mapping import EXAMPLES, parse_mapping
-from billing.store.exports import slices
+from billing.books.exports.reports import slices
 
 from .service import Api, problem
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from billing.usage import pages
+from billing.books.usage import report as pages
 
 from .service import Api, ask, problem, until
 

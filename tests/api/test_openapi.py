@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from billing.api.app import create_app
-from billing.api.problems import STATUS
+from billing.application import create_app
 from billing.core import refusals
 from billing.core.refusals import Refusal
+from billing.http.problems import STATUS
 from billing.settings import Settings
 
 COMMITTED = Path(__file__).parent / "openapi.json"

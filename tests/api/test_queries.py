@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 from fastapi.routing import APIRoute
 
-from billing.api.route import Router
+from billing.http.route import Router
 
 from .service import Api, created, image, problem
 from .test_access import NAMES

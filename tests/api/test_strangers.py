@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from billing.api.attempts import ADDRESSES, BURST, Attempts
-from billing.api.key_ring import KeyRing
-from billing.api.look_ups import ABSENT_AT_MOST, LookUps
 from billing.core.refusals import Overloaded, TooManyAttempts
+from billing.http.attempts import ADDRESSES, BURST, Attempts
+from billing.http.key_ring import KeyRing
+from billing.http.look_ups import ABSENT_AT_MOST, LookUps
 from billing.store.engine import read_engine
 from billing.store.keys import create_key, new_secret
 from tests.dashboard.browser import FORM, HERE

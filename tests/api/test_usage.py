@@ -112,7 +112,7 @@ def test_pages_go_on_where_they_end(clocked: Api):
 
 
 def test_a_bucket_of_many_groups_goes_on_too(clocked: Api, monkeypatch):
-    monkeypatch.setattr("billing.usage.pages.GROUPS", 2)
+    monkeypatch.setattr("billing.books.usage.report.GROUPS", 2)
     account = clocked.account(1_000)
     users = ["ann", "bob\tb", "=1+1", "<script>", "ñ"]
     for user in users:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from billing.api.gauges import ServiceGauges
 from billing.core.announcements import BY_DEFAULT, TYPES
 from billing.embedded import EmbeddedPostgres
+from billing.http.gauges import ServiceGauges
 from billing.store.engine import read_engine
 from tests.conftest import copied
 from tests.outbox.receiver import Receiver

@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from billing.books import verify
+from billing.books.verify import verify
 from billing.core.charges import Reported
 from billing.core.commands import (
     HOUSE,

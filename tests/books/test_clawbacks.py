@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from billing.books import verify
+from billing.books.verify import verify
 from billing.core.commands import Refund
 from billing.core.packs import Pack
 from billing.core.payments import OpenTopup, PayTopup, ReportCardRefund

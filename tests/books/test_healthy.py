@@ -7,7 +7,8 @@ import asyncpg
 import pytest
 from rich.console import Console
 
-from billing.books import progress_of, show, verify
+from billing.books.verify import verify
+from billing.books.verify.command import progress_of, show
 from billing.core.clearing import FEE, POSTED, REPORTED
 from billing.core.ledger import ROUTES
 from billing.core.refusals import AccountNotFound

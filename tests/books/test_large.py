@@ -5,8 +5,8 @@ import tracemalloc
 
 import pytest
 
-from billing.books import verify
-from billing.books.verification.reading import ROWS_AT_ONCE
+from billing.books.verify import verify
+from billing.books.verify.reading import ROWS_AT_ONCE
 from billing.core.commands import OpenAccount
 from billing.core.prices import PriceBooks
 from billing.posting import Posting

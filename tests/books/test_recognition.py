@@ -9,8 +9,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from billing.books import recognition, verify
-from billing.books.recognition import DailyRecognition, Recognised, recognise
+from billing.books.revenue import recognition
+from billing.books.revenue.recognition import DailyRecognition, Recognised, recognise
+from billing.books.verify import verify
 from billing.core.commands import Authorize, IssueGrant, OpenAccount, Recognise
 from billing.core.grants import Fill, Grant
 from billing.core.ledger import Transfer

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from billing.books.simulation import Simulation, simulate
+from billing.books.simulation.report import Simulation, simulate
 from billing.core.prices import PUBLISHED
 from billing.core.refusals import Invalid
 from billing.store.engine import read_engine

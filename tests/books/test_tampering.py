@@ -7,7 +7,8 @@ import asyncpg
 import pytest
 from rich.console import Console
 
-from billing.books import Report, show, verify
+from billing.books.verify import Report, verify
+from billing.books.verify.command import show
 from billing.core.ledger import GENESIS, chained
 from billing.store.rows import TRANSFER
 

@@ -8,7 +8,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from billing.books import verify
+from billing.books.verify import verify
 from billing.core.charges import Reported
 from billing.core.commands import Authorize, IssueGrant, OpenAccount, Refund
 from billing.posting import Posting

@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 
+from billing.books.periods.report import close_month
 from billing.core.charges import Reported
 from billing.core.commands import (
     HOUSE,
@@ -40,7 +41,6 @@ from billing.core.payments import (
 from billing.core.prices import PriceBooks
 from billing.posting import Posting
 from billing.store.engine import work_engine
-from billing.store.periods import close_month
 from billing.store.price_books import publish_first
 from tests.disputes import known, reported, withdrawn
 

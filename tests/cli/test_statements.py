@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from billing.books.statements.csv_form import as_csv
+from billing.books.statements.json_form import as_json
+from billing.books.statements.signing import SigningKey, encoded
+from billing.books.statements.statement import Statement, Total, month_after, start_of
 from billing.core.ledger import GENESIS, Transfer, chained
-from billing.usage.statements.csv_form import as_csv
-from billing.usage.statements.json_form import as_json
-from billing.usage.statements.signing import SigningKey, encoded
-from billing.usage.statements.statement import Statement, Total, month_after, start_of
 
 from . import test_commands
 from .test_commands import Billing, Ended

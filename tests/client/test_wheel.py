@@ -23,7 +23,7 @@ import asyncio, base64, importlib.util, struct, sys, zlib
 import billing
 from billing.client import BillingClient, SyncBillingClient, measure
 
-for name in ("fastapi", "pydantic", "sqlalchemy", "sqlmodel", "asyncpg", "structlog", "PIL", "billing.core", "billing.api"):
+for name in ("fastapi", "pydantic", "sqlalchemy", "sqlmodel", "asyncpg", "structlog", "PIL", "billing.core", "billing.http"):
     assert importlib.util.find_spec(name) is None, name
 assert billing.__file__ is None, "a namespace: the server's __init__ did not come along"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import tzdata
 
-from billing.core.periods import beginning, buckets
+from billing.core.buckets import beginning, buckets
 from billing.core.refusals import Invalid
 from billing.core.zones import names, zone
 

@@ -4,12 +4,11 @@ import typing
 
 import pytest
 
-from billing.api.models.accounts import Overage
-from billing.api.models.funding import AutoRechargeShown, StripeEventShown, TopupShown
-from billing.api.models.payouts import PayoutItemShown, PayoutShown
-from billing.api.models.periods import PeriodShown
-from billing.api.models.reconciliations import State
+from billing.books.explain.step import Kind
 from billing.books.exports.asked import FORMS, REPORTS
+from billing.books.payouts.models import PayoutItemShown, PayoutShown
+from billing.books.periods.models import PeriodShown
+from billing.books.reconciliation.models import State
 from billing.core.charges import Status
 from billing.core.chart import CHART
 from billing.core.ledger import ROUTES, WALLET
@@ -17,8 +16,9 @@ from billing.core.recharging import AT_LIMIT, NO_CARD
 from billing.core.reconciliation import ACTIONS, KINDS, NOTHING, POSTED, REFUSED
 from billing.core.till import Via
 from billing.dashboard.menu import ACCOUNT_PAGES, BOOKS_PAGES, HOUSE_PAGES
+from billing.http.models.accounts import Overage
+from billing.http.models.funding import AutoRechargeShown, StripeEventShown, TopupShown
 from billing.store.usage import DIMENSIONS
-from billing.usage.explanation.step import Kind
 
 from .test_assets import CATALOGS, MODULES
 from .test_assets import FILES as ASSETS

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from billing.cli.demo import environment_of
 from billing.demo import processor, theatre
+from billing.demo.command import environment_of
 from billing.demo.listener import Listener, News
 from billing.demo.processor import FakeStripe, Processor, ProcessorFailed
 from billing.settings import Settings

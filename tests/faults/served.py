@@ -20,8 +20,8 @@ import asyncpg
 import httpx
 
 import billing.embedded
-from billing.books import verify
-from billing.books.verification.report import Report
+from billing.books.verify import verify
+from billing.books.verify.report import Report
 from billing.embedded import EmbeddedPostgres
 
 BOUND_SECONDS = 90.0

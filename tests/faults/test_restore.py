@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
+from billing.books.dump.archive import NotEmpty, dump, restore
 from billing.embedded import EmbeddedPostgres
 from billing.embedded.binaries import binaries_for
-from billing.store.dump import NotEmpty, dump, restore
 from tests.faults.journal import Journal
 from tests.faults.served import BOUND_SECONDS, Served, fetch, until, verified
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from billing.api.visits import Visit, Visits
+from billing.http.visits import Visit, Visits
 from billing.serving import doorkeeper
 from billing.serving.door import Door
 from billing.serving.doorkeeper import UNREAD_SECONDS, Doorkeeper

@@ -5,8 +5,8 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-from billing.api.attempts import BURST
 from billing.embedded import EmbeddedPostgres
+from billing.http.attempts import BURST
 from billing.store.keys import new_secret
 from tests.conftest import copied
 from tests.faults.served import Served

@@ -9,15 +9,15 @@ from typing import Any
 import asyncpg
 import pytest
 
-from billing.books import verify
-from billing.books.trial_balance import trial_balance
+from billing.books.periods.report import close_month
+from billing.books.trial_balance.report import trial_balance
+from billing.books.verify import verify
 from billing.core.commands import IssueGrant, Lapse, OpenAccount
 from billing.core.months import Month
 from billing.core.refusals import Overloaded
 from billing.embedded import EmbeddedPostgres
 from billing.posting import Posting
 from billing.store.engine import SERVICE_ROLE, connect, read_engine, work_engine
-from billing.store.periods import close_month
 from billing.store.price_books import publish_first
 from tests.api.service import Api, ask, image, on, problem, replayed, serving, set_clock, with_a_clock
 from tests.conftest import copied
@@ -265,7 +265,7 @@ def test_the_services_role_may_close_and_reopen_and_nothing_else(api: Api) -> No
 
 def test_nobody_waits_for_ever_to_close(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch that does not end: closing gives up, and charges go on."""
-    monkeypatch.setattr("billing.store.periods._PATIENCE", "SET LOCAL lock_timeout = '100ms'")
+    monkeypatch.setattr("billing.books.periods.report._PATIENCE", "SET LOCAL lock_timeout = '100ms'")
 
     async def meanwhile() -> None:
         holder = await asyncpg.connect(api.dsn)

@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from billing.books.provider import read
-from billing.books.provider.line_items import Catalogue, Item
-from billing.books.provider.shares import rounded, shared
-from billing.cli import app
+from billing.books.margins.bringing import read
+from billing.books.margins.line_items import Catalogue, Item
+from billing.books.margins.shares import rounded, shared
+from billing.commands import app
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
 from billing.core.refusals import Invalid
 from billing.embedded import EmbeddedPostgres
@@ -365,7 +365,7 @@ def test_corrections_and_debts_that_are_paid(books: Api) -> None:
 def test_on_the_command_line(books: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several files are one import; a bad one is named with its line, and nothing of the others is taken."""
     monkeypatch.setenv("DATABASE_URL", books.dsn)
-    monkeypatch.setattr("billing.cli.provider.console", Console(width=200))
+    monkeypatch.setattr("billing.books.margins.command.console", Console(width=200))
 
     def told(*words: str) -> Any:
         return CliRunner().invoke(app, list(words), catch_exceptions=True)

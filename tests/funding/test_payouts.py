@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.books import verify
+from billing.books.verify import verify
 from tests.faults.served import KEY
 
 from .town import PRICE_MICROS, Town

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from billing.books.payouts import clearing_report
+from billing.books.payouts.clearing import clearing
+from billing.books.payouts.report import clearing_report
 from billing.core.months import Month
-from billing.store.clearing import clearing
 from billing.store.engine import read_engine
 
 from .test_payouts import FEE_MICROS, PRICE_MICROS, bought, currency, paid_out_by_hand

@@ -9,8 +9,8 @@ from typing import Any
 
 import asyncpg
 
-from billing.books import verify
-from billing.books.verification.report import Report
+from billing.books.verify import verify
+from billing.books.verify.report import Report
 from tests.fake_stripe import FakeStripe
 from tests.faults.served import Served, until
 

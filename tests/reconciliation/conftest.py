@@ -8,11 +8,11 @@ import asyncpg
 import pytest
 
 from billing.books.reconciliation import Application, Asked, Compared, Source, reconcile
+from billing.books.reconciliation import rows as store
 from billing.core.commands import IssueGrant, OpenAccount, Refund, Settle, Void
 from billing.core.prices import PriceBooks
 from billing.core.reconciliation import Line
 from billing.posting import Posting
-from billing.store import reconciliation as store
 from billing.store.engine import work_engine
 from billing.store.price_books import publish_first
 from tests.books.world import HUGE, LARGE, SMALL, asked, delivered, end_hold

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from billing.books import verify
+from billing.books.reconciliation import rows as store
+from billing.books.verify import verify
 from billing.core.commands import Refund, Settle
 from billing.core.refusals import ApprovalNotAwaited, IdReused, Invalid, ReconciliationNotFound, SecondKeyNeeded
-from billing.store import reconciliation as store
 from tests.books.world import LARGE, delivered
 
 from .conftest import MANIFEST

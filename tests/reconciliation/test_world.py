@@ -2,7 +2,7 @@
 
 import json
 
-from billing.books import verify
+from billing.books.verify import verify
 
 from .conftest import MANIFEST
 

@@ -7,7 +7,7 @@ import zipfile
 import asyncpg
 import pytest
 
-from billing.store.dump import NoDump, NotEmpty, contents_of, dump, restore
+from billing.books.dump.archive import NoDump, NotEmpty, contents_of, dump, restore
 from billing.store.engine import read_engine
 from billing.store.schema import ALONE, is_current
 

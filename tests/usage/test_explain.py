@@ -6,13 +6,13 @@ from typing import Any
 import asyncpg
 import pytest
 
+from billing.books.explain.report import LANGUAGES, explain
 from billing.core.charges import Reported
 from billing.core.commands import Authorize, Correct, IssueGrant, OpenAccount, Refund, Settle, Void
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
 from billing.core.refusals import AccountNotFound, ChargeNotFound
 from billing.posting import Posting
 from billing.store.engine import read_engine
-from billing.usage.explanation import LANGUAGES, explain
 from tests.api.service import with_a_clock
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -6,11 +6,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from billing.books.explain.report import LANGUAGES, explain
 from billing.core.commands import OpenAccount
 from billing.core.prices import PriceBooks
 from billing.posting import Posting
 from billing.store.engine import read_engine
-from billing.usage.explanation import LANGUAGES, explain
 from tests.books.test_any_sequence import A_CLOCK_TO_SET, Walk
 
 STEPS = 150

@@ -5,11 +5,11 @@ from typing import get_args
 
 import pytest
 
+from billing.books.explain.report import LANGUAGES, Step, preferred
+from billing.books.explain.step import Kind, Phrase
 from billing.core import charges
 from billing.core.commands import MODES, OPERATIONS
 from billing.core.grants import KINDS
-from billing.usage.explanation import LANGUAGES, Step, preferred
-from billing.usage.explanation.step import Kind, Phrase
 
 ENGLISH, SPANISH = LANGUAGES["en"], LANGUAGES["es"]
 FLAGS = {

@@ -13,15 +13,12 @@ import anyio
 import asyncpg
 import pytest
 
-from billing.core.ledger import GENESIS, Transfer, chained
-from billing.settings import Settings, SettingsError
-from billing.store import statements as store
-from billing.store.engine import read_engine, work_engine
-from billing.usage.statements.csv_form import as_csv
-from billing.usage.statements.issue import Issued, issue
-from billing.usage.statements.json_form import as_json
-from billing.usage.statements.signing import Signing, SigningKey, encoded, genuine, thumbprint
-from billing.usage.statements.statement import (
+from billing.books.statements import sql as store
+from billing.books.statements.csv_form import as_csv
+from billing.books.statements.issue import Issued, issue
+from billing.books.statements.json_form import as_json
+from billing.books.statements.signing import Signing, SigningKey, encoded, genuine, thumbprint
+from billing.books.statements.statement import (
     Signature,
     Statement,
     Subtotal,
@@ -30,7 +27,10 @@ from billing.usage.statements.statement import (
     month_after,
     month_before,
 )
-from billing.usage.statements.verification import verify
+from billing.books.statements.verification import verify
+from billing.core.ledger import GENESIS, Transfer, chained
+from billing.settings import Settings, SettingsError
+from billing.store.engine import read_engine, work_engine
 from tests.api.service import MODEL, ask, created, image, on, problem, serving, until
 
 from .conftest import FORMS, LARGE, MONTHS, Winter, failed

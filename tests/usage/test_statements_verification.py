@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
+from billing.books.statements.csv_form import as_csv
+from billing.books.statements.fields import from_cell
+from billing.books.statements.file import header_of
+from billing.books.statements.json_form import JsonFile, as_json
+from billing.books.statements.signing import SigningKey
+from billing.books.statements.statement import HEADER, MOVEMENT, Statement
+from billing.books.statements.verification import NoStatement, Verdict, connections, verify
+from billing.books.statements.walk import Finding, transfer_of
 from billing.core.ledger import Transfer, chained
-from billing.usage.statements.csv_form import as_csv
-from billing.usage.statements.fields import from_cell
-from billing.usage.statements.file import header_of
-from billing.usage.statements.json_form import JsonFile, as_json
-from billing.usage.statements.signing import SigningKey
-from billing.usage.statements.statement import HEADER, MOVEMENT, Statement
-from billing.usage.statements.verification import NoStatement, Verdict, connections, verify
-from billing.usage.statements.walk import Finding, transfer_of
 
 from .conftest import FORMS, MONTHS, Winter
 

@@ -7,6 +7,8 @@ from random import Random
 import asyncpg
 import pytest
 
+from billing.books.usage import report as pages
+from billing.books.usage.report import Place, Question
 from billing.core.charges import Reported
 from billing.core.commands import Authorize, Correct, IssueGrant, OpenAccount, Refund, Settle, Void
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
@@ -14,8 +16,6 @@ from billing.core.refusals import Refusal
 from billing.core.zones import zone
 from billing.posting import Posting
 from billing.store.engine import read_engine
-from billing.usage import pages
-from billing.usage.pages import Place, Question
 from tests.api.service import with_a_clock
 
 DAWN = datetime(2026, 3, 26, tzinfo=UTC)  # Europe's clocks change on the 29th

@@ -6,17 +6,17 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from billing.books.exports.accepted import Named, check_accepted
+from billing.books.exports.reports.columns import Column
+from billing.books.exports.reports.focus import VERSIONS
+from billing.books.exports.reports.focus import columns as costs
+from billing.books.exports.reports.journal import COLUMNS as JOURNAL
+from billing.books.exports.reports.slices import Scope
+from billing.books.exports.reports.usage import COLUMNS as USAGE
 from billing.core.amounts import CREDIT, MAX_AMOUNT
 from billing.core.commands import currency as an_iso_code
 from billing.core.months import Month
 from billing.core.refusals import Invalid
 from billing.core.text import identifier
-from billing.store.exports.columns import Column
-from billing.store.exports.focus import VERSIONS
-from billing.store.exports.focus import columns as costs
-from billing.store.exports.journal import COLUMNS as JOURNAL
-from billing.store.exports.slices import Scope
-from billing.store.exports.usage import COLUMNS as USAGE
 
 
 class Form(NamedTuple):

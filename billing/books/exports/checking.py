@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from billing.books.exports.control import USED
-from billing.books.exports.ledgers import CONTROL
-from billing.books.exports.parquet import KEY, metadata_of, rows_of
+from billing.books.exports.formats.ledgers import CONTROL
+from billing.books.exports.formats.parquet import KEY, metadata_of, rows_of
 from billing.core.chart import CHART, OWN
 
 _BLOCK: Final = 1 << 20

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from billing.books.exports.asked import Asked
+from billing.books.exports.reports.costs import summed_costs
+from billing.books.exports.reports.totals import Moved, Used, ends, moved, used
 from billing.core.instants import instant_text
 from billing.store.accounts import account
 from billing.store.engine import Engine
-from billing.store.exports.costs import summed_costs
-from billing.store.exports.totals import Moved, Used, ends, moved, used
 
 FORMAT: Final = "billing.export.2"
 

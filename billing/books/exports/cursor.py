@@ -7,9 +7,9 @@ its end.
 
 from typing import Final
 
+from billing.books.exports.reports.slices import Key
 from billing.core.refusals import Invalid
 from billing.core.text import identifier
-from billing.store.exports.slices import Key
 
 _KEYS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
     "journal": {"journal": (str, str, int)},

@@ -12,10 +12,10 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from billing.books.exports.accounting import check_mapped, entries
 from billing.books.exports.asked import ACCOUNTING, Asked
 from billing.books.exports.control import ControlTotals, control_totals
 from billing.books.exports.file import Progress, Written, check_replaceable, instant, put, question, stands, write_file
+from billing.books.exports.formats.accounting import check_mapped, entries
 from billing.core.instants import instant_text
 from billing.core.refusals import Invalid
 from billing.store.engine import Engine

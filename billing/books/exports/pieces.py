@@ -7,19 +7,19 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import NamedTuple
 
-from billing.books.exports import accounting, ledgers
 from billing.books.exports.asked import ACCOUNTING, LEDGERS, Asked
 from billing.books.exports.control import ControlTotals, control_totals
 from billing.books.exports.cursor import written
-from billing.books.exports.parquet import ParquetFile
-from billing.books.exports.workbook import workbook
+from billing.books.exports.formats import accounting, ledgers
+from billing.books.exports.formats.parquet import ParquetFile
+from billing.books.exports.formats.workbook import workbook
+from billing.books.exports.reports import ledger_text
+from billing.books.exports.reports.columns import csv_list, json_list, typed_list
+from billing.books.exports.reports.costs import costs
+from billing.books.exports.reports.journal import journal
+from billing.books.exports.reports.slices import Key, Lines, Part, slices, whole
+from billing.books.exports.reports.usage import usage
 from billing.store.engine import Engine
-from billing.store.exports import ledger_text
-from billing.store.exports.columns import csv_list, json_list, typed_list
-from billing.store.exports.costs import costs
-from billing.store.exports.journal import journal
-from billing.store.exports.slices import Key, Lines, Part, slices, whole
-from billing.store.exports.usage import usage
 
 Totals = Callable[[], Awaitable[ControlTotals]]
 

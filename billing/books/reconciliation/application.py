@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from itertools import groupby
 
+from billing.books.reconciliation import rows as store
+from billing.books.reconciliation.rows import Outcome
 from billing.core.answers import ChargeAnswer, CorrectionAnswer
 from billing.core.charges import Reported
 from billing.core.commands import Command, Correct, Settle
@@ -34,9 +36,7 @@ from billing.core.refusals import (
 )
 from billing.core.text import free_text
 from billing.posting import Posting
-from billing.store import reconciliation as store
 from billing.store.engine import Engine
-from billing.store.reconciliation import Outcome
 
 _ATTEMPTS, _PAUSE_SECONDS = 8, 0.05
 

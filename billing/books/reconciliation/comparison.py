@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from billing.books.reconciliation import explanation as explain
+from billing.books.reconciliation.cases import Case
 from billing.core.charges import UNREQUESTED, Charge, Output, Reported, bill
 from billing.core.prices import ModelPrices, PriceBooks
 from billing.core.reconciliation import CORRECT, NONE, PERSON, SETTLE, Action, Kind, Line, ManifestRow
 from billing.core.refusals import PriceBookNotFound, UnknownModel
-from billing.store.reconciliation_cases import Case
 
 _Image = tuple[str | None, int | None, int | None, str | None]  # status, width, height, tier
 _NO_IMAGE: _Image = (None, None, None, None)

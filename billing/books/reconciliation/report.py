@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from billing.books.reconciliation import rows as store
 from billing.core.cells import harmless
 from billing.core.instants import instant_text
 from billing.core.reconciliation import Line
-from billing.store import reconciliation as store
 from billing.store.engine import Engine
 
 COLUMNS: Final = tuple(name for name in Line._fields if name != "reconciliation_id")

@@ -8,18 +8,18 @@ from datetime import datetime
 from hashlib import sha256
 from itertools import count
 
+from billing.books.reconciliation import rows as store
+from billing.books.reconciliation.cases import Scope, cases, counted
 from billing.books.reconciliation.comparison import compare
 from billing.books.reconciliation.manifest import Rows, Wanted, check_not_twice, twice
 from billing.books.reconciliation.source import Source
+from billing.books.reconciliation.staging import Staging, Twice, connected
 from billing.books.reconciliation.totals import Totals
 from billing.core.prices import PriceBooks
 from billing.core.reconciliation import COMPARED, Line, Reconciliation
 from billing.core.refusals import AccountNotFound, IdReused, Invalid
 from billing.core.text import identifier
-from billing.store import reconciliation as store
 from billing.store.engine import Connection
-from billing.store.reconciliation_cases import Scope, cases, counted
-from billing.store.reconciliation_staging import Staging, Twice, connected
 from billing.store.snapshot import reachable
 
 Progress = Callable[[str, int], None]  # a stage, and bytes read or lines found

@@ -13,7 +13,7 @@ import pytest
 
 from billing.books.exports.asked import Asked
 from billing.books.exports.file import Written, write_file
-from billing.books.recognition import recognise
+from billing.books.revenue.recognition import recognise
 from billing.core.commands import Correct, IssueGrant, OpenAccount, Refund
 from billing.core.prices import PriceBooks
 from billing.embedded import EmbeddedPostgres

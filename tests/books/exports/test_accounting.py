@@ -15,9 +15,9 @@ import pytest
 
 from billing.books.exports import parts as parts_
 from billing.books.exports.accepted import Named, doubts
-from billing.books.exports.accounting import entries
 from billing.books.exports.asked import Asked
 from billing.books.exports.checking import check_file
+from billing.books.exports.formats.accounting import entries
 from billing.books.exports.mapping import EXAMPLES, MappingError, parse_mapping, read_mapping
 from billing.books.exports.parts import WrittenParts, write_parts
 from billing.core.money import decimals, minor_units

@@ -16,7 +16,7 @@ import pytest
 from beancount import loader
 from beancount.core.data import Transaction
 
-from billing.books.trial_balance import trial_balance
+from billing.books.trial_balance.report import trial_balance
 from billing.core.chart import CHART, account_of, own_part
 
 from .conftest import ODD, TEXTS, Export

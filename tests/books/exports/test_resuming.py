@@ -15,11 +15,11 @@ import pytest
 
 from billing.books.exports.checking import check_file
 from billing.books.exports.file import Busy, NoFile
+from billing.books.exports.reports import slices
 from billing.core.commands import OpenAccount
 from billing.core.prices import PriceBooks
 from billing.core.refusals import DatabaseUnavailable
 from billing.posting import Posting
-from billing.store.exports import slices
 from tests.books.world import SMALL, asked, delivered
 
 from .conftest import Export, written
@@ -32,7 +32,7 @@ from pathlib import Path
 from billing.books.exports import file
 from billing.books.exports.asked import Asked
 from billing.store.engine import read_engine, work_engine
-from billing.store.exports import slices
+from billing.books.exports.reports import slices
 
 slices.ROWS_AT_ONCE = 5
 dsn, path, report, format, left = sys.argv[1:]

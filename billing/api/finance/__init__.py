@@ -1,1 +1,0 @@
-"""What finance asks: revenue, periods, trial balances, exports, payouts, margins."""

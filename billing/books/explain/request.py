@@ -1,0 +1,146 @@
+"""What was asked, how it was read, and what was reserved for it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from billing.books.explain.step import Phrase, Step
+from billing.core.charges import LATE_SETTLE, Charge
+from billing.core.instants import instant_text
+from billing.core.prices import ModelPrices
+from billing.core.sizes import Size, Tiers
+
+
+def requested(c: Charge, prices: ModelPrices) -> Iterator[Step]:
+    """The steps of a charge up to its hold, and how that stands or ended where nothing was billed."""
+    yield _asked(c)
+    yield _read(c, prices)
+    yield _quoted(c, prices)
+    yield _authorized(c)
+    if c.status == "authorized":
+        yield _open(c)
+    elif c.status == "voided":
+        yield _voided(c)
+    elif c.status == "expired":
+        yield _expired(c)
+
+
+def place(tiers: Tiers, size: Size) -> tuple[tuple[Phrase, ...], dict[str, Any]]:
+    """Where a measured size lies among the tiers: how far below its tier's edge and above the one before, in pixels.
+
+    Past the last tier `distance_to_edge` is negative.
+    """
+    edge = size.long_edge
+    tier = tiers.of_edge(edge)
+    at = tier or tiers.last
+    facts: dict[str, Any] = {
+        "long_edge": edge,
+        "size_tier": at.name,
+        "tier_max_edge": at.max_edge,
+        "distance_to_edge": at.max_edge - edge,
+    }
+    if tier is None:
+        return ("tier_passed",), facts | {"past_last_edge": edge - at.max_edge}
+    rank = tiers.all.index(at)
+    if rank == 0:
+        return ("tier_lowest",), facts
+    before = tiers.all[rank - 1]
+    facts |= {
+        "tier_before": before.name,
+        "tier_before_max_edge": before.max_edge,
+        "distance_from_tier_before": edge - before.max_edge,
+    }
+    return ("tier_between",), facts
+
+
+def _asked(c: Charge) -> Step:
+    facts = {
+        "model": c.model,
+        "operation": c.operation,
+        "mode": c.mode,
+        "n": c.n,
+        "size": c.size,
+        "quality": c.quality,
+        "asked_price_version": c.asked_price_version,
+    }
+    return Step("asked", ("asked",) if c.asked_price_version is None else ("asked", "price_asked"), facts)
+
+
+def _read(c: Charge, prices: ModelPrices) -> Step:
+    says: tuple[Phrase, ...] = ("quality_as_asked" if c.quality == c.billed_quality else "quality_read",)
+    facts: dict[str, Any] = {
+        "quality": c.quality,
+        "billed_quality": c.billed_quality,
+        "size": c.size,
+        "quoted_tier": c.quoted_tier,
+    }
+    if c.size == "auto":
+        says = (*says, "size_auto")
+    elif prices.tiers.named(c.size):
+        says = (*says, "size_tier")
+    else:
+        where, pixels = place(prices.tiers, Size.parse(c.size))
+        says, facts = (*says, "size_pixels", *where), facts | pixels
+    return Step("read", says, facts)
+
+
+def _quoted(c: Charge, prices: ModelPrices) -> Step:
+    row = prices.prices[c.billed_quality]
+    dearest = max(row.values())
+    facts = {
+        "credits_per_image": c.credits_per_image,
+        "n": c.n,
+        "credits": c.quoted_credits,
+        "price_version": c.price_version,
+        "overage": c.overage,
+        "max_credits": c.quoted_credits if c.overage == "cap" else dearest * c.n,
+    }
+    says: tuple[Phrase, ...] = ("quoted",)
+    if len(row) > 1 and len(set(row.values())) == 1:
+        says = (*says, "flat")
+    elif dearest > c.credits_per_image:
+        says = (*says, "at_most_the_quote" if c.overage == "cap" else "at_most")
+    return Step("quoted", says, facts)
+
+
+def _authorized(c: Charge) -> Step:
+    facts = {
+        "available_credits": c.available_credits,
+        "credit_limit": c.credit_limit,
+        "held_credits": c.held_credits,
+        "available_after_credits": c.available_credits - c.held_credits,
+        "one_step": c.one_step,
+        "seq": c.authorized_seq,
+        "authorized_at": instant_text(c.authorized_at),
+        "expires_at": instant_text(c.expires_at),
+    }
+    limit: tuple[Phrase, ...] = ("credit_limit",) if c.credit_limit else ()
+    held: Phrase = "one_step" if c.one_step else "held_most" if c.held_credits > c.quoted_credits else "held_quote"
+    return Step("authorized", ("authorized", *limit, held), facts)
+
+
+def _open(c: Charge) -> Step:
+    return Step("open", ("open",), _ending(c))
+
+
+def _voided(c: Charge) -> Step:
+    # An expired charge can be voided too: its hold had ended before.
+    says: tuple[Phrase, ...] = ("voided" if c.released_at == c.resolved_at else "voided_after_expiry",)
+    if c.void_reason:
+        says = (*says, "void_reason")
+    return Step("voided", says, _ending(c) | {"reason": c.void_reason})
+
+
+def _expired(c: Charge) -> Step:
+    until = {"settle_until": instant_text(c.expires_at + LATE_SETTLE)}
+    return Step("expired", ("expired", "settle_until"), _ending(c) | until)
+
+
+def _ending(c: Charge) -> dict[str, Any]:
+    return {
+        "status": c.status,
+        "held_credits": c.held_credits,
+        "expires_at": instant_text(c.expires_at),
+        "released_at": instant_text(c.released_at),
+        "resolved_at": instant_text(c.resolved_at),
+        "credits": 0,
+    }

@@ -1,0 +1,165 @@
+"""What customers' usage costs them, in the columns of FOCUS, by day, account, model, size tier and quality.
+
+Credits are FOCUS's virtual currency: what is bought is billed when it is bought (`Purchase`, with no effective cost), and what is used then costs nothing more: its
+effective cost is what was paid for the credits that it drew, by each grant's cost basis. What no grant has covered
+yet costs nothing until it is paid.
+"""
+
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.books.exports.reports.focus import ORDER, SELECT
+from billing.books.exports.reports.slices import SUMMED_UP, Scope, literal
+from billing.store.corrections import LINES, tier_when_refunded
+from billing.store.snapshot import snapshot
+
+# Everything that was billed or given back for a charge, with the transfers that say from which grants.
+_EVENTS: Final = """
+    SELECT 'settle' AS event, '' AS event_id, c.account_id, c.request_id, c.resolved_at AS at, c.resolved_at AS settled_at,
+        c.first_seq, c.last_seq, c.model, c.billed_quality AS quality, c.price_version
+    FROM charge c WHERE c.status = 'settled' AND {settled}
+    UNION ALL
+    SELECT 'refund', r.refund_id, r.account_id, r.request_id, r.created_at, c.resolved_at, r.first_seq, r.last_seq, c.model,
+        c.billed_quality, c.price_version
+    FROM refund r JOIN charge c ON c.account_id = r.account_id AND c.request_id = r.request_id WHERE {refunded}
+    UNION ALL
+    SELECT 'correction', k.correction_id, k.account_id, k.request_id, k.created_at, c.resolved_at, k.first_seq, k.last_seq,
+        c.model, c.billed_quality, c.price_version
+    FROM correction k JOIN charge c ON c.account_id = k.account_id AND c.request_id = k.request_id WHERE {corrected}"""
+_LINES: Final = f"""
+    SELECT e.event, e.event_id, o.account_id, o.request_id, o.size_tier, o.credits AS price,
+        (o.status = 'succeeded')::integer AS images, o.credits
+    FROM event e JOIN output o ON o.account_id = e.account_id AND o.request_id = e.request_id WHERE e.event = 'settle'
+    UNION ALL
+    SELECT e.event, e.event_id, r.account_id, r.request_id, {tier_when_refunded()}, NULL, 0, -(part ->> 1)::bigint
+    FROM event e JOIN refund r ON r.account_id = e.account_id AND r.refund_id = e.event_id
+    CROSS JOIN LATERAL jsonb_array_elements(r.outputs::jsonb) part
+    JOIN output o ON o.account_id = r.account_id AND o.request_id = r.request_id AND o.index = (part ->> 0)::integer
+    WHERE e.event = 'refund'
+    UNION ALL
+    SELECT e.event, e.event_id, k.account_id, k.request_id, line.size_tier, NULL,
+        line.sign * (line.status = 'succeeded')::integer, line.sign * line.credits
+    FROM event e JOIN correction k ON k.account_id = e.account_id AND k.correction_id = e.event_id {LINES}
+    WHERE e.event = 'correction'"""
+# What each drew on: grants, or a debt that grants have paid since.
+_DRAWN: Final = """
+    FROM event e
+    JOIN transfer t ON t.account_id = e.account_id AND t.request_id = e.request_id AND t.book = 'wallet'
+        AND t.kind IN ('settle', 'refund', 'supplement', 'reduction') AND t.seq BETWEEN e.first_seq AND e.last_seq"""
+_SHARES: Final = f"""
+    SELECT e.event, e.event_id, e.account_id, e.request_id, t.debit, t.grant_id, t.amount AS credits {_DRAWN}
+    WHERE t.grant_id IS NOT NULL
+    UNION ALL
+    SELECT e.event, e.event_id, e.account_id, e.request_id, t.debit, f.grant_id, f.credits {_DRAWN}
+    JOIN fill f ON f.account_id = t.account_id AND f.seq = t.seq
+    JOIN transfer p ON p.account_id = f.account_id AND p.book = 'wallet' AND p.seq = f.paid_by_seq
+    WHERE t.grant_id IS NULL AND p.posted_at <= {{as_of}}"""
+_MONEY: Final = """
+    SELECT s.event, s.event_id, s.account_id, s.request_id, g.currency, sum(s.credits) AS drawn,
+        sum(CASE s.debit WHEN 'wallet' THEN 1 ELSE -1 END * s.credits * g.paid_micros::numeric / g.granted) AS micros
+    FROM share s JOIN "grant" g ON g.account_id = s.account_id AND g.grant_id = s.grant_id AND g.currency IS NOT NULL
+    GROUP BY s.event, s.event_id, s.account_id, s.request_id, g.currency"""
+# A charge that drew on grants of two currencies has a row in each, with its part of the images: nine decimals of it, and
+# the rest where it cost most, so that parts sum to the whole.
+_PARTS: Final = """
+    SELECT event, event_id, account_id, request_id, currency, micros,
+        CASE row_number() OVER (charge ORDER BY abs(micros) DESC, currency)
+            WHEN 1 THEN 1 - sum(part) OVER charge + part ELSE part END AS part
+    FROM (
+        SELECT *, round(drawn::numeric / nullif(sum(drawn) OVER charge, 0), 9) AS part FROM money
+        WINDOW charge AS (PARTITION BY event, event_id, account_id, request_id)) each
+    WINDOW charge AS (PARTITION BY event, event_id, account_id, request_id)"""
+_PRICED: Final = f"""
+    SELECT l.*, e.at, e.settled_at, e.model, e.quality, e.price_version, m.currency, coalesce(m.part, 1) AS part,
+        CASE WHEN t.credits = 0 THEN 0 ELSE m.micros * l.credits / t.credits END AS micros
+    FROM line l
+    JOIN event e USING (event, event_id, account_id, request_id)
+    JOIN (SELECT event, event_id, account_id, request_id, sum(credits) AS credits FROM line GROUP BY 1, 2, 3, 4) t
+        USING (event, event_id, account_id, request_id)
+    LEFT JOIN ({_PARTS}) m USING (event, event_id, account_id, request_id)"""
+# What is given back or corrected is told in credits, apart from what is taken: so a price times its quantity is a cost.
+_USAGE: Final = """
+    SELECT account_id, at::date AS day, 'Usage' AS category,
+        CASE WHEN date_trunc('month', settled_at) < date_trunc('month', at) THEN 'Correction' END AS class,
+        CASE WHEN event = 'settle' THEN '' ELSE event END AS reason, model, size_tier, quality, price_version, currency, price,
+        NULL::bigint AS granted, NULL::bigint AS paid_micros,
+        CASE WHEN event = 'settle' THEN 0 ELSE sign(credits) END AS side, images * part AS images, credits * part AS credits,
+        CASE WHEN event = 'settle' THEN images ELSE credits END * part AS quantity, 0::numeric AS billed,
+        coalesce(micros, 0) AS micros
+    FROM priced
+    WHERE NOT (event = 'settle' AND images = 0)"""
+_BOUGHT: Final = """
+    SELECT account_id, effective_at::date, 'Purchase',
+        CASE WHEN date_trunc('month', created_at) < date_trunc('month', effective_at) THEN 'Correction' END,
+        CASE WHEN kind LIKE 'purchase%' THEN '' ELSE split_part(kind, '_', 1) END, NULL, NULL, NULL, NULL::integer, asset,
+        NULL::bigint, granted, paid_micros, sign(amount), 0, 0,
+        round(granted::numeric * amount / nullif(paid_micros, 0), 9), amount, 0
+    FROM (
+        SELECT t.account_id, t.effective_at, t.kind, t.asset, g.created_at, g.granted, g.paid_micros,
+            CASE WHEN t.credit = 'deferred_revenue' OR t.kind ~ '(failed|undone)$' THEN t.amount ELSE -t.amount END AS amount
+        FROM transfer t JOIN "grant" g ON g.account_id = t.account_id AND g.grant_id = t.grant_id
+        WHERE t.book = 'money' AND {bought} AND t.kind IN (
+            'purchase_bank', 'purchase_stripe_clearing', 'card_refund', 'card_refund_deferred', 'card_refund_failed',
+            'card_refund_deferred_failed', 'dispute_lost', 'dispute_lost_deferred', 'dispute_lost_undone',
+            'dispute_lost_deferred_undone')) paid"""
+_SUMS: Final = """
+    SELECT account_id, day, category, class, reason, model, size_tier, quality, price_version, currency, price, granted,
+        paid_micros, sum(images) AS images, sum(credits) AS credits, coalesce(sum(quantity), 0) AS quantity,
+        sum(billed) / 1000000 AS billed, sum(micros) / 1000000 AS effective
+    FROM ({usage} UNION ALL {bought}) row
+    GROUP BY account_id, day, category, class, reason, model, size_tier, quality, price_version, currency, price, granted,
+        paid_micros, side"""
+# Credits that cost nothing are billed in no currency: such a row takes the one that the account last paid in.
+_CURRENCY: Final = """
+    coalesce(s.currency, (SELECT g.currency FROM "grant" g WHERE g.account_id = s.account_id AND g.currency IS NOT NULL
+        AND g.created_at <= {as_of} ORDER BY g.created_at DESC, g.grant_id LIMIT 1), 'USD')"""
+_ROWS: Final = f"""
+    SELECT s.*, s.category = 'Purchase' AS bought, a.name, {_CURRENCY} AS billing_currency, round(s.quantity, 9) AS n,
+        round(CASE s.category WHEN 'Purchase' THEN s.billed ELSE s.effective END, 9) AS cost
+    FROM summed s LEFT JOIN account a ON a.account_id = s.account_id"""
+
+
+def costs(scope: Scope, select: str, *, ordered: bool = True) -> str:
+    """The query whose rows are the report; `select` is a list over FOCUS's columns."""
+    bounds = {
+        name: _within(scope, moment, account)
+        for name, moment, account in (
+            ("settled", "c.resolved_at", "c.account_id"),
+            ("refunded", "r.created_at", "r.account_id"),
+            ("corrected", "k.created_at", "k.account_id"),
+        )
+    }
+    bought = _within(scope, "t.effective_at", "t.account_id") + f" AND t.posted_at <= {literal(scope.as_of)}"
+    as_of = literal(scope.as_of)
+    sums = _SUMS.format(usage=_USAGE, bought=_BOUGHT.format(bought=bought))
+    return f"""
+        WITH event AS MATERIALIZED ({_EVENTS.format(**bounds)}), line AS MATERIALIZED ({_LINES}),
+            share AS ({_SHARES.format(as_of=as_of)}), money AS MATERIALIZED ({_MONEY}), priced AS ({_PRICED}), summed AS ({sums}),
+            focus AS (SELECT {SELECT} FROM ({_ROWS.format(as_of=as_of)}) s)
+        SELECT {select} FROM focus f{f" ORDER BY {ORDER}" if ordered else ""}"""
+
+
+async def summed_costs(engine: AsyncEngine, scope: Scope) -> tuple[int, list[dict[str, str]]]:
+    """How many rows the report has, and by currency and category what they come to, as decimals."""
+    names = ("BilledCost", "EffectiveCost", "PricingCurrencyEffectiveCost")
+    sums = ", ".join(f'sum(f."{name}")::text' for name in names)
+    query = costs(scope, f'f."BillingCurrency", f."ChargeCategory", count(*), {sums}', ordered=False)
+    async with snapshot(engine) as connection:
+        await connection.execute(SUMMED_UP)
+        found = await connection.fetch(f"{query} GROUP BY 1, 2 ORDER BY 1, 2")
+    entries = [
+        dict(zip(("BillingCurrency", "ChargeCategory", *names), (*row[:2], *row[3:]), strict=True)) for row in found
+    ]
+    return sum(row[2] for row in found), entries
+
+
+def _within(scope: Scope, moment: str, account: str) -> str:
+    bounds = [f"{moment} <= {literal(scope.as_of)}"]
+    if scope.account_id is not None:
+        bounds.append(f"{account} = {literal(scope.account_id)}")
+    if scope.start is not None:
+        bounds.append(f"{moment} >= {literal(scope.start)}")
+    if scope.end is not None:
+        bounds.append(f"{moment} < {literal(scope.end)}")
+    return " AND ".join(bounds)

@@ -1,0 +1,196 @@
+"""Exports: the journal, usage and costs as files, streamed."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Query
+from fastapi.responses import StreamingResponse
+
+from billing.books.exports.asked import ACCOUNTING, COLUMNS, FORMS, REPORTS, Asked
+from billing.books.exports.control import control_totals
+from billing.books.exports.cursor import parsed
+from billing.books.exports.file import instant
+from billing.books.exports.mapping import MappingError, parse_mapping
+from billing.books.exports.models import ColumnShown, ControlTotalsShown, FormatShown, Reports, ReportShown
+from billing.books.exports.parts import parts
+from billing.books.exports.pieces import Piece, pieces
+from billing.books.exports.reports.focus import SINCE, VERSIONS
+from billing.core.instants import instant_text
+from billing.core.months import MONTH
+from billing.core.refusals import AccountNotFound, Invalid
+from billing.core.text import IDENTIFIER
+from billing.http.auth import Overseeing
+from billing.http.parameters import End, Moment, Start, clean
+from billing.http.problems import responses
+from billing.http.route import Router
+from billing.http.service import Service
+from billing.store.accounts import account
+
+router = Router(prefix="/v1/finance/exports", tags=["finance"])
+Name = Annotated[str, Path(max_length=32, description=", ".join(REPORTS))]
+AsOf = Annotated[Moment | None, Query(description="RFC 3339: as it was known then; default: now")]
+_FILE: dict[str, Any] = {
+    "content": {form.media_type.partition(";")[0]: {"schema": {"type": "string"}} for form in FORMS.values()},
+    "description": "The file. `Export-As-Of` is the instant that it shows; `Export-Parts`, in how many parts QuickBooks or "
+    "Xero takes it",
+}
+_TYPES = {"integer": "integer", "decimal": "decimal", "price": "decimal", "time": "time"}
+_EAGER = 8  # pieces: what can go wrong shows in the first that has rows
+
+
+@router.get("", response_model=Reports, responses=responses())
+async def list_exports(caller: Overseeing) -> Any:
+    """Which reports there are, in which formats, and the columns of those that are tables."""
+    return Reports(data=[_report(name) for name in REPORTS])
+
+
+async def _asked(
+    report: Name,
+    format: Annotated[str, Query(max_length=32, description=", ".join(FORMS))] = "csv",
+    period: Annotated[str | None, Query(pattern=MONTH, description="YYYY-MM: what is accounted for in it")] = None,
+    start: Start = None,
+    end: End = None,
+    account_id: Annotated[str | None, Query(pattern=IDENTIFIER, max_length=64)] = None,
+    per_account: Annotated[
+        bool, Query(description="beancount, hledger: ledger accounts of each customer's own")
+    ] = False,
+    opening: Annotated[
+        bool,
+        Query(description="beancount, hledger: begin with what was there before; false: to be read after its file"),
+    ] = True,
+    book: Annotated[str, Query(max_length=32, description="quickbooks, xero: money or wallet")] = "money",
+    currency: Annotated[str | None, Query(max_length=32, description="quickbooks, xero: only this one")] = None,
+    part_lines: Annotated[
+        int | None, Query(description="quickbooks, xero: lines to a part; default: what each takes at once")
+    ] = None,
+    focus: Annotated[
+        str | None, Query(max_length=32, description=f"costs: the version of FOCUS, {' or '.join(VERSIONS)}")
+    ] = None,
+    map: Annotated[
+        str | None,
+        Query(
+            max_length=8_192,
+            description='quickbooks, xero: JSON such as {"bank": {"account": "1000", "tax_rate": "…", "account_type": "…"}}',
+        ),
+    ] = None,
+) -> Asked:
+    clean(report=report, format=format, book=book, currency=currency, focus=focus, map=map)
+    try:
+        accounts = None if map is None else parse_mapping(map, "json")
+    except MappingError as error:
+        raise Invalid.of("map", str(error)) from None
+    return Asked.of(
+        report, format, period=period, start=start, end=end, account_id=account_id, per_account=per_account, book=book,
+        currency=currency, accounts=accounts, focus=focus, opening=opening,
+        part_lines=part_lines,
+    )  # fmt: skip
+
+
+Question = Annotated[Asked, Depends(_asked)]
+
+
+@router.get("/{report}", response_class=StreamingResponse, responses={200: _FILE, **responses(AccountNotFound)})
+async def get_export(
+    asked: Question,
+    caller: Overseeing,
+    as_of: AsOf = None,
+    after: Annotated[
+        str | None,
+        Query(max_length=300, description="the last row that came: its part and key, joined by commas; needs as_of"),
+    ] = None,
+    part: Annotated[
+        int | None,
+        Query(
+            description="quickbooks, xero: only this one, from 1, of the answer's Export-Parts; needs as_of beyond 1"
+        ),
+    ] = None,
+) -> Any:
+    """A file, in constant memory. What broke off is continued with `as_of` and `after`, to the same bytes.
+
+    `after` of the journal is `journal,<account_id>,<book>,<seq>` of the last whole row; of usage
+    `settle,<account_id>,<request_id>,<index>`, `refund,<account_id>,<event_id>,<index>`, or
+    `correction,<account_id>,<event_id>,<index>,<sign>`, the sign being that of the images that the row counts.
+    """
+    known = None
+    if after is not None:
+        if not asked.form.resumable or asked.report == "costs":
+            raise Invalid.of("after", f"{asked.report} as {asked.format} is only written from its beginning")
+        if as_of is None:
+            raise Invalid.of("after", "needs as_of, as the first answer's Export-As-Of said it")
+        known = parsed(after, asked.report)
+    service = caller.service
+    at = await _instant(service, asked, as_of)
+    headers = {"Export-As-Of": instant_text(at)}
+    name = asked.file_name
+    if part is not None and asked.format not in ACCOUNTING:
+        raise Invalid.of("part", f"is for {' and '.join(ACCOUNTING)}")
+    if asked.format in ACCOUNTING:
+        cut = await parts(service.long_reads, asked, at)
+        headers["Export-Parts"] = str(len(cut))
+        if part is not None:
+            if not 1 <= part <= len(cut):
+                raise Invalid.of("part", f"must be from 1 to {len(cut)}")
+            if part > 1 and as_of is None:
+                raise Invalid.of("part", "beyond the first needs as_of, as the first's Export-As-Of said it")
+            asked = cut[part - 1]
+            name = f"{name.removesuffix('.csv')}-{part}.csv"
+    made = pieces(service.long_reads, asked, at, after=known)
+    first = []
+    async for piece in made:
+        first.append(piece)
+        if piece.rows or len(first) == _EAGER:
+            break
+    headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return StreamingResponse(_content(first, made), media_type=asked.form.media_type, headers=headers)
+
+
+@router.get(
+    "/{report}/totals",
+    response_model=ControlTotalsShown,
+    response_model_exclude_none=False,
+    responses=responses(AccountNotFound),
+)
+async def get_export_totals(asked: Question, caller: Overseeing, as_of: AsOf = None) -> Any:
+    """What the file of the same question and instant must come to: rows, and sums by ledger account or kind."""
+    service = caller.service
+    at = await _instant(service, asked, as_of)
+    totals = (await control_totals(service.long_reads, asked, at)).document()
+    if asked.format in ACCOUNTING:
+        totals["parts"] = len(await parts(service.long_reads, asked, at))
+    return ControlTotalsShown(**totals)
+
+
+async def _instant(service: Service, asked: Asked, as_of: datetime | None) -> datetime:
+    if asked.account_id is not None:
+        await account(service.engine, asked.account_id)
+    return await instant(service.work, as_of)
+
+
+async def _content(first: list[Piece], rest: AsyncIterator[Piece]) -> AsyncIterator[bytes]:
+    for piece in first:
+        yield piece.content
+    async for piece in rest:
+        yield piece.content
+
+
+def _report(name: str) -> ReportShown:
+    formats = [
+        FormatShown(
+            format=format,
+            media_type=FORMS[format].media_type,
+            extension=FORMS[format].extension,
+            resumable=FORMS[format].resumable and name != "costs",
+        )
+        for format in REPORTS[name]
+    ]
+    columns = [
+        ColumnShown(
+            name=column.name,
+            type=_TYPES.get(column.kind, "text"),
+            optional=column.optional,
+            focus=SINCE[column.name] if name == "costs" else None,
+        )
+        for column in COLUMNS.get(name, ())
+    ]
+    return ReportShown(report=name, formats=formats, columns=columns)

@@ -1,0 +1,86 @@
+"""Statements: what a month did to a wallet, signed, for anybody to verify; and the keys to verify them with."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, Path, Query, Request
+from fastapi.responses import StreamingResponse
+
+from billing.books.statements import issue
+from billing.books.statements.csv_form import as_csv
+from billing.books.statements.json_form import as_json
+from billing.books.statements.models import MonthShown, PublicKeys, StatementShown
+from billing.books.statements.signing import Signing
+from billing.books.statements.statement import MONTH, is_month
+from billing.core.refusals import AccountNotFound, Invalid, StatementNotFound
+from billing.http.auth import Reading
+from billing.http.models.common import Page, decode_cursor, page
+from billing.http.parameters import AccountId, Cursor, Limit
+from billing.http.problems import responses
+from billing.http.route import Router
+from billing.http.service import Service
+
+router = Router(tags=["ledger"])
+STATEMENTS = "/v1/accounts/{account_id}/statements"
+KEYS_PATH = "/.well-known/billing-keys.json"
+_CSV: dict[str, Any] = {
+    "content": {"text/csv": {"schema": {"type": "string"}}},
+    "description": "The statement, as a file",
+}
+
+
+async def _signing(request: Request) -> Signing:
+    """The process's, made at first need: it reads its key once."""
+    state = request.app.state
+    if not hasattr(state, "signing"):
+        service: Service = state.service
+        state.signing = Signing(service.engine, service.work, service.settings.signing_seed)
+    signing: Signing = state.signing
+    return signing
+
+
+Signs = Annotated[Signing, Depends(_signing)]
+
+
+@router.get(STATEMENTS, response_model=Page[MonthShown], responses=responses(AccountNotFound))
+async def list_statements(account_id: AccountId, caller: Reading, cursor: Cursor = None, limit: Limit = 50) -> Any:
+    """The months that have a statement, newest first: from the one in which the account was opened to the running one."""
+    before = None if cursor is None else _month(decode_cursor(cursor, str)[0])
+    found = await issue.months(caller.service.long_reads, account_id, before=before, limit=limit + 1)
+    return page(found, limit, lambda month: [month.month], MonthShown.of)
+
+
+@router.get(
+    f"{STATEMENTS}/{{month}}",
+    response_model=StatementShown,
+    responses={200: _CSV, **responses(AccountNotFound, StatementNotFound)},
+)
+async def get_statement(
+    account_id: AccountId,
+    month: Annotated[str, Path(pattern=MONTH, description="YYYY-MM, in UTC")],
+    caller: Reading,
+    signing: Signs,
+    format: Annotated[Literal["json", "csv"], Query()] = "json",
+) -> Any:
+    """A month's statement: opening balance, every movement, closing balance, subtotals, the chain, signed.
+
+    `billing verify-statement FILE` verifies it offline. The running month's is the statement so far.
+    """
+    service = caller.service
+    issued = await issue.issue(service.long_reads, service.work, signing, account_id, month)
+    name = f"statement-{account_id.replace(':', '_')}-{month}.{format}"
+    written = as_csv(issued) if format == "csv" else as_json(issued)
+    media_type = "text/csv" if format == "csv" else "application/json"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(written, media_type=media_type, headers=headers)
+
+
+@router.get(KEYS_PATH, response_model=PublicKeys)
+async def list_signing_keys(signing: Signs) -> Any:
+    """Every public key that statements were ever signed with, as a JWK set. Needs no key."""
+    return {"keys": await signing.published()}
+
+
+def _month(text: str) -> str:
+    if not is_month(text):
+        raise Invalid.of("cursor", "is not one that this list gave out")
+    return text

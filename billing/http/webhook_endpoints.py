@@ -1,0 +1,174 @@
+"""Webhook endpoints: who is told what the ledger announces; and what became of each event."""
+
+import secrets
+from typing import Annotated, Any
+
+from fastapi import Path, Query, Response
+
+from billing.core.refusals import AccountNotFound, IdReused, WebhookEndpointNotFound, WebhookEventNotFound
+from billing.core.text import IDENTIFIER
+from billing.http.auth import Admin, Overseeing
+from billing.http.models.common import Page, decode_cursor, decode_moment, decode_position, page
+from billing.http.models.webhooks import (
+    DeliveryShown,
+    EndpointReplay,
+    EndpointReplayed,
+    EventReplay,
+    EventShown,
+    NewWebhookEndpoint,
+    State,
+    WebhookEndpointMade,
+    WebhookEndpointPatch,
+    WebhookEndpointShown,
+)
+from billing.http.parameters import Cursor, Limit, Search, answered, clean
+from billing.http.problems import responses
+from billing.http.route import Router
+from billing.outbox import new_secret
+from billing.store import deliveries, webhooks
+
+router = Router(prefix="/v1", tags=["webhooks"])
+EndpointId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64)]
+EventId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64)]
+
+
+@router.post(
+    "/webhook-endpoints",
+    status_code=201,
+    response_model=WebhookEndpointMade,
+    responses=responses(AccountNotFound, IdReused, again=WebhookEndpointMade),
+)
+async def create_endpoint(body: NewWebhookEndpoint, response: Response, caller: Admin) -> WebhookEndpointMade:
+    """A new endpoint, and the secret that its events are signed with. The answer is the only place where it stands."""
+    service = caller.service
+    wanted = webhooks.NewEndpoint(
+        body.endpoint_id or f"we_{secrets.token_hex(12)}", body.url, body.events, body.account_id, body.description
+    )
+    service.destinations.url(wanted.url)
+    found = await webhooks.known(service.work, wanted)
+    secret, new = new_secret(), False
+    if found is None:
+        await service.destinations.admit(wanted.url)
+        found, new = await webhooks.create(service.work, wanted, secret)
+    answered(response, not new)
+    return WebhookEndpointMade.with_secret(found, secret if new else None)
+
+
+@router.get("/webhook-endpoints", response_model=Page[WebhookEndpointShown], responses=responses())
+async def list_endpoints(caller: Admin, cursor: Cursor = None, limit: Limit = 50) -> Any:
+    """Endpoints, also deleted ones, oldest first, without their secrets."""
+    after = None
+    if cursor is not None:
+        moment, endpoint_id = decode_cursor(cursor, str, str)
+        after = (decode_moment(moment), endpoint_id)
+    found = await webhooks.endpoints(caller.service.engine, after=after, limit=limit + 1)
+    return page(found, limit, lambda one: [one.created_at.isoformat(), one.endpoint_id], WebhookEndpointShown.of)
+
+
+@router.get(
+    "/webhook-endpoints/{endpoint_id}",
+    response_model=WebhookEndpointShown,
+    responses=responses(WebhookEndpointNotFound),
+)
+async def get_endpoint(endpoint_id: EndpointId, caller: Admin) -> WebhookEndpointShown:
+    """One endpoint, without its secret."""
+    return WebhookEndpointShown.of(await webhooks.endpoint(caller.service.engine, endpoint_id))
+
+
+@router.patch(
+    "/webhook-endpoints/{endpoint_id}",
+    response_model=WebhookEndpointShown,
+    responses=responses(WebhookEndpointNotFound),
+)
+async def change_endpoint(endpoint_id: EndpointId, body: WebhookEndpointPatch, caller: Admin) -> WebhookEndpointShown:
+    """Changes what is sent. What waits for a disabled endpoint waits until it is enabled; it hears of nothing new."""
+    changes = body.model_dump(exclude_unset=True)
+    if "url" in changes:
+        await caller.service.destinations.admit(body.url)
+    return WebhookEndpointShown.of(await webhooks.change(caller.service.work, endpoint_id, changes))
+
+
+@router.delete(
+    "/webhook-endpoints/{endpoint_id}",
+    response_model=WebhookEndpointShown,
+    responses=responses(WebhookEndpointNotFound),
+)
+async def delete_endpoint(endpoint_id: EndpointId, caller: Admin) -> WebhookEndpointShown:
+    """Ends an endpoint, its secrets and what waits for it. Its id stays taken."""
+    return WebhookEndpointShown.of(await webhooks.delete(caller.service.work, endpoint_id))
+
+
+@router.post(
+    "/webhook-endpoints/{endpoint_id}/rotate",
+    response_model=WebhookEndpointMade,
+    responses=responses(WebhookEndpointNotFound),
+)
+async def rotate_secret(endpoint_id: EndpointId, caller: Admin) -> WebhookEndpointMade:
+    """A new secret, shown this once. For 24 h events are signed with the one before as well; never with a third."""
+    secret = new_secret()
+    found = await webhooks.rotate(caller.service.work, endpoint_id, secret)
+    return WebhookEndpointMade.with_secret(found, secret)
+
+
+@router.post(
+    "/webhook-endpoints/{endpoint_id}/replay",
+    response_model=EndpointReplayed,
+    responses=responses(WebhookEndpointNotFound),
+)
+async def replay_since(endpoint_id: EndpointId, body: EndpointReplay, caller: Admin) -> EndpointReplayed:
+    """Delivers again what the endpoint listens to, from a time on, oldest first; at most 10,000 events a call."""
+    count, more = await deliveries.replay_since(caller.service.work, endpoint_id, body.since)
+    return EndpointReplayed(endpoint_id=endpoint_id, events=count, next_since=more)
+
+
+@router.get(
+    "/webhook-endpoints/{endpoint_id}/deliveries",
+    response_model=Page[DeliveryShown],
+    responses=responses(WebhookEndpointNotFound),
+)
+async def list_deliveries(
+    endpoint_id: EndpointId, caller: Overseeing, state: State | None = None, cursor: Cursor = None, limit: Limit = 50
+) -> Any:
+    """What was sent to an endpoint, newest first, and what came of it."""
+    after = None
+    if cursor is not None:
+        moment, event_id = decode_cursor(cursor, str, str)
+        after = (decode_moment(moment), event_id)
+    found = await deliveries.deliveries(caller.service.engine, endpoint_id, state=state, after=after, limit=limit + 1)
+    return page(found, limit, lambda one: [one.created_at.isoformat(), one.event_id], DeliveryShown.of)
+
+
+@router.get("/webhook-events", response_model=Page[EventShown], responses=responses())
+async def list_events(
+    caller: Overseeing,
+    type: Annotated[Search, Query(description="such as `topup.paid`")] = None,
+    account_id: Search = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Any:
+    """What was announced, newest first, with its deliveries."""
+    clean(type=type, account_id=account_id)
+    after = None
+    if cursor is not None:
+        moment, account, position = decode_cursor(cursor, str, str, int)
+        after = (decode_moment(moment), account, decode_position(position))
+    found = await deliveries.events(
+        caller.service.engine, kind=type, account_id=account_id, after=after, limit=limit + 1
+    )
+    return page(found, limit, _place, EventShown.of)
+
+
+@router.post(
+    "/webhook-events/{event_id}/replay",
+    response_model=EventShown,
+    responses=responses(WebhookEventNotFound, WebhookEndpointNotFound),
+)
+async def replay_event(event_id: EventId, caller: Admin, body: EventReplay | None = None) -> EventShown:
+    """Delivers an event again, under its own id, whatever became of it before."""
+    await deliveries.replay(caller.service.work, event_id, None if body is None else body.endpoint_id)
+    return EventShown.of(await deliveries.event(caller.service.engine, event_id))
+
+
+def _place(event: deliveries.Event) -> list[Any]:
+    told = event.announcement
+    return [told.created_at.isoformat(), told.account_id, told.position]
