@@ -40,14 +40,14 @@ SHELVES = (
 )
 
 
-def application(settings: Settings, dsn: str | None = None, counted: Counted = counted_alone) -> FastAPI:
+def application(settings: Settings, dsn: str, counted: Counted = counted_alone) -> FastAPI:
     """The API, and the dashboard behind it. `dsn` and `counted` as for `create_app`."""
     made = create_app(settings, dsn, counted)
     dashboard.mount(made)
     return made
 
 
-def create_app(settings: Settings | None = None, dsn: str | None = None, counted: Counted = counted_alone) -> FastAPI:
+def create_app(settings: Settings, dsn: str, counted: Counted = counted_alone) -> FastAPI:
     """The API: the routes that write, and every shelf's."""
     return app.create_app((shelf.router for shelf in SHELVES), settings, dsn, counted, _chores)
 

@@ -1,45 +1,125 @@
-"""What all commands share: the terminal, the settings, and the database that a command works on."""
+"""The one door of all commands: how they read, how they write and in whose name, and how they show it.
+
+`read` asks one question and `write` does one thing. Neither makes a database nor changes its schema: whoever only looks
+with a newer program must not lock the running one out. Who asks is found by the same ring of keys as over HTTP.
+"""
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
 import typer
 import uvloop
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.markup import escape
 
+from billing.core.prices import PriceBooks
 from billing.database import database
 from billing.http.key_ring import KeyRing
+from billing.posting import Posting
 from billing.settings import Settings
 from billing.store.clock import Clock
-from billing.store.engine import Engine, read_engine
+from billing.store.engine import Engine, read_engine, work_engine
 from billing.store.schema import require_current
 
 T = TypeVar("T")
 console = Console(width=None if sys.stdout.isatty() else 120)  # wide enough for tables where nobody looks yet
 errors = Console(stderr=True)
 AsJson = Annotated[bool, typer.Option("--json", help="for programs")]
+Secret = Annotated[
+    str | None,
+    typer.Option("--key", help="who asks: any key that HTTP takes, BILLING_ADMIN_KEY's too  [BILLING_KEY]"),
+]
+COMMAND_LINE = "command line"  # who writes where nobody says so
+ADMIN, FINANCE = "admin", "finance"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a command that writes works with: `engine` reads and `work` writes by `clock`, in the name of `actor`."""
+
+    dsn: str
+    settings: Settings
+    engine: Engine
+    work: Engine
+    clock: Clock
+    actor: str
+
+    @asynccontextmanager
+    async def posting(self, books: PriceBooks | None = None) -> AsyncIterator[Posting]:
+        """The path of every charge. Without `books` nothing can be priced: what is settled has its price."""
+        priced = books or PriceBooks([])
+        async with Posting(self.dsn, lambda: priced, lanes=self.settings.lanes, now=self.clock.now) as posting:
+            yield posting
+
+
+def read(question: Callable[[Engine], Awaitable[T]]) -> T:
+    """What `question` answers, on sessions that only read. Raises NotMigrated, WrongSchema."""
+
+    settings = Settings.read()
+
+    async def asked(dsn: str) -> T:
+        engine = read_engine(dsn, size=2)
+        try:
+            await require_current(engine)
+            await Clock.read(engine, settings.clock_bound_seconds)  # `engine` goes by it from here on
+            return await question(engine)
+        finally:
+            await engine.dispose()
+
+    with database(settings, make=False) as dsn:
+        return run(lambda: asked(dsn))
+
+
+def write(
+    effect: Callable[[Desk], Awaitable[T]],
+    key: str | None = None,
+    *,
+    roles: tuple[str, ...] = (ADMIN, FINANCE),
+    named: str | None = None,
+) -> T:
+    """What `effect` comes to, in the name of the holder of `key`, or of BILLING_KEY.
+
+    Where `named` says why somebody must be named, nobody may write without a key; elsewhere whoever has the database is
+    "command line". Raises ValueError (no such key, or one of another role), NotMigrated, WrongSchema.
+    """
+    secret = key or os.environ.get("BILLING_KEY")
+    if secret is None and named is not None:
+        raise ValueError(f"{named}: give your key with --key or BILLING_KEY. `billing keys create` makes one.")
+
+    settings = Settings.read()
+
+    async def done(dsn: str) -> T:
+        engine, work = read_engine(dsn, size=2), work_engine(dsn, size=2)
+        try:
+            await require_current(engine)
+            clock = await Clock.read(engine, settings.clock_bound_seconds)
+            clock.keep(work)
+            actor = COMMAND_LINE if secret is None else await _holder(engine, settings, secret, roles)
+            return await effect(Desk(dsn, settings, engine, work, clock, actor))
+        finally:
+            await work.dispose()
+            await engine.dispose()
+
+    with database(settings, make=False) as dsn:
+        return run(lambda: done(dsn))
 
 
 @contextmanager
 def ledger() -> Iterator[str]:
-    """The command's database as it is: only `billing serve` and `billing migrate` make one and change its schema.
-
-    Whoever only looks with a newer program must not lock the running one out. Raises NotMigrated, WrongSchema.
-    """
-    with database(settings_of(), make=False) as dsn:
+    """The database of a command that opens its own sessions. Raises NotMigrated, WrongSchema."""
+    with database(Settings.read(), make=False) as dsn:
         run(lambda: on(read_engine(dsn, size=1), require_current))
         yield dsn
 
 
 def settings_of(**chosen: Any) -> Settings:
-    given = {name: value for name, value in chosen.items() if value is not None}
-    for name, value in given.items():
-        os.environ[f"BILLING_{name.upper()}"] = str(value)  # workers read the environment
-    return Settings.read()
+    """The environment's settings, but for those that are chosen: by their names, None where they are not."""
+    return replace(Settings.read(), **{name: value for name, value in chosen.items() if value is not None})
 
 
 def run(work: Callable[[], Awaitable[T]]) -> T:
@@ -47,6 +127,18 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
         return await work()
 
     return uvloop.run(awaited())
+
+
+def shown_as_json(answer: Any, as_json: bool) -> bool:
+    """Whether it was: the answer as the API shows it, on standard output."""
+    if as_json:
+        print(TypeAdapter(type(answer)).dump_json(answer, indent=2).decode())
+    return as_json
+
+
+def fail(sentence: str) -> None:
+    errors.print(f"[red]billing:[/red] {escape(sentence)}", highlight=False, soft_wrap=True)
+    sys.exit(1)
 
 
 async def on(engine: Engine, work: Callable[[Engine], Awaitable[T]]) -> T:
@@ -63,18 +155,16 @@ async def clock_of(engine: Engine) -> Clock:
 
 
 def actor_of(dsn: str, secret: str) -> str:
-    """Who the key's holder is, of role finance or admin, by the same ring of keys as over HTTP. Raises ValueError."""
-    admin_key = settings_of().admin_key
-    key = run(lambda: on(read_engine(dsn, size=1), lambda engine: KeyRing(engine, admin_key).find(secret)))
+    settings = settings_of()
+    return run(lambda: on(read_engine(dsn, size=1), lambda engine: _holder(engine, settings, secret, (ADMIN, FINANCE))))
+
+
+async def _holder(engine: Engine, settings: Settings, secret: str, roles: tuple[str, ...]) -> str:
+    key = await KeyRing(engine, settings.admin_key).find(secret)
     if key is None:
         raise ValueError(
             "There is no such key, or it was revoked: --key and BILLING_KEY take one as `bk_…`, or BILLING_ADMIN_KEY's."
         )
-    if key.role not in ("admin", "finance"):
-        raise ValueError(f"A key of role {key.role} may not do that: use one of role finance or admin.")
+    if key.role not in roles:
+        raise ValueError(f"A key of role {key.role} may not do that: use one of role {' or '.join(roles[::-1])}.")
     return key.key_id
-
-
-def fail(sentence: str) -> None:
-    errors.print(f"[red]billing:[/red] {escape(sentence)}", highlight=False, soft_wrap=True)
-    sys.exit(1)

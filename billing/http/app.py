@@ -1,6 +1,5 @@
 """The application: routes, refusals and what surrounds every request."""
 
-import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -56,21 +55,19 @@ _ROOMS = (
 
 def create_app(
     shelves: Iterable[Router],
-    settings: Settings | None = None,
-    dsn: str | None = None,
+    settings: Settings,
+    dsn: str,
     counted: metrics.Counted = metrics.counted_alone,
     chores: Chores = lambda service: (),
 ) -> FastAPI:
-    """The application on a migrated database: `dsn`, or what the environment says (`DATABASE_URL`).
+    """The application on the migrated database at `dsn`.
 
     `shelves` are routes of reports, `chores` what runs beside them; `counted` says where figures go, and who adds them.
     """
-    chosen = settings or Settings.read()
-    database = dsn or os.environ["DATABASE_URL"]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(chosen, database, chores) as service:
+        async with running(settings, dsn, chores) as service:
             app.state.service = service
             async with counted(app) as app.state.metrics:
                 yield
@@ -96,7 +93,7 @@ def create_app(
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, problems.on_error)
     app.add_middleware(
-        Front, requests=app.state.requests, visits=app.state.visits, manifest_bytes=chosen.manifest_bytes
+        Front, requests=app.state.requests, visits=app.state.visits, manifest_bytes=settings.manifest_bytes
     )
     described = description.Description(app)
     app.router.routes.append(described.route)

@@ -189,4 +189,4 @@ def _command(operation: Any) -> Command:
 
 
 def _failed(refusal: Refusal) -> dict[str, Any]:
-    return {"status": problems.STATUS[type(refusal)], "body": problems.document(refusal)}
+    return {"status": problems.STATUS[refusal.code], "body": problems.document(refusal)}

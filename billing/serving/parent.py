@@ -19,7 +19,7 @@ from billing.serving.descriptors import require_descriptors
 from billing.serving.metrics_port import metrics_place, watching
 from billing.serving.port import port_of_ours
 from billing.serving.reports import Reports
-from billing.serving.tie import PARENT, end_with_parent
+from billing.serving.tie import end_with_parent
 from billing.serving.worker import FAILED, UP, worker
 from billing.settings import Settings
 from billing.store.schema import migrate
@@ -47,8 +47,6 @@ def serve(settings: Settings) -> None:
     ):
         uvloop.run(migrate(dsn))
         uvloop.run(require_room(settings, dsn))
-        os.environ["DATABASE_URL"] = dsn
-        os.environ[PARENT] = str(os.getpid())
         server = Server(
             "billing",
             interface=Interfaces.ASGI,
@@ -85,7 +83,9 @@ def serve(settings: Settings) -> None:
 
         reports.heard |= {UP: on_up, FAILED: on_failed}
         with watching(settings, dsn, reports, place):
-            server.serve(target_loader=partial(worker, reports.letterbox), wrap_loader=False)
+            server.serve(
+                target_loader=partial(worker, settings, dsn, os.getpid(), reports.letterbox), wrap_loader=False
+            )
         supervisor.tell("STOPPING=1")
         if failures:
             raise NotServing(failures[0])

@@ -22,7 +22,7 @@ from billing.serving.doorkeeper import Doorkeeper
 from billing.serving.logs import set_up_logs
 from billing.serving.lookout import Teller
 from billing.serving.reports import Reporter
-from billing.serving.tie import end_with_parent
+from billing.serving.tie import end_with
 from billing.settings import Settings
 from billing.store.engine import answers, unreachable
 
@@ -32,19 +32,18 @@ DATABASE_SECONDS = 60.0  # a worker that is to replace another may find the data
 _UNHEARD_SECONDS = 10.0
 
 
-def worker(letterbox: socket.socket) -> ASGIApp:
-    """The application in a worker process, which tells its parent when it listens, or why it does not."""
-    end_with_parent(signal.SIGKILL)  # it must not go on answering on its port without a database
-    settings = Settings.read()
+def worker(settings: Settings, dsn: str, parent: int, letterbox: socket.socket) -> ASGIApp:
+    """The application in a worker process, which tells its `parent` when it listens, or why it does not."""
+    end_with(parent, signal.SIGKILL)  # it must not go on answering on its port without a database
     set_up_logs(settings.log_format)
-    return Worker(settings, letterbox)
+    return Worker(settings, dsn, letterbox)
 
 
 class Worker:
     """ASGI: the application, and what surrounds its life."""
 
-    def __init__(self, settings: Settings, letterbox: socket.socket) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, dsn: str, letterbox: socket.socket) -> None:
+        self._settings, self._dsn = settings, dsn
         self._letterbox = letterbox
         self._app: FastAPI
 
@@ -61,7 +60,7 @@ class Worker:
 
         try:
             await self._wait_for_database()
-            app = application(self._settings, counted=Teller(parent).counted)
+            app = application(self._settings, self._dsn, Teller(parent).counted)
             self._app = app
             async with self._watching(parent, app.state.visits):
                 await app(scope, receive, quiet)
@@ -98,10 +97,9 @@ class Worker:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._app.state.service.hurry))
 
     async def _wait_for_database(self) -> None:
-        dsn = os.environ["DATABASE_URL"]
         with _ended_by_signals(), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DATABASE_SECONDS):
-                while not await answers(dsn):  # noqa: ASYNC110 - nobody tells when it does
+                while not await answers(self._dsn):  # noqa: ASYNC110 - nobody tells when it does
                     await asyncio.sleep(0.2)
 
 

@@ -7,11 +7,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.refusals import AccountNotFound
 from billing.core.wallet import AccountChange, Settings
+from billing.store.engine import Connection
 from billing.store.rows import SETTINGS_COLUMNS
 from billing.store.snapshot import reading
 from billing.store.tables import AccountChangeRow, AccountRow, columns_of
 
 _SETTINGS = columns_of(AccountRow, ("account_id", *SETTINGS_COLUMNS))
+_EXISTS = "SELECT EXISTS (SELECT FROM account WHERE account_id = $1)"
 
 
 async def account(engine: AsyncEngine, account_id: str) -> Settings:
@@ -21,6 +23,12 @@ async def account(engine: AsyncEngine, account_id: str) -> Settings:
     if row is None:
         raise AccountNotFound(account_id)
     return Settings(*row[1:])
+
+
+async def must_exist(connection: Connection, account_id: str | None) -> None:
+    """Inside a question's own snapshot; None is every account. Raises AccountNotFound."""
+    if account_id is not None and not await connection.fetchval(_EXISTS, account_id):
+        raise AccountNotFound(account_id)
 
 
 async def accounts(engine: AsyncEngine, *, after: str | None, limit: int) -> list[tuple[str, Settings]]:

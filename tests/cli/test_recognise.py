@@ -8,7 +8,7 @@ import sys
 import asyncpg
 import pytest
 
-from billing import cli
+from billing import commands
 from billing.core.commands import Authorize, IssueGrant, OpenAccount
 from billing.core.prices import PriceBooks
 from billing.posting import Posting
@@ -31,7 +31,7 @@ def test_it_says_what_it_made_of_what(
     def recognise(*words: str, command: str = "recognise") -> str:
         monkeypatch.setattr(sys, "argv", ["billing", command, *words])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            commands.main()
         assert not ended.value.code
         return capsys.readouterr().out
 

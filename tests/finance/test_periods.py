@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -316,4 +317,6 @@ def test_a_month_closed_while_everybody_posts(fresh_database: str, books: Any) -
     stored, again, late = asyncio.run(raced())
     assert stored == again
     assert 0 < late < 400  # some were before the line and some after
-    assert json.loads(ask(fresh_database, "SELECT totals FROM closing")) == [row._asdict() for row in again]
+    assert json.loads(ask(fresh_database, "SELECT totals FROM closing")) == [
+        {name: value for name, value in asdict(row).items() if name != "balance"} for row in again
+    ]

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.books.trial_balance.sql import Cut, LedgerBalance, balances_within
+from billing.books.trial_balance.report import Cut, LedgerBalance, balances_within
 from billing.core.ledger import Transfer
 from billing.core.months import Month
 from billing.core.refusals import (
@@ -26,15 +26,6 @@ from billing.store import rows
 from billing.store.clock import time_by, time_in
 from billing.store.snapshot import snapshot, working
 
-# When the transfer `t` counts: when it was due, but never inside a month that was closed when it was posted. Then it
-# counts from the first instant that was open. Nothing is due inside a closed month and posted at that same instant,
-# because only months that are over can be closed.
-ACCOUNTED_AT: Final = """
-    CASE WHEN t.effective_at = t.posted_at THEN t.effective_at
-         ELSE greatest(t.effective_at, (
-             SELECT max(c.ends_at) FROM closing c
-             WHERE c.closed_at < t.posted_at AND (c.reopened_at IS NULL OR c.reopened_at > t.posted_at))) END"""
-
 # Longer than PostgreSQL takes to call off an autovacuum that is in the way, shorter than anybody waits for a charge.
 _PATIENCE: Final = "SET LOCAL lock_timeout = '3s'"
 _ALONE: Final = "SELECT pg_advisory_xact_lock(hashtextextended('closing', 0))"
@@ -45,6 +36,7 @@ _NOBODY_POSTS: Final = "LOCK TABLE account IN EXCLUSIVE MODE"
 _LAST_POSTED: Final = "SELECT max(last_at) FROM account"
 _AHEAD: Final = timedelta(milliseconds=100)
 
+_KEPT: Final = ("book", "ledger_account", "asset", "debits", "credits")
 _CLOSING: Final = (
     "c.period, c.closed_at, c.ends_at, c.closed_by, c.totals, c.reopened_at, c.reopened_by, c.reopen_reason"
 )
@@ -100,12 +92,6 @@ class Period(NamedTuple):
     closed: bool
     closing: Closing | None
     late_transfers: int
-
-
-async def standing(engine: AsyncEngine, month: Month) -> Closing | None:
-    """The closing by which a month is closed: its own, or where nothing was due in it, a later one's."""
-    async with snapshot(engine) as connection:
-        return await _standing(connection, month)
 
 
 async def check_closable(engine: AsyncEngine, month: Month) -> Closing | None:
@@ -245,9 +231,9 @@ def _closing(row: asyncpg.Record) -> Closing:
 
 
 def _record(closing: Closing) -> tuple[object, ...]:
-    totals = json.dumps([balance._asdict() for balance in closing.totals])
+    totals = json.dumps([{name: getattr(balance, name) for name in _KEPT} for balance in closing.totals])
     return (closing.period, closing.closed_at, closing.ends_at, closing.closed_by, totals)
 
 
 def _balances(totals: str) -> list[LedgerBalance]:
-    return [LedgerBalance(**entry) for entry in json.loads(totals)]
+    return [LedgerBalance(**entry, balance=entry["debits"] - entry["credits"]) for entry in json.loads(totals)]

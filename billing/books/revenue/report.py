@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from billing.books.periods.report import standing
 from billing.books.revenue.sql import COLUMN_OF, GrantRevenue, Moved, movements, revenue_by_grant
 from billing.core.months import Month
 from billing.core.refusals import Invalid, PeriodNotClosed
 from billing.store.clock import database_time
+from billing.store.closings import closed_at
 from billing.store.engine import Engine
+from billing.store.snapshot import snapshot
 
 Known = Literal["close", "now"]
 
@@ -75,10 +76,11 @@ async def revenue(engine: Engine, period: str, *, known: Known | None = None, ac
     closed by then. Raises Invalid (the future), PeriodNotClosed, AccountNotFound.
     """
     month = await _month(engine, period)
-    closing = await standing(engine, month)
-    if known == "close" and closing is None:
+    async with snapshot(engine) as connection:
+        closed = await closed_at(connection, month)
+    if known == "close" and closed is None:
         raise PeriodNotClosed(period)
-    known_at = closing.closed_at if known == "close" and closing else None
+    known_at = closed if known == "close" else None
     found = await movements(engine, month, known_until=known_at, account_id=account_id)
     currencies: dict[str, RollForward] = {}
     for moved in found.moved:
@@ -94,7 +96,7 @@ async def revenue(engine: Engine, period: str, *, known: Known | None = None, ac
             one.late.add(moved)
     return Revenue(
         period,
-        closing is not None,
+        closed is not None,
         known,
         known_at,
         found.as_of,

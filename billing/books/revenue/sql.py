@@ -7,10 +7,10 @@ from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.books.periods.report import ACCOUNTED_AT
 from billing.core.months import Month
 from billing.core.refusals import AccountNotFound
 from billing.store.clock import time_in
+from billing.store.closings import ACCOUNTED_AT
 from billing.store.snapshot import snapshot
 
 Place = Literal["before", "within", "after"]

@@ -1,47 +1,97 @@
-"""The trial balance, proven: what it shows balances, or it is not shown."""
+"""The trial balance: every ledger account at any instant, as known then or now; what does not balance is not shown."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from billing.books.periods.report import standing
-from billing.books.trial_balance.sql import Cut, LedgerBalance, ledger_balances
+from billing.core.document import DOCUMENT
 from billing.core.months import Month
 from billing.core.refusals import Invalid, PeriodNotClosed
-from billing.store.clock import database_time
-from billing.store.engine import Engine
+from billing.store.accounts import must_exist
+from billing.store.clock import time_in
+from billing.store.closings import closed_at
+from billing.store.engine import Connection, Engine
+from billing.store.snapshot import snapshot
 
 Known = Literal["close", "now"]
 _TICK = timedelta(microseconds=1)
-
-
-class Total(NamedTuple):
-    """All ledger accounts of one asset together, in its smallest units."""
-
-    asset: str
-    debits: int
-    credits: int
+# Sums are numeric: those of many accounts may leave 64 bits. The journal is read once; what it came to is turned over.
+_BALANCES: Final = """
+    WITH moved AS MATERIALIZED (
+        SELECT t.book, t.asset, t.debit, t.credit, sum(t.amount) AS amount FROM transfer t
+        WHERE ($1::timestamptz IS NULL OR t.effective_at < $1) AND ($2::timestamptz IS NULL OR t.posted_at <= $2)
+          AND ($3::text IS NULL OR t.account_id = $3)
+        GROUP BY t.book, t.asset, t.debit, t.credit)
+    SELECT book, ledger_account, asset, sum(debits), sum(credits), sum(debits) - sum(credits) FROM (
+        SELECT book, debit AS ledger_account, asset, amount AS debits, 0 AS credits FROM moved
+        UNION ALL SELECT book, credit, asset, 0, amount FROM moved) each
+    GROUP BY book, ledger_account, asset ORDER BY book DESC, asset, ledger_account"""
 
 
 class OutOfBalance(Exception):
     """Debits and credits differ: the journal's rows are not what they were when they were written."""
 
 
+class Cut(NamedTuple):
+    """Which transfers count: due before `before`, and posted at `known_until` or earlier; of one account or all."""
+
+    before: datetime | None = None
+    known_until: datetime | None = None
+    account_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerBalance:
+    """One ledger account in one asset. Sums over all accounts may leave 64 bits."""
+
+    __pydantic_config__ = DOCUMENT
+    book: Literal["wallet", "money"]
+    """`wallet`: credits; `money`: currencies"""
+    ledger_account: str
+    """of the chart of accounts"""
+    asset: str
+    """`CREDIT`, or a currency in ISO 4217"""
+    debits: int
+    """in the asset's smallest unit: whole credits, or micros of the currency; 0 or more"""
+    credits: int
+    """likewise"""
+    balance: int
+    """debits less credits, likewise; below 0 for what is owed, earned or issued"""
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """All ledger accounts of an asset: debits equal credits, or there is no answer."""
+
+    __pydantic_config__ = DOCUMENT
+    asset: str
+    """`CREDIT`, or a currency in ISO 4217"""
+    debits: int
+    """in the asset's smallest unit: whole credits, or micros of the currency; 0 or more"""
+    credits: int
+    """likewise, and equal"""
+
+
 @dataclass(frozen=True, slots=True)
 class TrialBalance:
-    """Ledger accounts as they stood after all that was due by `at`, or before the end of the month `period`.
+    """Every ledger account that ever moved, after all that was due by `at` or before the end of `period`."""
 
-    Of that, what was posted by `known_at`, or all that is posted by `as_of` where it is None.
-    """
-
-    rows: list[LedgerBalance]
-    totals: list[Total]
+    __pydantic_config__ = DOCUMENT
     at: datetime | None
+    """what was due by then counts; null where a period is shown"""
     period: str | None
+    """YYYY-MM, in UTC: what was due before its end counts; null where an instant is shown"""
     known: Known
+    """`close`: only what was posted when the period was closed; `now`: all, or what was posted by `known_at`"""
     known_at: datetime | None
+    """only what was posted by then counts; null: all that is posted by `as_of`"""
     as_of: datetime
+    """when this was read, in one snapshot"""
+    rows: list[LedgerBalance]
+    """by book, asset and ledger account"""
+    totals: list[Total]
+    """one for each asset that ever moved"""
 
 
 async def trial_balance(
@@ -63,24 +113,31 @@ async def trial_balance(
         raise Invalid.of("known", "says how a period is known: give one")
     if known == "close" and known_at is not None:
         raise Invalid.of("known_at", "cannot be given with known=close, which says when")
-    now = await database_time(engine)
-    for name, moment in (("at", at), ("known_at", known_at)):
-        if moment is not None and moment > now:
-            raise Invalid.of(name, "lies in the future")
-    before = None if at is None else at + _TICK
-    if period is not None:
-        month = Month.of(period)
-        if month.starts_at > now:
-            raise Invalid.of("period", "lies in the future")
-        before = month.ends_at
-        if known == "close":
-            closing = await standing(engine, month)
-            if closing is None:
-                raise PeriodNotClosed(period)
-            known_at = closing.closed_at
-    rows, as_of = await ledger_balances(engine, Cut(before, known_at, account_id))
+    async with snapshot(engine) as connection:
+        as_of = await time_in(connection, engine)
+        for name, moment in (("at", at), ("known_at", known_at)):
+            if moment is not None and moment > as_of:
+                raise Invalid.of(name, "lies in the future")
+        before = None if at is None else at + _TICK
+        if period is not None:
+            month = Month.of(period)
+            if month.starts_at > as_of:
+                raise Invalid.of("period", "lies in the future")
+            before = month.ends_at
+            if known == "close":
+                known_at = await closed_at(connection, month)
+                if known_at is None:
+                    raise PeriodNotClosed(period)
+        await must_exist(connection, account_id)
+        rows = await balances_within(connection, Cut(before, known_at, account_id))
     shown_at = as_of if at is None and period is None else at
-    return TrialBalance(rows, totals_of(rows), shown_at, period, known or "now", known_at, as_of)
+    return TrialBalance(shown_at, period, known or "now", known_at, as_of, rows, totals_of(rows))
+
+
+async def balances_within(connection: Connection, cut: Cut) -> list[LedgerBalance]:
+    """The ledger accounts that ever moved, inside a transaction that is open."""
+    found = await connection.fetch(_BALANCES, *cut)
+    return [LedgerBalance(*row[:3], *map(int, row[3:])) for row in map(tuple, found)]
 
 
 def totals_of(rows: Iterable[LedgerBalance]) -> list[Total]:

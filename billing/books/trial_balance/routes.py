@@ -1,11 +1,10 @@
-"""The trial balance: every ledger account, at any instant, as known then or now."""
+"""GET /v1/finance/trial-balance."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Query
 
-from billing.books.trial_balance.models import TrialBalanceShown
-from billing.books.trial_balance.report import trial_balance
+from billing.books.trial_balance.report import Known, TrialBalance, trial_balance
 from billing.core.months import MONTH
 from billing.core.refusals import AccountNotFound, PeriodNotClosed
 from billing.core.text import IDENTIFIER
@@ -17,19 +16,15 @@ from billing.http.route import Router
 router = Router(prefix="/v1/finance", tags=["finance"])
 
 
-@router.get("/trial-balance", response_model=TrialBalanceShown, responses=responses(AccountNotFound, PeriodNotClosed))
+@router.get("/trial-balance", responses=responses(AccountNotFound, PeriodNotClosed))
 async def get_trial_balance(
     caller: Overseeing,
     at: Annotated[Moment | None, Query(description="RFC 3339: after all that was due by then; default: now")] = None,
     period: Annotated[str | None, Query(pattern=MONTH, description="YYYY-MM: at the end of this month")] = None,
-    known: Annotated[
-        Literal["close", "now"] | None, Query(description="of a period: as it was known when it was closed, or now")
-    ] = None,
+    known: Annotated[Known | None, Query(description="of a period: as it was known when it was closed, or now")] = None,
     known_at: Annotated[Moment | None, Query(description="RFC 3339: only what was posted by then")] = None,
     account_id: Annotated[str | None, Query(pattern=IDENTIFIER, max_length=64)] = None,
-) -> TrialBalanceShown:
+) -> TrialBalance:
     """Debits, credits and balance of every ledger account by book and asset, of all accounts or one."""
-    found = await trial_balance(
-        caller.service.long_reads, at=at, period=period, known=known, known_at=known_at, account_id=account_id
-    )
-    return TrialBalanceShown.of(found)
+    engine = caller.service.long_reads
+    return await trial_balance(engine, at=at, period=period, known=known, known_at=known_at, account_id=account_id)

@@ -5,7 +5,7 @@ from typing import Final
 
 from billing.books.exports.reports.columns import Column, instant_text
 from billing.books.exports.reports.slices import Part, Scope, literal
-from billing.books.periods.report import ACCOUNTED_AT
+from billing.store.closings import ACCOUNTED_AT
 
 # Most transfers are due when they are posted, and a text costs more to make than to use again.
 _POSTED: Final = instant_text("t.posted_at")

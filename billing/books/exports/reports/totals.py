@@ -10,7 +10,7 @@ from billing.books.exports.reports.columns import Column
 from billing.books.exports.reports.journal import within
 from billing.books.exports.reports.slices import Scope
 from billing.books.exports.reports.usage import usage
-from billing.books.periods.report import ACCOUNTED_AT
+from billing.store.closings import ACCOUNTED_AT
 from billing.store.snapshot import snapshot
 
 _ROWS_AT_ONCE: Final = 2_000
