@@ -1,7 +1,6 @@
 """`billing clock`: how far the database's clock is believed, and the word of an operator that it is right."""
 
 import getpass
-import json
 from datetime import timedelta
 from typing import Annotated
 
@@ -9,10 +8,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from billing.cli.session import AsJson, clock_of, console, ledger, on, run
+from billing.cli.session import AsJson, Desk, clock_of, console, read, shown_as_json, write
 from billing.core.text import free_text
 from billing.store.clock import Acceptance, Machine, accept, acceptances, machines
-from billing.store.engine import Engine, read_engine, work_engine
+from billing.store.engine import Engine
 
 app = typer.Typer(help="The database's clock: how far it is believed.", no_args_is_help=True)
 Reason = Annotated[str, typer.Option(help="why it is right; kept for ever")]
@@ -21,13 +20,12 @@ Reason = Annotated[str, typer.Option(help="why it is right; kept for ever")]
 @app.command("show")
 def show_clock(as_json: AsJson = False) -> None:
     """Show how far the database's clock is ahead of the time that passed on each machine; exit 1 where it is not believed."""
-    with ledger() as dsn:
-        doubt, known, said = run(lambda: on(read_engine(dsn, size=1), _standing))
+    doubt, known, said = read(_standing)
     doubted = doubt is not None or any(machine.ahead_micros for machine in known)
     if as_json:
         shown = [machine._asdict() for machine in known], [one._asdict() for one in said]
         document = {"believed": not doubted, "doubt": doubt, "machines": shown[0], "acceptances": shown[1]}
-        print(json.dumps(document, indent=2, default=lambda moment: moment.isoformat()))
+        shown_as_json(document, True)
     else:
         table = Table("machine, since its start", "started at", "believed at")
         table.add_column("ahead by", justify="right")
@@ -49,8 +47,7 @@ def accept_clock(reason: Reason) -> None:
     why = free_text(reason, "reason")
     if not why.strip():
         raise ValueError("Say why, with --reason: it is kept.")
-    with ledger() as dsn:
-        run(lambda: _accept(dsn, why))
+    write(lambda desk: _accept(desk, why))
     console.print("The clock is accepted. Every process of the service goes by it within seconds.")
 
 
@@ -59,13 +56,6 @@ async def _standing(engine: Engine) -> tuple[str | None, list[Machine], list[Acc
     return clock.doubt, await machines(engine), await acceptances(engine)
 
 
-async def _accept(dsn: str, reason: str) -> None:
-    reads, work = read_engine(dsn, size=1), work_engine(dsn, size=1)
-    try:
-        ahead = max(
-            [(await clock_of(reads)).ahead, *(timedelta(microseconds=m.ahead_micros) for m in await machines(reads))]
-        )
-        await accept(work, ahead, getpass.getuser(), reason)
-    finally:
-        await work.dispose()
-        await reads.dispose()
+async def _accept(desk: Desk, reason: str) -> None:
+    ahead = [desk.clock.ahead, *(timedelta(microseconds=one.ahead_micros) for one in await machines(desk.engine))]
+    await accept(desk.work, max(ahead), getpass.getuser(), reason)

@@ -1,16 +1,14 @@
 """`billing keys`: API keys, created once, shown once, stored only as a hash."""
 
-import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from billing.cli.session import AsJson, console, ledger, on, run
-from billing.http.models.keys import KeyShown
-from billing.store import keys as key_store
-from billing.store.engine import read_engine
+from billing.cli.session import AsJson, console, read, shown_as_json, write
+from billing.http.models.keys import KeyCreated, KeyShown
+from billing.store import keys
 
 app = typer.Typer(help="API keys: created once, shown once, stored only as a hash.", no_args_is_help=True)
 
@@ -23,24 +21,16 @@ def create_key(
     as_json: AsJson = False,
 ) -> None:
     """Create a key and show it, this once."""
-    with ledger() as dsn:
-        key, secret = run(lambda: key_store.create_key(dsn, role, account, name))
-    if as_json:
-        print(json.dumps({**document(key), "key": secret}))
-    else:
+    key, secret = write(lambda desk: keys.create_key(desk.work, role, account, name))
+    if not shown_as_json(KeyCreated(**KeyShown.of(key).model_dump(), key=secret), as_json):
         console.print(f"{key.key_id} ({key.role}): keep this, it is not shown again\n{secret}", highlight=False)
 
 
 @app.command("list")
 def list_keys(as_json: AsJson = False) -> None:
     """List all keys, also revoked ones."""
-
-    with ledger() as dsn:
-        found = run(
-            lambda: on(read_engine(dsn, size=1), lambda engine: key_store.keys(engine, after=None, limit=10_000))
-        )
-    if as_json:
-        print(json.dumps([document(key) for key in found]))
+    found = read(lambda engine: keys.keys(engine, after=None, limit=10_000))
+    if shown_as_json([KeyShown.of(key) for key in found], as_json):
         return
     table = Table("id", "role", "account", "name", "created", "revoked")
     for key in found:
@@ -54,11 +44,5 @@ def list_keys(as_json: AsJson = False) -> None:
 @app.command("revoke")
 def revoke_key(key_id: str) -> None:
     """End a key, within two seconds in every process."""
-    with ledger() as dsn:
-        key = run(lambda: key_store.revoke_key(dsn, key_id))
+    key = write(lambda desk: keys.revoke_key(desk.work, key_id))
     console.print(f"{key.key_id} ({key.name}) is revoked.")
-
-
-def document(key: key_store.Key) -> dict[str, Any]:
-    """A key as the API shows it."""
-    return KeyShown.of(key).model_dump(mode="json")

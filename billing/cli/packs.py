@@ -1,6 +1,5 @@
 """`billing packs`: what can be bought."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +9,10 @@ from rich.table import Table
 
 from billing.cli.given import document
 from billing.cli.money import price
-from billing.cli.session import AsJson, console, ledger, on, run
+from billing.cli.session import ADMIN, AsJson, Desk, Secret, console, read, shown_as_json, write
 from billing.core.text import identifier
 from billing.http.models.funding import PackShown, packs_of
 from billing.store import packs as store
-from billing.store.engine import Engine, read_engine, work_engine
 
 app = typer.Typer(
     help="Packs: credits for sale. A pack never changes; a new offer is a new pack.", no_args_is_help=True
@@ -27,11 +25,8 @@ def show_packs(
     as_json: AsJson = False,
 ) -> None:
     """Show what is on sale."""
-
-    with ledger() as dsn:
-        found = run(lambda: on(read_engine(dsn, size=1), lambda engine: store.packs(engine, withdrawn=withdrawn)))
-    if as_json:
-        print(json.dumps([PackShown.of(one).model_dump(mode="json") for one in found], indent=2))
+    found = read(lambda engine: store.packs(engine, withdrawn=withdrawn))
+    if shown_as_json([PackShown.of(one) for one in found], as_json):
         return
     table = Table("id", "name")
     for heading in ("credits", "bonus", "price", "per credit", "expires after"):
@@ -55,23 +50,22 @@ def publish_packs(
     file: Annotated[
         Path, typer.Argument(help='JSON: {"pack_id", "credits", "price": {"micros", "currency"}, …} or a list')
     ],
+    key: Secret = None,
 ) -> None:
     """Put packs on sale, at once."""
     wanted = packs_of(document(file))
 
-    async def publish(work: Engine) -> None:
+    async def publish(desk: Desk) -> None:
         for pack in wanted:
-            _, new = await store.publish_pack(work, pack, "command line")
+            _, new = await store.publish_pack(desk.work, pack, desk.actor)
             console.print(f"Pack {pack.pack_id} {'is on sale' if new else 'was published before'}.")
 
-    with ledger() as dsn:
-        run(lambda: on(work_engine(dsn, size=1), publish))
+    write(publish, key, roles=(ADMIN,))
 
 
 @app.command("withdraw")
 def withdraw_pack(pack_id: str) -> None:
     """Take a pack off sale; what was ordered can still be paid."""
     identifier(pack_id, "pack_id")
-    with ledger() as dsn:
-        run(lambda: on(work_engine(dsn, size=1), lambda work: store.withdraw_pack(work, pack_id)))
+    write(lambda desk: store.withdraw_pack(desk.work, pack_id))
     console.print(f"Pack {pack_id} is withdrawn.")

@@ -1,6 +1,5 @@
 """`billing price-book`: immutable, numbered versions of all prices."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,9 +7,9 @@ import typer
 from rich.table import Table
 
 from billing.cli.given import document
-from billing.cli.session import AsJson, console, ledger, on, run
+from billing.cli.session import ADMIN, AsJson, Secret, console, read, shown_as_json, write
 from billing.http.models.common import parse_time
-from billing.store.engine import read_engine
+from billing.http.models.prices import PriceBookShown
 from billing.store.price_books import price_books, publish
 
 app = typer.Typer(help="Price books: immutable, numbered versions of all prices.", no_args_is_help=True)
@@ -22,16 +21,9 @@ def show_prices(
     as_json: AsJson = False,
 ) -> None:
     """Show price books: credits for one image, by model, quality and size tier."""
-
-    with ledger() as dsn:
-        found = run(lambda: on(read_engine(dsn, size=1), price_books))
+    found = read(price_books)
     books = list(found) if version is None else [found.version(version)]
-    if as_json:
-        shown = [
-            {"version": b.version, "effective_from": b.effective_from.isoformat(), "models": b.documents()}
-            for b in books
-        ]
-        print(json.dumps(shown, indent=2))
+    if shown_as_json([PriceBookShown.of(book) for book in books], as_json):
         return
     for book in books:
         table = Table(title=f"Price book {book.version}, from {book.effective_from:%Y-%m-%d %H:%M} UTC")
@@ -47,11 +39,13 @@ def show_prices(
 
 
 @app.command("publish")
-def publish_prices(file: Annotated[Path, typer.Argument(help='JSON: {"effective_from": …, "models": {…}}')]) -> None:
+def publish_prices(
+    file: Annotated[Path, typer.Argument(help='JSON: {"effective_from": …, "models": {…}}')], key: Secret = None
+) -> None:
     """Publish a new version of all prices, at least a minute before it applies."""
     asked = document(file)
     if not isinstance(asked, dict) or set(asked) != {"effective_from", "models"}:
         raise ValueError(f"{file} must be an object with effective_from and models")
-    with ledger() as dsn:
-        book, new = run(lambda: publish(dsn, parse_time(asked["effective_from"]), asked["models"], "command line"))
+    start = parse_time(asked["effective_from"])
+    book, new = write(lambda desk: publish(desk.work, start, asked["models"], desk.actor), key, roles=(ADMIN,))
     console.print(f"Price book {book.version} {'is published' if new else 'was published before'}.")

@@ -4,7 +4,6 @@
 with a newer program must not lock the running one out. Who asks is found by the same ring of keys as over HTTP.
 """
 
-import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -13,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 import uvloop
-from pydantic import TypeAdapter
+from pydantic_core import to_json
 from rich.console import Console
 from rich.markup import escape
 
@@ -32,7 +31,7 @@ errors = Console(stderr=True)
 AsJson = Annotated[bool, typer.Option("--json", help="for programs")]
 Secret = Annotated[
     str | None,
-    typer.Option("--key", help="who asks: any key that HTTP takes, BILLING_ADMIN_KEY's too  [BILLING_KEY]"),
+    typer.Option("--key", envvar="BILLING_KEY", help="who asks: any key that HTTP takes, BILLING_ADMIN_KEY's too"),
 ]
 COMMAND_LINE = "command line"  # who writes where nobody says so
 ADMIN, FINANCE = "admin", "finance"
@@ -82,13 +81,12 @@ def write(
     roles: tuple[str, ...] = (ADMIN, FINANCE),
     named: str | None = None,
 ) -> T:
-    """What `effect` comes to, in the name of the holder of `key`, or of BILLING_KEY.
+    """What `effect` comes to, in the name of the holder of `key`.
 
     Where `named` says why somebody must be named, nobody may write without a key; elsewhere whoever has the database is
     "command line". Raises ValueError (no such key, or one of another role), NotMigrated, WrongSchema.
     """
-    secret = key or os.environ.get("BILLING_KEY")
-    if secret is None and named is not None:
+    if key is None and named is not None:
         raise ValueError(f"{named}: give your key with --key or BILLING_KEY. `billing keys create` makes one.")
 
     settings = Settings.read()
@@ -99,7 +97,7 @@ def write(
             await require_current(engine)
             clock = await Clock.read(engine, settings.clock_bound_seconds)
             clock.keep(work)
-            actor = COMMAND_LINE if secret is None else await _holder(engine, settings, secret, roles)
+            actor = COMMAND_LINE if key is None else await _holder(engine, settings, key, roles)
             return await effect(Desk(dsn, settings, engine, work, clock, actor))
         finally:
             await work.dispose()
@@ -132,7 +130,7 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
 def shown_as_json(answer: Any, as_json: bool) -> bool:
     """Whether it was: the answer as the API shows it, on standard output."""
     if as_json:
-        print(TypeAdapter(type(answer)).dump_json(answer, indent=2).decode())
+        print(to_json(answer, indent=2).decode())
     return as_json
 
 

@@ -1,7 +1,5 @@
 """`billing stripe`: the events that came in, and those that did not; and what only a person can explain."""
 
-import json
-import os
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
@@ -11,7 +9,8 @@ from rich.table import Table
 
 from billing.cli.given import moment
 from billing.cli.money import decimal
-from billing.cli.session import AsJson, actor_of, clock_of, console, errors, ledger, on, run, settings_of
+from billing.cli.session import AsJson, Desk, Secret, console, errors, read, shown_as_json, write
+from billing.core.answers import ClearingAnswer
 from billing.core.prices import PriceBooks
 from billing.core.refusals import StripeEventNotFound, TransactionNotFound
 from billing.funding import Funding, Keys, funding
@@ -19,7 +18,6 @@ from billing.funding.bookkeeper import DESTINATIONS
 from billing.http.models.funding import StripeEventShown, TransactionShown
 from billing.posting import Posting
 from billing.store import inbox
-from billing.store.engine import Engine, read_engine, work_engine
 
 T = TypeVar("T")
 app = typer.Typer(help="Stripe: what it told us, and what became of that.", no_args_is_help=True)
@@ -40,11 +38,9 @@ def sync(
             acted += found
         return listed, new, acted
 
-    with ledger() as dsn, errors.status("asking Stripe for its events"):
-        listed, new, acted = run(lambda: _with_funding(dsn, catch_up))
-    if as_json:
-        print(json.dumps({"listed": listed, "new": new, "acted_on": acted}))
-    else:
+    with errors.status("asking Stripe for its events"):
+        listed, new, acted = write(lambda desk: _with_funding(desk, catch_up))
+    if not shown_as_json({"listed": listed, "new": new, "acted_on": acted}, as_json):
         console.print(f"Events listed: {listed}, new: {new}, acted on: {acted}.")
 
 
@@ -57,14 +53,8 @@ def list_events(
     """List what came in, newest first. `--state dead` is what somebody has to look at."""
     if state not in (None, "pending", "done", "ignored", "dead"):
         raise ValueError("--state must be pending, done, ignored or dead")
-
-    async def read(engine: Engine) -> list[inbox.StoredEvent]:
-        return await inbox.stripe_events(engine, state=state, kind=None, before=None, limit=limit)
-
-    with ledger() as dsn:
-        found = run(lambda: on(read_engine(dsn, size=1), read))
-    if as_json:
-        print(json.dumps([StripeEventShown.of(event).model_dump(mode="json") for event in found], indent=2))
+    found = read(lambda engine: inbox.stripe_events(engine, state=state, kind=None, before=None, limit=limit))
+    if shown_as_json([StripeEventShown.of(event) for event in found], as_json):
         return
     table = Table("received")
     table.add_column("id", overflow="fold")  # whole: it is what `retry` takes
@@ -88,8 +78,7 @@ def retry(event_id: str) -> None:
     """Have an event dealt with again; it takes effect at most once."""
     if not (event_id.isascii() and event_id.isprintable()):
         raise StripeEventNotFound(event_id)
-    with ledger() as dsn:
-        event = run(lambda: on(work_engine(dsn, size=1), lambda work: inbox.reopen_event(work, event_id)))
+    event = write(lambda desk: inbox.reopen_event(desk.work, event_id))
     console.print(f"{event.event_id} ({event.type}) is pending.")
 
 
@@ -98,7 +87,7 @@ def book(
     transaction_id: str,
     to: Annotated[str, typer.Option(help=f"what it is: {', '.join(DESTINATIONS)}")],
     reason: Annotated[str, typer.Option(help="why; kept with it for ever")],
-    key: Annotated[str | None, typer.Option(help="a key of role admin or finance: who says so  [BILLING_KEY]")] = None,
+    key: Secret = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a balance transaction of Stripe's is that the ledger cannot know the meaning of.
@@ -110,30 +99,21 @@ def book(
         raise ValueError("Say why, with --reason: it is kept with the transaction.")
     if not (transaction_id.isascii() and transaction_id.isprintable()):
         raise TransactionNotFound(transaction_id)
-    secret = key or os.environ.get("BILLING_KEY")
-    if secret is None:
-        raise ValueError("It is booked in somebody's name: give your key with --key or BILLING_KEY.")
-    with ledger() as dsn:
-        actor = actor_of(dsn, secret)
-        answer = run(lambda: _with_funding(dsn, lambda parts: parts.bookkeeper.book(transaction_id, to, reason, actor)))
+
+    async def booked(desk: Desk) -> ClearingAnswer:
+        return await _with_funding(desk, lambda parts: parts.bookkeeper.book(transaction_id, to, reason, desk.actor))
+
+    answer = write(booked, key, named="It is booked in somebody's name")
     shown = TransactionShown.of(answer.transaction)
-    if as_json:
-        print(shown.model_dump_json(indent=2))
+    if shown_as_json(shown, as_json):
         return
     net = decimal(shown.amount_micros - shown.fee_micros)
     said = "was booked before" if answer.replayed else "is booked"
     console.print(f"{shown.transaction_id} {said} to {to}: {net} {shown.currency}.", highlight=False)
 
 
-async def _with_funding(dsn: str, work: Callable[[Funding], Awaitable[T]]) -> T:
-    engine, working = read_engine(dsn, size=2), work_engine(dsn, size=2)
-    try:
-        clock = await clock_of(engine)
-        clock.keep(working)
-        # Nothing that Stripe reports has a price of ours.
-        posting = Posting(dsn, lambda: PriceBooks([]), lanes=1, now=clock.now)
-        async with funding(Keys.of(settings_of()), posting, engine, working) as parts, posting:
-            return await work(parts)
-    finally:
-        await working.dispose()
-        await engine.dispose()
+async def _with_funding(desk: Desk, work: Callable[[Funding], Awaitable[T]]) -> T:
+    # Nothing that Stripe reports has a price of ours.
+    posting = Posting(desk.dsn, lambda: PriceBooks([]), lanes=1, now=desk.clock.now)
+    async with funding(Keys.of(desk.settings), posting, desk.engine, desk.work) as parts, posting:
+        return await work(parts)

@@ -20,7 +20,7 @@ router = Router(prefix="/v1/keys", tags=["keys"])
 @router.post("", status_code=201, response_model=KeyCreated, responses=responses(AccountNotFound))
 async def create_key(body: NewKey, caller: Admin) -> KeyCreated:
     """A new key. The answer is the only place where it stands."""
-    key, secret = await keys.create_key(caller.service.dsn, body.role, body.account_id, body.name)
+    key, secret = await keys.create_key(caller.service.work, body.role, body.account_id, body.name)
     return KeyCreated(**KeyShown.of(key).model_dump(), key=secret)
 
 
@@ -38,4 +38,4 @@ async def list_keys(caller: Admin, cursor: Cursor = None, limit: Limit = 50) -> 
 @router.delete("/{key_id}", response_model=KeyShown, responses=responses(KeyNotFound))
 async def revoke_key(key_id: Annotated[str, Path(pattern=IDENTIFIER, max_length=64)], caller: Admin) -> KeyShown:
     """Ends a key, within two seconds in every process."""
-    return KeyShown.of(await keys.revoke_key(caller.service.dsn, key_id))
+    return KeyShown.of(await keys.revoke_key(caller.service.work, key_id))

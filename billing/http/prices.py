@@ -48,7 +48,7 @@ async def get_price_book(version: Annotated[int, Path(ge=0, le=2**31 - 1)], call
 @router.post("/price-books", status_code=201, response_model=PriceBookShown, responses=responses(again=PriceBookShown))
 async def publish_price_book(body: NewPriceBook, response: Response, caller: Admin) -> PriceBookShown:
     """Publishes a new version of all prices. Charges that are open keep theirs."""
-    book, new = await publish(caller.service.dsn, body.effective_from, body.models, caller.key.key_id)
+    book, new = await publish(caller.service.work, body.effective_from, body.models, caller.key.key_id)
     await caller.service.refresh_books()
     answered(response, not new)
     return PriceBookShown.of(book)

@@ -11,10 +11,11 @@ from zlib import crc32
 from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.core.refusals import AccountNotFound, Invalid, KeyNotFound
+from billing.core.refusals import Invalid, KeyNotFound
 from billing.core.text import free_text
-from billing.store.engine import connected
-from billing.store.snapshot import reachable, reading
+from billing.store.accounts import must_exist
+from billing.store.engine import Engine
+from billing.store.snapshot import reading, working
 from billing.store.tables import ApiKeyRow, columns_of
 
 ROLES = ("admin", "gateway", "finance", "account")
@@ -75,7 +76,7 @@ async def keys(engine: AsyncEngine, *, after: tuple[datetime, str] | None, limit
         return [Key(*row) for row in await connection.execute(query)]
 
 
-async def create_key(dsn: str, role: str, account_id: str | None, name: str) -> tuple[Key, str]:
+async def create_key(work: Engine, role: str, account_id: str | None, name: str) -> tuple[Key, str]:
     """A new key and its secret, which nobody can show again. Raises Invalid, AccountNotFound."""
     if role not in ROLES:
         raise Invalid.of("role", f"must be one of {', '.join(ROLES)}")
@@ -83,34 +84,29 @@ async def create_key(dsn: str, role: str, account_id: str | None, name: str) -> 
         raise Invalid.of("account_id", "is needed for role `account`, and for no other")
     free_text(name, "name", longest=200)
     secret = new_secret()
-    with reachable():
-        async with connected(dsn) as connection:
-            if account_id is not None and not await connection.fetchval(
-                "SELECT 1 FROM account WHERE account_id = $1", account_id
-            ):
-                raise AccountNotFound(account_id)
-            row = await connection.fetchrow(
-                f"""INSERT INTO api_key (key_id, hash, role, account_id, name, created_at)
-                    VALUES ($1, $2, $3, $4, $5, clock_timestamp()) RETURNING {", ".join(_FIELDS)}""",
-                f"key_{secrets.token_hex(8)}",
-                digest(secret),
-                role,
-                account_id,
-                name,
-            )
+    async with working(work) as connection:
+        await must_exist(connection, account_id)
+        row = await connection.fetchrow(
+            f"""INSERT INTO api_key (key_id, hash, role, account_id, name, created_at)
+                VALUES ($1, $2, $3, $4, $5, clock_timestamp()) RETURNING {", ".join(_FIELDS)}""",
+            f"key_{secrets.token_hex(8)}",
+            digest(secret),
+            role,
+            account_id,
+            name,
+        )
     assert row is not None
     return Key(*row), secret
 
 
-async def revoke_key(dsn: str, key_id: str) -> Key:
+async def revoke_key(work: Engine, key_id: str) -> Key:
     """Ends a key; again is the same. Raises KeyNotFound."""
-    with reachable():
-        async with connected(dsn) as connection:
-            row = await connection.fetchrow(
-                f"""UPDATE api_key SET revoked_at = coalesce(revoked_at, clock_timestamp()) WHERE key_id = $1
-                    RETURNING {", ".join(_FIELDS)}""",
-                key_id,
-            )
+    async with working(work) as connection:
+        row = await connection.fetchrow(
+            f"""UPDATE api_key SET revoked_at = coalesce(revoked_at, clock_timestamp()) WHERE key_id = $1
+                RETURNING {", ".join(_FIELDS)}""",
+            key_id,
+        )
     if row is None:
         raise KeyNotFound()
     return Key(*row)

@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.prices import EFFECTIVE_AHEAD_SECONDS, PUBLISHED, PriceBook, PriceBooks
 from billing.core.refusals import Invalid
-from billing.store.engine import connected
-from billing.store.snapshot import reachable, reading
+from billing.store.clock import time_in
+from billing.store.engine import Connection, Engine, connected
+from billing.store.snapshot import reading, working
 from billing.store.tables import PriceBookRow, columns_of
 
 FIRST_VERSION_FROM = datetime.fromisoformat("2025-01-01T00:00:00+00:00")
@@ -24,19 +25,20 @@ async def price_books(engine: AsyncEngine) -> PriceBooks:
         return PriceBooks(PriceBook.of(version, start, json.loads(models)) for version, start, models in found)
 
 
-async def publish(dsn: str, effective_from: datetime, models: dict[str, object], actor: str) -> tuple[PriceBook, bool]:
+async def publish(
+    work: Engine, effective_from: datetime, models: dict[str, object], actor: str
+) -> tuple[PriceBook, bool]:
     """Publishes a book as the next version; whether it is new. The same book for the same instant again: that one.
 
     Raises Invalid: the prices are not well-formed, or `effective_from` is not at least a minute ahead.
     """
     wanted = PriceBook.of(0, effective_from, models)
-    with reachable():
-        async with connected(dsn) as connection:
-            while True:
-                try:
-                    return await _publish(connection, wanted, actor)
-                except asyncpg.UniqueViolationError:
-                    continue  # another publisher took this version; the next one is free or taken in turn
+    while True:
+        async with working(work) as connection:
+            try:
+                return await _publish(connection, await time_in(connection, work), wanted, actor)
+            except asyncpg.UniqueViolationError:
+                continue  # another publisher took this version; the next one is free or taken in turn
 
 
 async def publish_first(dsn: str) -> None:
@@ -50,12 +52,11 @@ async def publish_first(dsn: str) -> None:
         )
 
 
-async def _publish(connection: asyncpg.Connection, wanted: PriceBook, actor: str) -> tuple[PriceBook, bool]:
+async def _publish(connection: Connection, now: datetime, wanted: PriceBook, actor: str) -> tuple[PriceBook, bool]:
     models = _json(wanted)
     for version, start, known in await connection.fetch("SELECT version, effective_from, models FROM price_book"):
         if start == wanted.effective_from and known == models:
             return PriceBook.of(version, start, json.loads(known)), False
-    now = await connection.fetchval("SELECT clock_timestamp()")
     if wanted.effective_from < now + timedelta(seconds=EFFECTIVE_AHEAD_SECONDS):
         raise Invalid.of("effective_from", f"must lie at least {EFFECTIVE_AHEAD_SECONDS} s ahead")
     version = await connection.fetchval(

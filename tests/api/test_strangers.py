@@ -9,7 +9,7 @@ from billing.core.refusals import Overloaded, TooManyAttempts
 from billing.http.attempts import ADDRESSES, BURST, Attempts
 from billing.http.key_ring import KeyRing
 from billing.http.look_ups import ABSENT_AT_MOST, LookUps
-from billing.store.engine import read_engine
+from billing.store.engine import read_engine, work_engine
 from billing.store.keys import create_key, new_secret
 from tests.dashboard.browser import FORM, HERE
 
@@ -62,7 +62,9 @@ async def test_a_thousand_wrong_keys_are_a_few_questions_and_leave_digests_only(
 
     engine = read_engine(database, size=1)
     ring = KeyRing(engine, None)
-    _, real = await create_key(database, "finance", None, "real")
+    work = work_engine(database, size=1)
+    _, real = await create_key(work, "finance", None, "real")
+    await work.dispose()
     assert await ring.find(real)
     wrong = [new_secret() for _ in range(200)]
     await asyncio.gather(*(ring.find(secret, HERE_TOO) for secret in wrong), return_exceptions=True)

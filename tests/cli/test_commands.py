@@ -1,6 +1,7 @@
 """The command line on a real database: what programs read, and refusals of one sentence."""
 
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -143,6 +144,42 @@ def test_price_books(command: Billing, tmp_path: Path) -> None:
     for_people = command("price-book", "show", "1")
     assert for_people.returncode == 0
     assert "133" in for_people.stdout
+
+
+ADMIN = "the-key-of-the-house-itself"
+
+
+def test_who_published_is_kept(command: Billing, fresh_database: str, tmp_path: Path) -> None:
+    """Whoever asks is known by the ring of keys that HTTP has: the environment's admin key, and every other."""
+    (first,) = shown(command("price-book", "show", "--json"))
+    finance, admin = (shown(command("keys", "create", "--role", role, "--name", "n", "--json")) for role in ("finance", "admin"))  # fmt: skip
+    book, pack = tmp_path / "book.json", tmp_path / "pack.json"
+
+    days = itertools.count(1)
+
+    def publish(**who: str) -> Ended:
+        start = datetime.now(UTC) + timedelta(days=next(days))
+        book.write_text(json.dumps({"effective_from": start.isoformat(), "models": first["models"]}))
+        return command("price-book", "publish", str(book), BILLING_ADMIN_KEY=ADMIN, **who)
+
+    assert "role finance" in refused(publish(BILLING_KEY=finance["key"]))
+    assert "no such key" in refused(publish(BILLING_KEY="bk_nobody"))
+    for who in ({}, {"BILLING_KEY": ADMIN}, {"BILLING_KEY": admin["key"]}):
+        assert publish(**who).returncode == 0
+    pack.write_text(json.dumps({"pack_id": "p", "name": "P", "credits": 1, "price": {"micros": 10_000, "currency": "USD"}}))
+    assert command("packs", "publish", str(pack), "--key", ADMIN, BILLING_ADMIN_KEY=ADMIN).returncode == 0
+
+    async def kept() -> list[str]:
+        connection = await asyncpg.connect(fresh_database)
+        try:
+            rows = await connection.fetch(
+                "(SELECT published_by FROM price_book WHERE version > 1 ORDER BY version) UNION ALL SELECT published_by FROM pack"
+            )
+            return [row[0] for row in rows]
+        finally:
+            await connection.close()
+
+    assert asyncio.run(kept()) == ["command line", "environment", admin["id"], "environment"]
 
 
 def test_price_books_that_cannot_be(command: Billing, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from billing.core.commands import IssueGrant, OpenAccount
 from billing.posting import Posting
+from billing.store.engine import work_engine
 from billing.store.keys import create_key
 from billing.store.price_books import publish_first
 from tests.books.world import SMALL, asked, delivered
@@ -39,7 +40,14 @@ def charges(fresh_database, books):
 
 
 def secret(dsn: str, role: str) -> str:
-    return asyncio.run(create_key(dsn, role, None, role))[1]
+    async def created() -> str:
+        work = work_engine(dsn, size=1)
+        try:
+            return (await create_key(work, role, None, role))[1]
+        finally:
+            await work.dispose()
+
+    return asyncio.run(created())
 
 
 def picture(path: Path, *size: int) -> None:
