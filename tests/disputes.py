@@ -4,9 +4,9 @@ from typing import Any
 
 import asyncpg
 
-from billing.core.payments import DisputeMovement, ReportDispute
-from billing.core.till import Dispute
-from billing.store.till import row_of
+from billing.core.funding_commands import DisputeMovement, ReportDispute
+from billing.core.payments import Dispute
+from billing.store.payments import row_of
 
 WORDS = {"open": "needs_response"}
 

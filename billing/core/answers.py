@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from billing.core.charges import Charge, Output
 from billing.core.grants import Grant
-from billing.core.till import AutoRecharge, BookedTransaction, Topup
+from billing.core.payments import AutoRecharge, BookedTransaction, Topup
 from billing.core.wallet import Balance, CorrectionRow, RefundRow, Settings
 
 

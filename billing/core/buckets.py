@@ -1,4 +1,4 @@
-"""Periods: the quarter-hours, hours, days and months of a time zone, as instants.
+"""Buckets: the quarter-hours, hours, days and months of a time zone, as instants.
 
 A day is what a wall clock in the zone calls one: 23 or 25 hours long where clocks change, and it begins at the first
 instant of its date, also where there is no midnight. An hour that is shown twice is two hours.
@@ -18,7 +18,7 @@ LONGEST = timedelta(days=3660)
 
 
 def buckets(start: datetime, end: datetime, width: Width, tz: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
-    """[start, end) cut where periods of `width` begin in `tz`; the first and the last may be parts of one."""
+    """[start, end) cut where buckets of `width` begin in `tz`; the first and the last may be parts of one."""
     while start < end:
         following = min(_next(start, width, tz), end)
         yield start, following
@@ -55,7 +55,7 @@ def _unaligned(field: str, moment: datetime) -> Invalid:
 
 
 def _next(moment: datetime, width: Width, tz: ZoneInfo) -> datetime:
-    """The first instant after `moment` at which a period begins."""
+    """The first instant after `moment` at which a bucket begins."""
     if width == "15m":
         return quarter_of(moment) + QUARTER_HOUR
     local = moment.astimezone(tz)

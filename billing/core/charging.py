@@ -1,4 +1,4 @@
-"""Billing: a charge from its authorization to its bill."""
+"""Charging: a charge from its authorization to its bill."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

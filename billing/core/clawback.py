@@ -9,11 +9,11 @@ refund and a dispute, or with a loss by exchange, there are no more credits than
 from datetime import datetime
 
 from billing.core.answers import TopupAnswer
-from billing.core.funds import add_grant, owe, pay_debts
+from billing.core.funding_commands import ReportCardRefund
 from billing.core.grants import DEFAULT_PRIORITY, Grant
-from billing.core.payments import ReportCardRefund
+from billing.core.issuing import add_grant, owe, pay_debts
+from billing.core.payments import CardRefund, Clawed, Dispute, Topup
 from billing.core.refusals import TopupNotFound, TopupNotPaid
-from billing.core.till import CardRefund, Clawed, Dispute, Topup
 from billing.core.topups import still_stopped, stop
 from billing.core.wallet import Wallet
 
@@ -21,7 +21,7 @@ from billing.core.wallet import Wallet
 def report_card_refund(wallet: Wallet, command: ReportCardRefund, now: datetime) -> TopupAnswer:
     """Money back to the card, once; or, after all, not. Raises TopupNotFound, TopupNotPaid."""
     topup = paid_topup(wallet, command.topup_id)
-    known = wallet.till.get(CardRefund, command.card_refund_id)
+    known = wallet.payments.get(CardRefund, command.card_refund_id)
     if known is not None:
         if command.status == known.status or known.status == "failed":
             return TopupAnswer(True, topup)
@@ -227,7 +227,7 @@ def _cannot_be(wallet: Wallet, topup: Topup, amount_micros: int, currency: str, 
     """Refunds return no more than was paid, whatever was disputed; one `undone` in the same report takes nothing of it."""
     refunded = sum(
         one.amount_micros
-        for one in wallet.till.all(CardRefund).values()
+        for one in wallet.payments.all(CardRefund).values()
         if one.topup_id == topup.topup_id and one.status == "succeeded"
     )
     left = topup.price_micros - (0 if undone else refunded)
@@ -246,7 +246,7 @@ def standing(wallet: Wallet, topup: Topup) -> str:
 
 
 def disputes_of(wallet: Wallet, topup: Topup, *statuses: str) -> list[Dispute]:
-    disputes = wallet.till.all(Dispute).values()
+    disputes = wallet.payments.all(Dispute).values()
     return [one for one in disputes if one.topup_id == topup.topup_id and one.status in statuses]
 
 
@@ -259,7 +259,7 @@ def grants_of(wallet: Wallet, topup: Topup) -> list[Grant]:
 
 
 def paid_topup(wallet: Wallet, topup_id: str) -> Topup:
-    topup = wallet.till.get(Topup, topup_id)
+    topup = wallet.payments.get(Topup, topup_id)
     if topup is None:
         raise TopupNotFound(topup_id)
     if not topup.paid:

@@ -18,9 +18,9 @@ from typing import Final
 
 from billing.core.answers import ClearingAnswer
 from billing.core.commands import HOUSE
-from billing.core.payments import BookTransaction
+from billing.core.funding_commands import BookTransaction
+from billing.core.payments import BookedTransaction
 from billing.core.refusals import AccountNotFound, IdReused, Invalid
-from billing.core.till import BookedTransaction
 from billing.core.wallet import Settings, Wallet
 
 # Events whose amount is posted by a report of its own, with the transfers that carry it.
@@ -78,7 +78,7 @@ def book_transaction(wallet: Wallet, command: BookTransaction, now: datetime) ->
 
 def booked(wallet: Wallet, row: BookedTransaction) -> BookedTransaction | None:
     """The transaction as it was booked before, if it was. Raises IdReused where that says something else."""
-    known = wallet.till.get(BookedTransaction, row.transaction_id)
+    known = wallet.payments.get(BookedTransaction, row.transaction_id)
     if known is not None and not known.says_as(row):
         raise IdReused(row.transaction_id)
     return known

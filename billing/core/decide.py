@@ -27,8 +27,7 @@ from billing.core.commands import (
 )
 from billing.core.corrections import correct
 from billing.core.disputes import report_dispute
-from billing.core.funds import announce_expiry, issue_grant
-from billing.core.payments import (
+from billing.core.funding_commands import (
     AnnounceExpiry,
     BookTransaction,
     EndAutoRecharge,
@@ -41,9 +40,10 @@ from billing.core.payments import (
     ReportDispute,
     SetAutoRecharge,
 )
+from billing.core.issuing import announce_expiry, issue_grant
 from billing.core.prices import PriceBooks
 from billing.core.recharging import end_auto_recharge, recharge, set_auto_recharge
-from billing.core.recognising import recognise
+from billing.core.recognition import recognise
 from billing.core.refunds import refund
 from billing.core.refusals import AccountNotFound
 from billing.core.topups import fail_topup, open_topup, pay_topup, record_checkout

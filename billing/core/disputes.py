@@ -26,8 +26,8 @@ from billing.core.clawback import (
     thaw,
 )
 from billing.core.clearing import book, booked
-from billing.core.payments import DisputeMovement, ReportDispute
-from billing.core.till import BookedTransaction, Clawed, Dispute, Topup
+from billing.core.funding_commands import DisputeMovement, ReportDispute
+from billing.core.payments import BookedTransaction, Clawed, Dispute, Topup
 from billing.core.topups import still_stopped, stop
 from billing.core.verdicts import stands
 from billing.core.wallet import Wallet
@@ -46,7 +46,7 @@ def report_dispute(wallet: Wallet, command: ReportDispute, now: datetime) -> Top
         return stop(wallet, topup, problem, now)
     rows = [_row(wallet, command, movement, now) for movement in command.movements]
     new = [row for row in rows if not booked(wallet, row)]
-    known = wallet.till.get(Dispute, command.dispute_id)
+    known = wallet.payments.get(Dispute, command.dispute_id)
     status = stands(command.stripe_status, command.withdrawn_micros - command.reinstated_micros)
     if known is None and status != "open" and not rows:
         return TopupAnswer(True, topup)  # nothing was ever withdrawn: as if it had not been

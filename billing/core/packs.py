@@ -1,26 +1,16 @@
-"""Packs: credits for sale, as data. A pack never changes; a new offer is a new pack.
-
-Stripe counts money in a currency's minor unit, we in micros; `minor_units` and `micros` translate, exactly.
-"""
+"""Packs: credits for sale, as data. A pack never changes; a new offer is a new pack."""
 
 from typing import Final, Literal, NamedTuple
 
 from billing.core.amounts import MAX_AMOUNT, amount
 from billing.core.commands import currency
+from billing.core.money import stripe_units
 from billing.core.refusals import Invalid
 from billing.core.text import free_text, identifier
 
 Bonus = Literal["own_grant", "dilutes"]
 BONUSES: Final[tuple[Bonus, ...]] = ("own_grant", "dilutes")
 EXPIRES_IN_DAYS_MAX: Final = 3_650
-
-# https://docs.stripe.com/currencies: currencies without a minor unit, and those with a thousandth. ISK and UGX have
-# no minor unit either, but Stripe counts them in hundredths, of which it takes whole hundreds only.
-_WHOLE: Final = frozenset(
-    ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"]
-)
-_THOUSANDTHS: Final = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
-_WHOLE_IN_HUNDREDTHS: Final = frozenset({"ISK", "UGX"})
 
 
 class Pack(NamedTuple):
@@ -67,27 +57,7 @@ class Pack(NamedTuple):
         if bonus not in BONUSES:
             raise Invalid.of("bonus", f"must be one of {', '.join(BONUSES)}")
         amount(price_micros, "price.micros", minimum=1)
-        minor_units(price_micros, currency(currency_code, "price.currency"))
+        stripe_units(price_micros, currency(currency_code, "price.currency"))
         if expires_in_days is not None:
             amount(expires_in_days, "expires_in_days", minimum=1, maximum=EXPIRES_IN_DAYS_MAX)
         return cls(pack_id, name, credits, bonus_credits, bonus, price_micros, currency_code, expires_in_days)
-
-
-def minor_units(micros: int, currency: str) -> int:
-    """`micros` of `currency` as Stripe counts them. Raises Invalid where that is not whole."""
-    size = _minor_unit_micros(currency)
-    step = 1_000_000 if currency in _WHOLE_IN_HUNDREDTHS else 10 * size if currency in _THOUSANDTHS else size
-    if micros % step:
-        raise Invalid.of("price.micros", f"must be a multiple of {step} in {currency}: cards charge no less")
-    return micros // size
-
-
-def micros(minor_units: int, currency: str) -> int:
-    """What Stripe reports, in micros of `currency` (upper case)."""
-    return minor_units * _minor_unit_micros(currency)
-
-
-def _minor_unit_micros(currency: str) -> int:
-    if currency in _WHOLE:
-        return 1_000_000
-    return 1_000 if currency in _THOUSANDTHS else 10_000

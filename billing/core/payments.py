@@ -1,230 +1,276 @@
-"""Commands of funding: what the processor reports about money, and what customers order. See `billing.core.commands`.
+"""Payments of an account, as far as a batch names them: their rows, and which of those it has to write."""
 
-Reports say how things stand now, not what changed: the same report again, or an older one, has no effect.
-Money is in micros of `currency`; ids of the processor are 1-255 printable characters.
-"""
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, TypeVar
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
-
-from billing.core.amounts import amount
-from billing.core.commands import Command, currency
 from billing.core.packs import Pack
-from billing.core.refusals import Invalid
-from billing.core.text import RESERVED_GRANT_PREFIXES, free_text, identifier
-from billing.core.till import AutoRecharge, Dispute
-from billing.core.verdicts import STAGES
 
-URL_LENGTH = 2_000
-_HTTP = ("https://", "http://")
+Via = Literal["checkout", "recharge"]
+Clawed = tuple[tuple[str, int, int], ...]  # of each grant: credits revoked that were unspent, and credits now owed
 
 
-@dataclass(slots=True)
-class OpenTopup(Command):
-    """A customer wants to buy `pack`. None where there is no such pack on sale: known top-ups replay all the same."""
+class Topup(NamedTuple):
+    """One purchase of a pack, with the pack's terms as they were. Money in micros of `currency`.
 
+    `returned_micros` went back to the card, by refunds and lost disputes, `returned_deferred_micros` of it out of
+    deferred revenue; `disputed_micros` is withdrawn for open disputes. Either may be more than was paid: returned
+    twice, or with a loss by exchange. `failure` is why the payment failed, in the processor's
+    words; `problem` is why we stopped it: then somebody has to look.
+    """
+
+    account_id: str
     topup_id: str
+    via: str
+    status: str
     pack_id: str
-    pack: Pack | None
-    success_url: str
-    cancel_url: str
-
-    def __post_init__(self) -> None:
-        identifier(self.account_id, "account_id")
-        identifier(self.topup_id, "topup_id")
-        if self.topup_id.startswith(RESERVED_GRANT_PREFIXES):
-            raise Invalid.of("topup_id", f"must not begin with {', '.join(RESERVED_GRANT_PREFIXES)}")
-        identifier(self.pack_id, "pack_id")
-        for value, name in ((self.success_url, "success_url"), (self.cancel_url, "cancel_url")):
-            free_text(value, name, longest=URL_LENGTH)
-            if not value.startswith(_HTTP) or any(letter.isspace() for letter in value):
-                raise Invalid.of(name, "must be an http or https address")
-
-
-@dataclass(slots=True)
-class RecordCheckout(Command):
-    """The processor has made a checkout for a top-up."""
-
-    topup_id: str
-    checkout_id: str
-    checkout_url: str
-
-    def __post_init__(self) -> None:
-        _reported(self.checkout_id, "checkout_id")
-
-
-@dataclass(slots=True)
-class PayTopup(Command):
-    """The processor has the money: `amount_micros` of `currency`, by the payment `payment_id`."""
-
-    topup_id: str
-    payment_id: str
-    amount_micros: int
+    credits: int
+    bonus_credits: int
+    bonus: str
+    price_micros: int
     currency: str
+    expires_in_days: int | None
+    success_url: str | None
+    cancel_url: str | None
+    payment_method: str | None
+    checkout_id: str | None
+    checkout_url: str | None
+    payment_id: str | None
+    failure: str | None
+    problem: str | None
+    returned_micros: int
+    returned_deferred_micros: int
+    disputed_micros: int
+    created_at: datetime
+    paid_at: datetime | None
+    changed_at: datetime
 
-    def __post_init__(self) -> None:
-        _reported(self.payment_id, "payment_id")
-        _money(self.amount_micros, self.currency)
+    @classmethod
+    def of(cls, account_id: str, topup_id: str, via: Via, pack: Pack, now: datetime, **more: Any) -> "Topup":
+        """A new one, pending."""
+        blank: dict[str, Any] = dict.fromkeys(cls._fields)
+        return cls(
+            **blank
+            | {
+                "account_id": account_id,
+                "topup_id": topup_id,
+                "via": via,
+                "status": "pending",
+                "pack_id": pack.pack_id,
+                "credits": pack.credits,
+                "bonus_credits": pack.bonus_credits,
+                "bonus": pack.bonus,
+                "price_micros": pack.price_micros,
+                "currency": pack.currency,
+                "expires_in_days": pack.expires_in_days,
+                "returned_micros": 0,
+                "returned_deferred_micros": 0,
+                "disputed_micros": 0,
+                "created_at": now,
+                "changed_at": now,
+            }
+            | more
+        )
+
+    @property
+    def key(self) -> str:
+        return self.topup_id
+
+    @property
+    def paid(self) -> bool:
+        return self.paid_at is not None
+
+    @property
+    def bought(self) -> int:
+        """How many grants came with the money."""
+        return 2 if self.bonus_credits and self.bonus != "dilutes" else 1
+
+    def grant_id(self, k: int) -> str:
+        """The id of its k-th grant: 1 is what was paid for, then a bonus of its own, then what was restored."""
+        prefix = "" if self.via == "recharge" else "pack:"  # a recharge's own id begins with `recharge:`
+        return f"{prefix}{self.topup_id}:{k}"
+
+    @staticmethod
+    def of_grant(grant_id: str) -> str | None:
+        """The id of the top-up that a grant of this name came with, if it came with one."""
+        if grant_id.startswith(("pack:", "recharge:")):
+            return grant_id.removeprefix("pack:").rpartition(":")[0]
+        return None
 
 
-@dataclass(slots=True)
-class FailTopup(Command):
-    """No money will come. `reason` is the processor's code; `final` says that trying again is of no use."""
+class CardRefund(NamedTuple):
+    """Money that went back to the card of a top-up, `deferred_micros` of it out of deferred revenue."""
 
-    topup_id: str
-    status: Literal["failed", "expired"]
-    reason: str
-    final: bool = False
-
-    def __post_init__(self) -> None:
-        free_text(self.reason, "reason", longest=200)
-
-
-@dataclass(slots=True)
-class ReportCardRefund(Command):
-    """How a refund to the card of a top-up stands."""
-
-    topup_id: str
+    account_id: str
     card_refund_id: str
-    amount_micros: int
-    currency: str
-    status: Literal["succeeded", "failed"]
-
-    def __post_init__(self) -> None:
-        _reported(self.card_refund_id, "card_refund_id")
-        _money(self.amount_micros, self.currency)
-
-
-class DisputeMovement(NamedTuple):
-    """A balance transaction of a dispute, signed as the processor sees it: below zero, it took money."""
-
-    transaction_id: str
-    amount_micros: int
-    fee_micros: int
-
-
-@dataclass(slots=True)
-class ReportDispute(Command):
-    """How a dispute about a top-up stands: in the processor's word, and all the `movements` of its money so far.
-
-    `seen` is what was known of it here before the processor was asked.
-    """
-
     topup_id: str
-    dispute_id: str
+    status: str
     amount_micros: int
-    currency: str
-    stripe_status: str
-    movements: Sequence[DisputeMovement] = ()
-    reason: str | None = None
-    seen: Dispute | None = None
-
-    def __post_init__(self) -> None:
-        _reported(self.dispute_id, "dispute_id")
-        _money(self.amount_micros, self.currency)
-        if self.reason is not None:
-            free_text(self.reason, "reason", longest=200)
-        if self.stripe_status not in STAGES:
-            raise Invalid.of("stripe_status", "is not one that the ledger knows")
-        for movement in self.movements:
-            _reported(movement.transaction_id, "transaction_id")
-            amount(abs(movement.amount_micros), "amount_micros")
-            amount(abs(movement.fee_micros), "fee_micros")
-        for name in ("withdrawn_micros", "reinstated_micros"):
-            amount(getattr(self, name), name)
+    deferred_micros: int
+    clawed: Clawed
+    created_at: datetime
+    changed_at: datetime
 
     @property
-    def withdrawn_micros(self) -> int:
-        return -sum(min(movement.amount_micros, 0) for movement in self.movements)
-
-    @property
-    def reinstated_micros(self) -> int:
-        return sum(max(movement.amount_micros, 0) for movement in self.movements)
+    def key(self) -> str:
+        return self.card_refund_id
 
 
-@dataclass(slots=True)
-class BookTransaction(Command):
-    """A balance transaction of the processor: `amount_micros` and `fee_micros` signed as it sees them.
+class Dispute(NamedTuple):
+    """A cardholder's complaint about a top-up. `stripe_status` is the processor's word, `status` what follows from it
+    and from what was withdrawn for it and returned since: see `billing.core.disputes`.
 
-    `event` says which transfers carry it: see `billing.core.clearing`. `booked_by` and `reason`: who said so, and why,
-    where only a person could.
+    Where it is lost, `deferred_micros` of what is gone left deferred revenue. `clawed` is all that was ever taken for
+    it: `undone` times, some of that was given back, by transfers of their own.
     """
 
+    account_id: str
+    dispute_id: str
+    topup_id: str
+    status: str
+    reason: str | None
+    amount_micros: int
+    deferred_micros: int
+    clawed: Clawed
+    opened_at: datetime
+    closed_at: datetime | None
+    stripe_status: str | None = None
+    withdrawn_micros: int = 0
+    reinstated_micros: int = 0
+    undone: int = 0
+
+    @property
+    def key(self) -> str:
+        return self.dispute_id
+
+    @property
+    def disputed_micros(self) -> int:
+        """What is withdrawn for it while it is open: nobody knows yet whose that is."""
+        return self._gone_micros if self.status == "open" else 0
+
+    @property
+    def lost_micros(self) -> int:
+        """What is gone for good."""
+        return self._gone_micros if self.status == "lost" else 0
+
+    @property
+    def gained_micros(self) -> int:
+        """What came back beyond what was withdrawn, by a rate of exchange."""
+        return max(self.reinstated_micros - self.withdrawn_micros, 0)
+
+    @property
+    def _gone_micros(self) -> int:
+        return max(self.withdrawn_micros - self.reinstated_micros, 0)
+
+
+class BookedTransaction(NamedTuple):
+    """A balance transaction of the processor: its net is `amount_micros - fee_micros`, signed as it sees them.
+
+    Transfers whose external id is `booked_as` carry its amount, those with its own id its fee. Where a person said what
+    it is, `booked_by` is who and `reason` why.
+    """
+
+    account_id: str
     transaction_id: str
     event: str
     booked_as: str
     amount_micros: int
     fee_micros: int
     currency: str
+    booked_at: datetime
     booked_by: str | None = None
     reason: str | None = None
 
-    def __post_init__(self) -> None:
-        _reported(self.transaction_id, "transaction_id")
-        _reported(self.booked_as, "booked_as")
-        currency(self.currency, "currency")
-        for value, name in ((self.amount_micros, "amount_micros"), (self.fee_micros, "fee_micros")):
-            amount(abs(value), name)
-        if self.booked_by is not None:
-            free_text(self.booked_by, "booked_by", longest=200)
-        if self.reason is not None:
-            free_text(self.reason, "reason")
+    @property
+    def key(self) -> str:
+        return self.transaction_id
+
+    def says_as(self, other: "BookedTransaction") -> bool:
+        """Whether both say the same, whoever said it and when."""
+        return self[:7] == other[:7] and self.reason == other.reason
 
 
-@dataclass(slots=True)
-class SetAutoRecharge(Command):
-    """Auto-recharge with these terms, from now on active. `threshold` and `monthly_limit` in credits."""
+class AutoRecharge(NamedTuple):
+    """Buys `pack_id` when available credits fall below `threshold`, up to `monthly_limit` credits a month (UTC).
 
-    threshold: int
-    pack_id: str
-    pack: Pack | None
-    monthly_limit: int
-    payment_method: str | None = None
-
-    def __post_init__(self) -> None:
-        identifier(self.account_id, "account_id")
-        identifier(self.pack_id, "pack_id")
-        amount(self.threshold, "threshold")
-        amount(self.monthly_limit, "monthly_limit", minimum=1)
-        if self.payment_method is not None:
-            _reported(self.payment_method, "payment_method")
-            if not self.payment_method.startswith("pm_"):
-                raise Invalid.of("payment_method", "must be the id of a saved payment method: pm_…")
-
-
-@dataclass(slots=True)
-class EndAutoRecharge(Command):
-    """No more recharges: off at the customer's wish, or stopped by us for `reason`."""
-
-    reason: str | None = None
-
-
-@dataclass(slots=True)
-class Recharge(Command):
-    """Looks whether a recharge is due and opens its top-up.
-
-    `pack` is what is on sale under the pack's id, `saved_method` what the customer can be charged by, where none was
-    chosen; both were looked up for what stood in `seen`.
+    `topup_id` is in flight. `declines` counts since the last payment; `due_at` is when to look at it again, null
+    when nothing is to be done. `status`: active, stopped (by us: `stopped_reason`), off.
     """
 
-    pack: Pack | None
-    saved_method: str | None = None
-    seen: AutoRecharge | None = None
+    account_id: str
+    status: str
+    threshold: int
+    pack_id: str
+    monthly_limit: int
+    payment_method: str | None
+    stopped_reason: str | None
+    attempts: int
+    topup_id: str | None
+    declines: int
+    month: str
+    month_credits: int
+    due_at: datetime | None
+    changed_at: datetime
+
+    @property
+    def key(self) -> str:
+        return ""  # an account has one
+
+
+class ExpiryNotice(NamedTuple):
+    """A grant whose coming expiry has been announced."""
+
+    account_id: str
+    grant_id: str
+    announced_at: datetime
+
+    @property
+    def key(self) -> str:
+        return self.grant_id
+
+
+class StripeObject(NamedTuple):
+    """Whose an object of the processor is."""
+
+    object_id: str
+    account_id: str
+    topup_id: str | None
+
+    @property
+    def key(self) -> str:
+        return self.object_id
+
+
+Row = Topup | CardRefund | Dispute | BookedTransaction | AutoRecharge | ExpiryNotice | StripeObject
+R = TypeVar("R", Topup, CardRefund, Dispute, BookedTransaction, AutoRecharge, ExpiryNotice, StripeObject)
 
 
 @dataclass(slots=True)
-class AnnounceExpiry(Command):
-    """Tells, once, that a grant will expire."""
+class Payments:
+    """Rows by kind and key. What is put is written once, as it is in the end."""
 
-    grant_id: str
+    rows: dict[type[Row], dict[str, Row]] = field(default_factory=dict)
+    written: dict[tuple[type[Row], str], Row] = field(default_factory=dict)
+
+    def load(self, row: Row) -> None:
+        self.rows.setdefault(type(row), {})[row.key] = row
+
+    def put(self, row: Row) -> None:
+        self.load(row)
+        self.written[type(row), row.key] = row
+
+    def get(self, kind: type[R], key: str) -> R | None:
+        return self.rows.get(kind, {}).get(key)  # type: ignore[return-value]
+
+    def all(self, kind: type[R]) -> Mapping[str, R]:
+        return self.rows.get(kind, {})  # type: ignore[return-value]
 
 
-def _reported(value: object, field: str) -> None:
-    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or not 1 <= len(value) <= 255:
-        raise Invalid.of(field, "must be 1 to 255 printable characters")
+def clawed_json(clawed: Clawed) -> str:
+    return json.dumps(clawed, separators=(",", ":"))
 
 
-def _money(amount_micros: int, code: str) -> None:
-    amount(amount_micros, "amount_micros", minimum=1)
-    currency(code, "currency")
+def clawed_of(document: str) -> Clawed:
+    return tuple((grant_id, revoked, owed) for grant_id, revoked, owed in json.loads(document))

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from billing.core.answers import RechargeAnswer
-from billing.core.payments import EndAutoRecharge, Recharge, SetAutoRecharge
+from billing.core.funding_commands import EndAutoRecharge, Recharge, SetAutoRecharge
+from billing.core.payments import AutoRecharge, Topup
 from billing.core.refusals import AutoRechargeNotFound, Invalid, PackNotFound
-from billing.core.till import AutoRecharge, Topup
 from billing.core.wallet import Wallet
 
 DECLINES_MAX: Final = 3
@@ -24,7 +24,7 @@ NO_CARD: Final = "no_payment_method"
 
 def set_auto_recharge(wallet: Wallet, command: SetAutoRecharge, now: datetime) -> RechargeAnswer:
     """New terms, active from now on; what this month has bought stays counted. Raises PackNotFound, Invalid."""
-    known = wallet.till.get(AutoRecharge, "")
+    known = wallet.payments.get(AutoRecharge, "")
     asked = (command.threshold, command.pack_id, command.monthly_limit, command.payment_method)
     if known and known.status == "active" and asked == known[2:6]:
         return RechargeAnswer(True, known)
@@ -53,7 +53,7 @@ def set_auto_recharge(wallet: Wallet, command: SetAutoRecharge, now: datetime) -
 
 def end_auto_recharge(wallet: Wallet, command: EndAutoRecharge, now: datetime) -> RechargeAnswer:
     """A payment in flight is not called back. Raises AutoRechargeNotFound."""
-    known = wallet.till.get(AutoRecharge, "")
+    known = wallet.payments.get(AutoRecharge, "")
     if known is None:
         raise AutoRechargeNotFound()
     if known.status != "active":
@@ -72,11 +72,11 @@ def recharge(wallet: Wallet, command: Recharge, now: datetime) -> RechargeAnswer
 
     Raises AutoRechargeNotFound; Invalid where its credits would leave 64 bits.
     """
-    known = wallet.till.get(AutoRecharge, "")
+    known = wallet.payments.get(AutoRecharge, "")
     if known is None:
         raise AutoRechargeNotFound()
     if known.topup_id is not None:
-        in_flight = wallet.till.get(Topup, known.topup_id)
+        in_flight = wallet.payments.get(Topup, known.topup_id)
         since = now - in_flight.created_at if in_flight else RESUME
         known = known._replace(due_at=now + min(max(since, RESUME), LOOK_AGAIN))
         _put(wallet, known)
@@ -129,7 +129,7 @@ def recharge_ended(wallet: Wallet, topup: Topup, now: datetime, *, final: bool =
 
     A checkout that was paid saved a card: where only that was missing, auto-recharge begins anew.
     """
-    known = wallet.till.get(AutoRecharge, "")
+    known = wallet.payments.get(AutoRecharge, "")
     if known is None:
         return
     if topup.via != "recharge":

@@ -1,164 +1,106 @@
-"""Recognition: what has become revenue of what was paid for a grant, and by which movement of its credits.
+"""Recognition: an account's used and expired credits become revenue, as far as they were paid for.
 
-After u of N credits that cost `paid` were used, x expired, m moved to successors and r revoked:
-
-    usage    = ⌊paid·(u+m)/N⌋ − S                          S: the successors' cost basis, all together
-    breakage = ⌊paid·(u+m+x)/N⌋ − ⌊paid·(u+m)/N⌋ + W       W = ⌈paid·r/N⌉ − D
-
-D micros were returned out of deferred revenue. Whole credits are revoked for them, so their basis may come to a little
-more: that little nobody can claim. When no credit is left, usage + breakage + S + D = paid, to the micro.
-
-Each movement counts with the difference that it makes, in the order of the journal, so that the sums of a grant and a
-day do not depend on when or how often anybody looks.
+One transfer is posted for each grant, UTC day and kind, due on that day. What no transfer of the wallet shows counts
+from when the grant's payment last changed: debts that it paid when it thawed, and what its card refunds leave.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
 
-from billing.core.grants import Fill, Grant
-from billing.core.ledger import WALLET, Transfer
-
-
-class Movement(NamedTuple):
-    """Credits of a grant that were used, expired or moved, up to the transfer `seq`, which was due at `effective_at`.
-
-    Signed: what is given back was used the less. `succeeded_micros` is the cost basis of the successors they moved to.
-    """
-
-    account_id: str
-    grant_id: str
-    seq: int
-    effective_at: datetime
-    used: int
-    expired: int
-    moved: int
-    succeeded_micros: int
-
-
-class Recognition(NamedTuple):
-    """What was recognised of a grant, in micros of its currency, and where its credits were then."""
-
-    account_id: str
-    grant_id: str
-    used: int
-    expired: int
-    moved: int
-    revoked: int
-    returned_micros: int
-    usage_micros: int
-    breakage_micros: int
-
-    @classmethod
-    def none_of(cls, grant: Grant) -> "Recognition":
-        return cls(grant.account_id, grant.grant_id, 0, 0, 0, 0, 0, 0, 0)
-
-    def after(self, grant: Grant, movement: Movement) -> "Recognition":
-        """What it comes to with `movement`."""
-        moved = self._replace(
-            used=self.used + movement.used,
-            expired=self.expired + movement.expired,
-            moved=self.moved + movement.moved,
-        )
-        return moved._replace(
-            usage_micros=self.usage_micros + moved._usage(grant) - self._usage(grant) - movement.succeeded_micros,
-            breakage_micros=self.breakage_micros + moved._breakage(grant) - self._breakage(grant),
-        )
-
-    def settled(self, grant: Grant, returned_micros: int) -> "Recognition":
-        """What it comes to where the grant stands now, of which `returned_micros` left deferred revenue."""
-        succeeded_micros = self._usage(grant) - self.usage_micros
-        now = self._replace(
-            used=grant.used,
-            expired=grant.expired,
-            moved=grant.moved,
-            revoked=grant.revoked,
-            returned_micros=returned_micros,
-        )
-        return now._replace(
-            usage_micros=now._usage(grant) - succeeded_micros,
-            breakage_micros=now._breakage(grant) + grant.revoked_micros - returned_micros,
-        )
-
-    def _usage(self, grant: Grant) -> int:
-        return _basis(grant, self.used + self.moved)
-
-    def _breakage(self, grant: Grant) -> int:
-        return _basis(grant, self.used + self.moved + self.expired) - self._usage(grant)
+from billing.core.answers import RecogniseAnswer
+from billing.core.cost_basis import Recognition, Unrecognised, movements
+from billing.core.grants import Grant
+from billing.core.payments import Topup
+from billing.core.wallet import Wallet
 
 
 @dataclass(slots=True)
-class Unrecognised:
-    """What an account has that was not recognised yet, as the store found it under the account's lock.
+class _Entry:
+    """What a day adds to the revenue from a grant, in micros: below 0 it takes away. `at` is the last of its times."""
 
-    `movements` are those of the wallet transfers beyond `seq` as far as `until`; consecutive ones of a grant and day come
-    as one. `last_seq` is the last that there is, `recognised_at` when nothing was missing. `known` is by grant.
-    """
-
-    seq: int
-    until: int
-    last_seq: int
-    recognised_at: datetime | None
-    movements: Sequence[Movement] = ()
-    known: dict[str, Recognition] = field(default_factory=dict)
-
-    # What the batch has decided.
-    changed: bool = False
-    written: set[str] = field(default_factory=set)  # grants
-    nothing_missing: tuple[int, int] | None = None  # both books' last seqs then
-
-    @property
-    def whole(self) -> bool:
-        """Whether the store has looked at everything, and not only at as much as one transaction may take."""
-        return self.until == self.last_seq
+    grant: Grant
+    at: datetime
+    usage: int = 0
+    breakage: int = 0
 
 
-def movements(transfers: Iterable[Transfer], fills: Iterable[Fill], grants: Mapping[str, Grant]) -> Iterator[Movement]:
-    """What `transfers` of the wallet moved, and `fills` whose debt was made, or paid, by one of them.
-
-    A grant that pays when it thaws is brought by no transfer: that shows only in where its credits are. So do credits
-    that a refund returns into debts: they stay used.
-    """
-    wallet = {transfer.seq: transfer for transfer in transfers if transfer.book == WALLET}
-    paid: dict[int, list[Fill]] = {}
-    for fill in fills:
-        paid.setdefault(max(fill.seq, fill.paid_by_seq), []).append(fill)
-    for transfer in wallet.values():
-        if movement := _movement(transfer, grants):
-            yield movement
-        for fill in paid.get(transfer.seq, ()):
-            if transfer.grant_id is not None if fill.paid_by_seq == transfer.seq else transfer.kind == "revoke":
-                yield _made(transfer, fill.grant_id, used=fill.credits)
-
-
-def _movement(transfer: Transfer, grants: Mapping[str, Grant]) -> Movement | None:
-    grant_id, amount = transfer.grant_id, transfer.amount
-    if grant_id is None:
-        return None
-    match transfer.kind:
-        case "settle" | "supplement":
-            return _made(transfer, grant_id, used=amount)
-        case "expire":
-            return _made(transfer, grant_id, expired=amount)
-        case "refund" | "reduction":
-            grant = grants[grant_id]
-            if grant.seq == transfer.seq and grant.origin_grant_id is not None:  # it made a successor
-                basis = grant.paid_micros or 0
-                return _made(transfer, grant.origin_grant_id, used=-amount, moved=amount, succeeded_micros=basis)
-            return _made(transfer, grant_id, used=-amount)
-        case _:
-            return None
+def recognise(wallet: Wallet, now: datetime) -> RecogniseAnswer:
+    """Posts what is missing of the account's revenue, as far as the store has looked. Nothing missing: no effect."""
+    found = wallet.unrecognised
+    assert found is not None
+    entries: dict[tuple[date, int], _Entry] = {}
+    for grant, at, was, comes_to in _steps(wallet, found, now):
+        entry = entries.setdefault((at.date(), grant.seq), _Entry(grant, at))
+        entry.at = max(entry.at, at)
+        entry.usage += comes_to.usage_micros - was.usage_micros
+        entry.breakage += comes_to.breakage_micros - was.breakage_micros
+    before = wallet.money_seq
+    amounts: dict[str, tuple[int, int]] = {}
+    for _, entry in sorted(entries.items()):
+        currency = entry.grant.currency or ""
+        usage, breakage = amounts.get(currency, (0, 0))
+        amounts[currency] = (usage + entry.usage, breakage + entry.breakage)
+        _post(wallet, "recognise_usage" if entry.usage > 0 else "reverse_usage", entry, entry.usage, now)
+        _post(wallet, "recognise_breakage" if entry.breakage > 0 else "reverse_breakage", entry, entry.breakage, now)
+    _mark(wallet, found, now)
+    return RecogniseAnswer(wallet.money_seq - before, amounts, not found.whole)
 
 
-def _made(
-    transfer: Transfer, grant_id: str, used: int = 0, expired: int = 0, moved: int = 0, succeeded_micros: int = 0
-) -> Movement:
-    return Movement(
-        transfer.account_id, grant_id, transfer.seq, transfer.effective_at, used, expired, moved, succeeded_micros
-    )
+def _steps(
+    wallet: Wallet, found: Unrecognised, now: datetime
+) -> Iterator[tuple[Grant, datetime, Recognition, Recognition]]:
+    """Every step from what was recognised to what is to be: the grant, when it was due, before and after."""
+    moved = list(found.movements)
+    if found.whole:
+        new = [transfer for transfer in wallet.transfers if transfer.seq > found.seq]
+        moved += movements(new, wallet.fills, wallet.grants)
+    for movement in moved:
+        grant = wallet.grants[movement.grant_id]
+        if grant.paid_micros:
+            was = found.known.get(grant.grant_id) or Recognition.none_of(grant)
+            yield grant, movement.effective_at, was, _note(found, was.after(grant, movement))
+    if found.whole:
+        for grant in wallet.grants.values():
+            if grant.paid_micros:
+                was = found.known.get(grant.grant_id) or Recognition.none_of(grant)
+                topup = _topup(wallet, grant)
+                comes_to = was.settled(grant, topup.returned_deferred_micros if topup else 0)
+                if comes_to != was:
+                    yield grant, _changed_at(topup, found, now), was, _note(found, comes_to)
 
 
-def _basis(grant: Grant, credits: int) -> int:
-    """The cost basis of `credits` of the grant, rounded down."""
-    return (grant.paid_micros or 0) * credits // grant.granted
+def _topup(wallet: Wallet, grant: Grant) -> Topup | None:
+    topup_id = Topup.of_grant(grant.grant_id)
+    return None if topup_id is None else wallet.payments.get(Topup, topup_id)
+
+
+def _changed_at(topup: Topup | None, found: Unrecognised, now: datetime) -> datetime:
+    """When the grant's payment last changed, if nobody has seen that yet."""
+    if topup is None or (found.recognised_at is not None and topup.changed_at <= found.recognised_at):
+        return now
+    return topup.changed_at
+
+
+def _note(found: Unrecognised, comes_to: Recognition) -> Recognition:
+    found.known[comes_to.grant_id] = comes_to
+    found.written.add(comes_to.grant_id)
+    return comes_to
+
+
+def _post(wallet: Wallet, kind: str, entry: _Entry, micros: int, now: datetime) -> None:
+    if micros:
+        grant = entry.grant
+        wallet.post(kind, abs(micros), now, asset=grant.currency, grant_id=grant.grant_id, effective_at=entry.at)
+
+
+def _mark(wallet: Wallet, found: Unrecognised, now: datetime) -> None:
+    """Has the store write how far this went, if it went any further."""
+    reached = wallet.wallet_seq if found.whole else found.until
+    unseen = found.recognised_at is None or (wallet.last_at is not None and wallet.last_at > found.recognised_at)
+    if found.written or reached != found.seq or (found.whole and unseen):
+        wallet.changed = found.changed = True
+    found.seq, found.movements = reached, ()
+    if found.whole:
+        found.recognised_at = now
+        found.nothing_missing = (wallet.wallet_seq, wallet.money_seq)

@@ -12,8 +12,8 @@ from datetime import datetime
 from billing.core.answers import RefundAnswer
 from billing.core.charges import Output
 from billing.core.commands import Refund
-from billing.core.funds import pay_debts
 from billing.core.grants import DEFAULT_PRIORITY, REFUND_GRANT_LIFETIME, Draw, Grant
+from billing.core.issuing import pay_debts
 from billing.core.refusals import ChargeNotFound, ChargeNotOpen, IdReused, Invalid, RefundExceedsBill
 from billing.core.wallet import RefundRow, Return, Wallet
 

@@ -3,18 +3,18 @@
 from datetime import datetime, timedelta
 
 from billing.core.answers import TopupAnswer
-from billing.core.funds import add_grant
+from billing.core.funding_commands import FailTopup, OpenTopup, PayTopup, RecordCheckout
 from billing.core.grants import DEFAULT_PRIORITY
-from billing.core.payments import FailTopup, OpenTopup, PayTopup, RecordCheckout
+from billing.core.issuing import add_grant
+from billing.core.payments import StripeObject, Topup
 from billing.core.recharging import recharge_ended
 from billing.core.refusals import IdReused, PackNotFound, TopupNotFound
-from billing.core.till import StripeObject, Topup
 from billing.core.wallet import Wallet
 
 
 def open_topup(wallet: Wallet, command: OpenTopup, now: datetime) -> TopupAnswer:
     """Commits the intent; the processor is asked afterwards. Raises IdReused, PackNotFound, Invalid."""
-    known = wallet.till.get(Topup, command.topup_id)
+    known = wallet.payments.get(Topup, command.topup_id)
     if known is not None:
         if (known.pack_id, known.success_url, known.cancel_url) != (
             command.pack_id,
@@ -149,7 +149,7 @@ def still_stopped(topup: Topup, what: str) -> str | None:
 
 
 def _topup(wallet: Wallet, topup_id: str) -> Topup:
-    topup = wallet.till.get(Topup, topup_id)
+    topup = wallet.payments.get(Topup, topup_id)
     if topup is None:
         raise TopupNotFound(topup_id)
     return topup

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 from billing.core.amounts import MAX_AMOUNT
 from billing.core.announcements import Announcement
 from billing.core.charges import Charge, Delivered, Output, Reported, as_delivered
+from billing.core.cost_basis import Unrecognised
 from billing.core.grants import Debt, Draw, EarlyHolds, Fill, Grant, kept
 from billing.core.ledger import GENESIS, MONEY, ROUTES, WALLET, Transfer, chained
-from billing.core.recognition import Unrecognised
+from billing.core.payments import Payments, Row
 from billing.core.refusals import Invalid
-from billing.core.till import Row, Till
 from billing.core.usage import Tally
 
 
@@ -179,7 +179,7 @@ class Wallet:
     recharge_due: bool = False
     usage: Tally | None = None
     _burn_order: list[Grant] | None = None
-    _till: Till | None = None
+    _payments: Payments | None = None
 
     @property
     def available(self) -> int:
@@ -191,16 +191,16 @@ class Wallet:
         return Balance(self.posted, self.held, self.available)
 
     @property
-    def till(self) -> Till:
+    def payments(self) -> Payments:
         """The account's payments; most batches name none."""
-        if self._till is None:
-            self._till = Till()
-        return self._till
+        if self._payments is None:
+            self._payments = Payments()
+        return self._payments
 
     @property
     def pays(self) -> bool:
-        """Whether the batch has written to the till."""
-        return self._till is not None and bool(self._till.written)
+        """Whether the batch has put any."""
+        return self._payments is not None and bool(self._payments.written)
 
     @property
     def burn_order(self) -> list[Grant]:
@@ -274,8 +274,8 @@ class Wallet:
         return seq
 
     def put(self, row: Row) -> None:
-        """Has a row of the till written."""
-        self.till.put(row)
+        """Has a row of the account's payments written."""
+        self.payments.put(row)
         self.changed = True
 
     def announce(self, kind: str, now: datetime, **data: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from billing.core.answers import ClearingAnswer
 from billing.core.clearing import FEE
 from billing.core.commands import HOUSE
-from billing.core.payments import BookTransaction
+from billing.core.funding_commands import BookTransaction
 from billing.core.refusals import IdReused, Invalid, TransactionKnown, TransactionNotFound
 from billing.funding.balance import meaning
 from billing.funding.processor import MARK, Movement, NoSuchThing, Processor

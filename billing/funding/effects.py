@@ -12,8 +12,7 @@ from typing import Any, Final, Literal
 from billing.core.answers import TopupAnswer
 from billing.core.clearing import FEE, POSTED
 from billing.core.commands import HOUSE, Command
-from billing.core.packs import micros
-from billing.core.payments import (
+from billing.core.funding_commands import (
     BookTransaction,
     DisputeMovement,
     FailTopup,
@@ -21,6 +20,7 @@ from billing.core.payments import (
     ReportCardRefund,
     ReportDispute,
 )
+from billing.core.money import micros_of_stripe
 from billing.core.refusals import AccountNotFound, TopupNotFound
 from billing.core.verdicts import STAGES
 from billing.funding.balance import TYPES, meaning
@@ -364,4 +364,4 @@ def _money(thing: Object, field: str) -> tuple[int, str]:
     currency = str(thing["currency"]).upper()
     if type(thing[field]) is not int:
         raise TypeError(f"{field} must be an integer")
-    return micros(thing[field], currency), currency
+    return micros_of_stripe(thing[field], currency), currency

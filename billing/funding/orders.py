@@ -9,9 +9,9 @@ from typing import Final, Literal
 from weakref import WeakValueDictionary
 
 from billing.core.answers import TopupAnswer
-from billing.core.payments import FailTopup, OpenTopup, RecordCheckout
+from billing.core.funding_commands import FailTopup, OpenTopup, RecordCheckout
+from billing.core.payments import Topup
 from billing.core.refusals import CheckoutRefused
-from billing.core.till import Topup
 from billing.funding.processor import NoSuchThing, Processor
 from billing.posting import Posting
 from billing.store.clock import database_time

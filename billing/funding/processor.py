@@ -12,9 +12,9 @@ from typing import Any, Final, TypeVar, cast
 import stripe
 import structlog
 
-from billing.core.packs import micros, minor_units
+from billing.core.money import micros_of_stripe, stripe_units
+from billing.core.payments import Topup
 from billing.core.refusals import CheckoutRefused, ProcessorUnavailable
-from billing.core.till import Topup
 
 T = TypeVar("T")
 TIMEOUT_SECONDS: Final = 10
@@ -202,7 +202,7 @@ class Processor:
                             "quantity": 1,
                             "price_data": {
                                 "currency": topup.currency.lower(),
-                                "unit_amount": minor_units(topup.price_micros, topup.currency),
+                                "unit_amount": stripe_units(topup.price_micros, topup.currency),
                                 "product_data": {"name": pack_name},
                             },
                         }
@@ -227,7 +227,7 @@ class Processor:
             intent = await _asked(
                 self._stripe.v1.payment_intents.create_async(
                     {
-                        "amount": minor_units(topup.price_micros, topup.currency),
+                        "amount": stripe_units(topup.price_micros, topup.currency),
                         "currency": topup.currency.lower(),
                         "customer": customer_id,
                         "payment_method": payment_method,
@@ -279,7 +279,7 @@ class Processor:
             found.id,
             found.status,
             found.reason[:200] if found.reason else None,
-            micros(found.amount, currency),
+            micros_of_stripe(found.amount, currency),
             currency,
             _payment_of(found),
             tuple(_movement(transaction) for transaction in found.balance_transactions or ()),
@@ -382,7 +382,7 @@ def _marked(thing: Any) -> str | None:
 
 def _payment(intent: Any) -> Payment:
     currency = intent.currency.upper()
-    amount = micros(intent.amount, currency)
+    amount = micros_of_stripe(intent.amount, currency)
     match intent.status:
         case "succeeded":
             return Payment(intent.id, "paid", amount, currency)
@@ -411,8 +411,8 @@ def _movement(transaction: Any) -> Movement:
     return Movement(
         transaction.id,
         transaction.type,
-        micros(transaction.amount, currency),
-        micros(transaction.fee, currency),
+        micros_of_stripe(transaction.amount, currency),
+        micros_of_stripe(transaction.fee, currency),
         currency,
         source.id if expanded else source,
         source.object if expanded else None,

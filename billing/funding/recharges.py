@@ -11,9 +11,9 @@ from typing import Final
 import structlog
 
 from billing.core.answers import RechargeAnswer
-from billing.core.payments import FailTopup, PayTopup, Recharge
+from billing.core.funding_commands import FailTopup, PayTopup, Recharge
+from billing.core.payments import Topup
 from billing.core.refusals import AutoRechargeNotFound, Refusal
-from billing.core.till import Topup
 from billing.funding.processor import NoSuchThing, Payment, Processor
 from billing.posting import Posting
 from billing.posting.chore import repeat_every, until_nothing_is_left

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Path, Response
 
 from billing.core.answers import RechargeAnswer
-from billing.core.payments import EndAutoRecharge, OpenTopup, SetAutoRecharge
+from billing.core.funding_commands import EndAutoRecharge, OpenTopup, SetAutoRecharge
 from billing.core.refusals import (
     AccountNotFound,
     AutoRechargeNotFound,

@@ -3,7 +3,7 @@
 import structlog
 
 from billing.core.commands import Lapse
-from billing.core.payments import AnnounceExpiry
+from billing.core.funding_commands import AnnounceExpiry
 from billing.posting.chore import repeat_every
 from billing.posting.posting import SLICE, Posting
 from billing.store.clock import database_time

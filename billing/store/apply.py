@@ -19,8 +19,8 @@ from billing.core.ledger import Transfer
 from billing.core.usage import UsageRow, day_of
 from billing.core.wallet import AccountChange, CorrectionRow, Hold, RefundRow, Wallet
 from billing.store import rows
+from billing.store.payments import apply_payments
 from billing.store.recognition import apply_recognition
-from billing.store.till import apply_till
 from billing.store.usage import sum_up
 
 
@@ -185,7 +185,7 @@ async def _apply_rare(connection: asyncpg.Connection, wallets: Sequence[Wallet])
     await _copy(
         connection, "outbox", Announcement._fields, [told for wallet in wallets for told in wallet.announcements]
     )
-    await apply_till(connection, [wallet for wallet in wallets if wallet.pays or wallet.recharge_due])
+    await apply_payments(connection, [wallet for wallet in wallets if wallet.pays or wallet.recharge_due])
     if recognised := [wallet for wallet in wallets if wallet.unrecognised]:
         await apply_recognition(connection, recognised)
     outputs = [

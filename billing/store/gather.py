@@ -15,8 +15,7 @@ import asyncpg
 from billing.core.announcements import EVERY, SETTLED
 from billing.core.charges import Charge
 from billing.core.commands import Authorize, Command, Correct, IssueGrant, Recognise, Refund, Settle, Void
-from billing.core.grants import Debt, Draw, EarlyHolds, Grant
-from billing.core.payments import (
+from billing.core.funding_commands import (
     AnnounceExpiry,
     BookTransaction,
     EndAutoRecharge,
@@ -29,14 +28,15 @@ from billing.core.payments import (
     ReportDispute,
     SetAutoRecharge,
 )
+from billing.core.grants import Debt, Draw, EarlyHolds, Grant
 from billing.core.refusals import DatabaseUnavailable
 from billing.core.wallet import Wallet
 from billing.store import rows
 from billing.store.clock import Now, as_told
+from billing.store.payments import load_payments
 from billing.store.recognition import load_unrecognised
 from billing.store.schema import WrongSchema, require_known
 from billing.store.sqlstates import NotMigrated
-from billing.store.till import load_till
 
 _TICK = timedelta(microseconds=1)
 
@@ -114,7 +114,7 @@ class Needs:
     drawing: set[str] = field(default_factory=set)  # accounts whose open grants are drawn on
     repaying: set[str] = field(default_factory=set)  # accounts whose debts may be paid
     thawing: set[str] = field(default_factory=set)  # accounts whose frozen grants may thaw, and then have expired
-    till: set[str] = field(default_factory=set)  # accounts whose payments are named
+    payments: set[str] = field(default_factory=set)  # accounts whose payments are named
     topups: set[tuple[str, str]] = field(default_factory=set)
     transactions: set[tuple[str, str]] = field(default_factory=set)
     notices: set[tuple[str, str]] = field(default_factory=set)
@@ -151,7 +151,7 @@ class Needs:
 
     def _add_payment(self, command: Command) -> None:
         account_id = command.account_id
-        self.till.add(account_id)
+        self.payments.add(account_id)
         if isinstance(command, BookTransaction):
             self.transactions.add((account_id, command.transaction_id))
         elif isinstance(command, AnnounceExpiry):
@@ -221,12 +221,12 @@ async def gather(connection: asyncpg.Connection, needs: Needs, *, lock: bool = T
     if drawing:
         for row in await connection.fetch(_OPEN_GRANTS, list(drawing)):
             _add_grant(batch, row)
-    if needs.till:
-        needs.grants |= await load_till(
+    if needs.payments:
+        needs.grants |= await load_payments(
             connection,
             wallets,
             topups=needs.topups,
-            recharges=needs.till,
+            recharges=needs.payments,
             transactions=needs.transactions,
             notices=needs.notices,
         )

@@ -1,7 +1,7 @@
 """Recognition in the database: what accounts have that is not revenue yet, loaded and written under their locks.
 
 Wallet transfers are summed by the database into movements, one for each run of a grant and UTC day, in the words of
-`billing.core.recognition.movements`.
+`billing.core.cost_basis.movements`.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.commands import HOUSE
+from billing.core.cost_basis import Movement, Recognition, Unrecognised
 from billing.core.grants import Grant
-from billing.core.recognition import Movement, Recognition, Unrecognised
-from billing.core.till import Topup
+from billing.core.payments import Topup
 from billing.core.wallet import Wallet
 from billing.store import rows
+from billing.store.payments import load_topups
 from billing.store.snapshot import reading
-from billing.store.till import load_topups
 
 # Transfers of an account that one transaction looks at: others of the lane wait for it about as long as for a batch.
 TRANSFERS_AT_ONCE: Final = 5_000

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select, tuple_
 
+from billing.core.payments import AutoRecharge, BookedTransaction, CardRefund, Dispute, Topup
 from billing.core.refusals import AutoRechargeNotFound, TopupNotFound
-from billing.core.till import AutoRecharge, BookedTransaction, CardRefund, Dispute, Topup
 from billing.store.accounts import account
 from billing.store.clock import time_in
 from billing.store.engine import Engine
+from billing.store.payments import row_of
 from billing.store.snapshot import reading, working
 from billing.store.tables import (
     AutoRechargeRow,
@@ -20,7 +21,6 @@ from billing.store.tables import (
     TopupRow,
     columns_of,
 )
-from billing.store.till import row_of
 
 _TOPUP = columns_of(TopupRow, Topup._fields)
 _CARD_REFUND = columns_of(CardRefundRow, CardRefund._fields)

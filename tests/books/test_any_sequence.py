@@ -28,8 +28,8 @@ from billing.core.commands import (
     Settle,
     Void,
 )
+from billing.core.funding_commands import BookTransaction, OpenTopup, PayTopup, ReportCardRefund, ReportDispute
 from billing.core.packs import Pack
-from billing.core.payments import BookTransaction, OpenTopup, PayTopup, ReportCardRefund, ReportDispute
 from billing.core.prices import PriceBooks
 from billing.core.refusals import Refusal
 from billing.posting import Posting

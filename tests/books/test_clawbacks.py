@@ -5,8 +5,8 @@ import pytest
 
 from billing.books.verify import verify
 from billing.core.commands import Refund
+from billing.core.funding_commands import OpenTopup, PayTopup, ReportCardRefund
 from billing.core.packs import Pack
-from billing.core.payments import OpenTopup, PayTopup, ReportCardRefund
 from billing.posting import Posting
 
 from .world import SMALL, asked, delivered

@@ -13,10 +13,10 @@ from billing.books.revenue import recognition
 from billing.books.revenue.recognition import DailyRecognition, Recognised, recognise
 from billing.books.verify import verify
 from billing.core.commands import Authorize, IssueGrant, OpenAccount, Recognise
+from billing.core.cost_basis import Movement, movements
 from billing.core.grants import Fill, Grant
 from billing.core.ledger import Transfer
 from billing.core.prices import PriceBooks
-from billing.core.recognition import Movement, movements
 from billing.embedded import EmbeddedPostgres
 from billing.posting import Posting
 from billing.store import recognition as store

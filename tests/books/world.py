@@ -27,9 +27,7 @@ from billing.core.commands import (
     Settle,
     Void,
 )
-from billing.core.months import Month
-from billing.core.packs import Pack
-from billing.core.payments import (
+from billing.core.funding_commands import (
     BookTransaction,
     FailTopup,
     OpenTopup,
@@ -38,6 +36,8 @@ from billing.core.payments import (
     ReportCardRefund,
     SetAutoRecharge,
 )
+from billing.core.months import Month
+from billing.core.packs import Pack
 from billing.core.prices import PriceBooks
 from billing.posting import Posting
 from billing.store.engine import work_engine

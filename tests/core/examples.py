@@ -36,10 +36,7 @@ from billing.core.commands import (
     Void,
 )
 from billing.core.decide import decide
-from billing.core.grants import Debt, EarlyHolds, Fill, Grant
-from billing.core.ledger import Transfer
-from billing.core.packs import Pack
-from billing.core.payments import (
+from billing.core.funding_commands import (
     EndAutoRecharge,
     FailTopup,
     OpenTopup,
@@ -49,8 +46,11 @@ from billing.core.payments import (
     ReportDispute,
     SetAutoRecharge,
 )
+from billing.core.grants import Debt, EarlyHolds, Fill, Grant
+from billing.core.ledger import Transfer
+from billing.core.packs import Pack
+from billing.core.payments import AutoRecharge, CardRefund, Dispute, Topup
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
-from billing.core.till import AutoRecharge, CardRefund, Dispute, Topup
 from billing.core.wallet import RefundRow, Wallet
 from tests.disputes import reported, withdrawn
 
@@ -136,8 +136,8 @@ def state(wallet: Wallet) -> dict[str, Any]:
         for field in fields(wallet)
         if field.name not in ("early_holds", "_burn_order")
     }
-    if not wallet.till.rows:  # who looked and found nothing has changed nothing
-        kept["_till"] = None
+    if not wallet.payments.rows:  # who looked and found nothing has changed nothing
+        kept["_payments"] = None
     kept["early_holds"] = None if wallet.early_holds is None else list(wallet.early_holds)
     return kept
 
@@ -189,9 +189,9 @@ class Account:
             recharge_below=old.recharge_below,
             tells_settled=old.tells_settled,
         )
-        for rows in old.till.rows.values() if old._till else ():
+        for rows in old.payments.rows.values() if old._payments else ():
             for row in rows.values():
-                wallet.till.load(row)
+                wallet.payments.load(row)
         wallet.charges = dict(old.charges)
         wallet.outputs = {request_id: list(outputs) for request_id, outputs in old.outputs.items()}
         wallet.draws = {request_id: list(draws) for request_id, draws in old.draws.items()}
@@ -257,7 +257,7 @@ class Account:
         assert len(names) == len(set(names)), "a transfer pays a debt once: that is the row's key"
         recharge = self.auto_recharge
         if wallet.recharge_due and recharge and recharge.status == "active" and recharge.due_at is None:
-            wallet.till.load(recharge._replace(due_at=self.now))
+            wallet.payments.load(recharge._replace(due_at=self.now))
 
     def do(self, command: Command) -> Answer:
         """Carries `command` out by itself. What lapsed before it stays lapsed also when it is refused."""
@@ -353,7 +353,7 @@ class Account:
     ) -> TopupAnswer:
         """`moved`: its balance transactions so far; unless given, all of it is withdrawn, and comes back when it is won."""
         movements = None if moved is None else withdrawn(dispute_id, *moved, fee=fee)
-        seen = self.wallet.till.get(Dispute, dispute_id)
+        seen = self.wallet.payments.get(Dispute, dispute_id)
         return self._topup(
             reported(
                 ME, topup_id, dispute_id, amount_micros, status, movements=movements, reason="fraudulent", seen=seen
@@ -411,17 +411,17 @@ class Account:
         return self.wallet.refunds[refund_id]
 
     def topup(self, topup_id: str = "t1") -> Topup:
-        return self.wallet.till.all(Topup)[topup_id]
+        return self.wallet.payments.all(Topup)[topup_id]
 
     def card_refund_row(self, refund_id: str = "re_1") -> CardRefund:
-        return self.wallet.till.all(CardRefund)[refund_id]
+        return self.wallet.payments.all(CardRefund)[refund_id]
 
     def dispute_row(self, dispute_id: str = "dp_1") -> Dispute:
-        return self.wallet.till.all(Dispute)[dispute_id]
+        return self.wallet.payments.all(Dispute)[dispute_id]
 
     @property
     def auto_recharge(self) -> AutoRecharge | None:
-        return self.wallet.till.get(AutoRecharge, "")
+        return self.wallet.payments.get(AutoRecharge, "")
 
     def money(self, currency: str = "USD") -> dict[str, int]:
         """Each account of the money book that is not at zero: debits less credits, in micros."""

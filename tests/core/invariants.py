@@ -4,8 +4,8 @@ from collections import Counter
 
 from billing.core.charges import Reported, bill
 from billing.core.ledger import GENESIS, ROUTES, chained
+from billing.core.payments import BookedTransaction, CardRefund, Dispute, Topup
 from billing.core.refunds import outstanding_draws
-from billing.core.till import BookedTransaction, CardRefund, Dispute, Topup
 
 from .examples import Account
 
@@ -186,9 +186,9 @@ def money_follows_its_topups(account: Account) -> None:
     clearing = Counter({row.kind: 0 for row in account.journal})
     for row in account.journal:
         clearing[row.kind] += row.amount
-    for topup in wallet.till.all(Topup).values():
-        refunds = [one for one in wallet.till.all(CardRefund).values() if one.topup_id == topup.topup_id]
-        disputes = [one for one in wallet.till.all(Dispute).values() if one.topup_id == topup.topup_id]
+    for topup in wallet.payments.all(Topup).values():
+        refunds = [one for one in wallet.payments.all(CardRefund).values() if one.topup_id == topup.topup_id]
+        disputes = [one for one in wallet.payments.all(Dispute).values() if one.topup_id == topup.topup_id]
         gone = [one.amount_micros for one in refunds if one.status == "succeeded"]
         assert sum(gone) <= topup.price_micros
         gone += [one.withdrawn_micros - one.reinstated_micros for one in disputes if one.status == "lost"]
@@ -219,7 +219,7 @@ def money_follows_its_topups(account: Account) -> None:
                 assert one.frozen or one.expires_at is not None
             else:
                 assert not one.frozen
-    returned = sum(topup.returned_deferred_micros for topup in wallet.till.all(Topup).values())
+    returned = sum(topup.returned_deferred_micros for topup in wallet.payments.all(Topup).values())
     assert (
         clearing["card_refund_deferred"]
         - clearing["card_refund_deferred_failed"]
@@ -229,9 +229,9 @@ def money_follows_its_topups(account: Account) -> None:
     )
     balances = account.money()
     assert -balances.get("deferred_revenue", 0) <= deferred
-    assert balances.get("disputed", 0) == sum(topup.disputed_micros for topup in wallet.till.all(Topup).values())
+    assert balances.get("disputed", 0) == sum(topup.disputed_micros for topup in wallet.payments.all(Topup).values())
     assert balances.get("refunds", 0) >= 0
-    gains = [max(one.reinstated_micros - one.withdrawn_micros, 0) for one in wallet.till.all(Dispute).values()]
+    gains = [max(one.reinstated_micros - one.withdrawn_micros, 0) for one in wallet.payments.all(Dispute).values()]
     assert balances.get("dispute_losses", 0) >= -sum(gains)
 
 
@@ -249,6 +249,8 @@ def dispute_follows_its_transactions(account: Account, dispute: Dispute) -> None
         gone if dispute.status == "lost" else min(gone, 0)
     )
     assert dispute.status == "open" or (gone > 0) == (dispute.status == "lost")
-    booked = [one for one in account.wallet.till.all(BookedTransaction).values() if one.booked_as == dispute.dispute_id]
+    booked = [
+        one for one in account.wallet.payments.all(BookedTransaction).values() if one.booked_as == dispute.dispute_id
+    ]
     assert -sum(min(one.amount_micros, 0) for one in booked) == dispute.withdrawn_micros
     assert sum(max(one.amount_micros, 0) for one in booked) == dispute.reinstated_micros

@@ -8,9 +8,9 @@ import pytest
 from billing.core.announcements import BY_DEFAULT, EVERY, SETTLED, TYPES, Announcement
 from billing.core.commands import AmendAccount
 from billing.core.decide import decide
-from billing.core.payments import AnnounceExpiry
+from billing.core.funding_commands import AnnounceExpiry
+from billing.core.payments import ExpiryNotice
 from billing.core.refusals import Invalid
-from billing.core.till import ExpiryNotice
 
 from .examples import BOOKS, DAY, DOLLAR, HOUR, ME, T0, Account, failed, large, pack_of, small, state
 
@@ -258,7 +258,7 @@ def test_a_grants_expiry_is_told_once() -> None:
     assert [json.loads(one.data) for one in account.announced] == [
         {"account_id": ME, "grant_id": "g1", "remaining": 7, "expires_at": "2026-03-02T12:00:00.000000Z"}
     ]
-    assert account.wallet.till.all(ExpiryNotice) == {"g1": ExpiryNotice(ME, "g1", T0 + HOUR)}
+    assert account.wallet.payments.all(ExpiryNotice) == {"g1": ExpiryNotice(ME, "g1", T0 + HOUR)}
 
 
 @pytest.mark.parametrize("grant", ["nothing left", "for ever", "lapsed but for a hold", "not there"])

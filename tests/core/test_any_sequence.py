@@ -26,8 +26,7 @@ from billing.core.commands import (
     Void,
 )
 from billing.core.decide import decide
-from billing.core.grants import Fill
-from billing.core.payments import (
+from billing.core.funding_commands import (
     AnnounceExpiry,
     EndAutoRecharge,
     FailTopup,
@@ -38,8 +37,9 @@ from billing.core.payments import (
     ReportCardRefund,
     SetAutoRecharge,
 )
+from billing.core.grants import Fill
+from billing.core.payments import Dispute, Topup
 from billing.core.refusals import Refusal
-from billing.core.till import Dispute, Topup
 from billing.core.wallet import Wallet
 from tests.disputes import reported, withdrawn
 
@@ -134,7 +134,7 @@ def ordering(topup_id: str) -> Command:
 
 def paying(topup_id: str, wrong: int) -> Callable[[Account], Command]:
     def asked(account: Account) -> Command:
-        topup = account.wallet.till.get(Topup, topup_id)
+        topup = account.wallet.payments.get(Topup, topup_id)
         return PayTopup(ME, topup_id, f"pi_{topup_id}", (topup.price_micros if topup else CENT) + wrong, "USD")
 
     return asked
@@ -154,7 +154,7 @@ def disputing_topup(topup_id: str, k: str, amount: int, status: str) -> Callable
 
     def asked(account: Account) -> Command:
         dispute_id = f"dp_{topup_id}_{k}"
-        seen = account.wallet.till.get(Dispute, dispute_id)
+        seen = account.wallet.payments.get(Dispute, dispute_id)
         moved = [-seen.amount_micros, seen.amount_micros][: 1 + bool(seen.reinstated_micros)] if seen else []
         moved = moved or [-amount]
         if status == "won" and len(moved) == 1:
@@ -326,7 +326,7 @@ def test_a_batch_decides_what_its_commands_decide_one_by_one(steps: list[Any], f
     check(batch)
     assert batch.journal == one_by_one.journal
     assert batch.wallet.grants == one_by_one.wallet.grants
-    assert batch.wallet.till.rows == one_by_one.wallet.till.rows
+    assert batch.wallet.payments.rows == one_by_one.wallet.payments.rows
     # Each row is written once: new ones are not changed ones, and a hold that came and went leaves no trace.
     assert not wallet.new_charges & wallet.changed_charges
     assert set(wallet.new_holds) == {

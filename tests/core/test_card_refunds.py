@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from billing.core.payments import ReportCardRefund
+from billing.core.funding_commands import ReportCardRefund
 from billing.core.refusals import TopupNotFound, TopupNotPaid
 from tests.disputes import reported
 

@@ -9,10 +9,10 @@ from billing.core.answers import ClearingAnswer
 from billing.core.clearing import POSTED
 from billing.core.commands import HOUSE, Command
 from billing.core.decide import decide
+from billing.core.funding_commands import BookTransaction
 from billing.core.ledger import Transfer
-from billing.core.payments import BookTransaction
+from billing.core.payments import BookedTransaction
 from billing.core.refusals import AccountNotFound, IdReused, Invalid, Refusal
-from billing.core.till import BookedTransaction
 from billing.core.wallet import Wallet
 
 from .examples import BOOKS, CENT, DOLLAR, ME, T0, Account, state

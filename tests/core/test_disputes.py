@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from billing.core.commands import Authorize, Refund
 from billing.core.decide import decide
-from billing.core.payments import ReportCardRefund
+from billing.core.funding_commands import ReportCardRefund
+from billing.core.payments import BookedTransaction, Dispute, Topup
 from billing.core.refusals import IdReused, InsufficientCredits, Invalid, TopupNotPaid
-from billing.core.till import BookedTransaction, Dispute, Topup
 from tests.disputes import reported, withdrawn
 
 from .examples import BOOKS, CENT, DAY, DOLLAR, HOUR, ME, T0, Account, pack_of, small, state
@@ -253,7 +253,7 @@ def test_a_lost_dispute_shows_whatever_is_reported_after_it() -> None:
 def test_what_could_not_be_booked_and_is_booked_after_all_is_no_problem_any_more() -> None:
     account = bought()
     for other, left in (("dispute dp_1 is of another currency", None), ("dispute dp_2 is of another currency", "dp_2")):
-        account.wallet.till.load(account.topup()._replace(problem=other))
+        account.wallet.payments.load(account.topup()._replace(problem=other))
         account.dispute(DOLLAR, "open" if left is None else "lost")
         assert (account.topup().problem is None) == (left is None)
 
@@ -408,7 +408,7 @@ def test_what_was_booked_by_the_amount_is_made_good_by_the_money(
     """Books from before money was what counted: all of it was booked, at once, whatever was withdrawn and returned."""
     account = bought()
     account.dispute(10 * DOLLAR, before)
-    account.wallet.till.rows[BookedTransaction].clear()
+    account.wallet.payments.rows[BookedTransaction].clear()
     posted = len(account.journal)
     account.dispute(10 * DOLLAR, status, moved=moved)
     assert [row.kind for row in account.journal[posted:] if row.book == "money"] == kinds
@@ -612,10 +612,10 @@ def stories(draw: Any) -> tuple[dict[str, Any], list[list[Report]]]:
 def outcome(account: Account) -> Any:
     """What must not depend on the order of reports. While a dispute is open it does matter what had been drawn before
     it: whose credits then make good what is owed, and so what is frozen and what is debt."""
-    topups = list(account.wallet.till.all(Topup).values())
+    topups = list(account.wallet.payments.all(Topup).values())
     standing = [(one.topup_id, one.status, one.returned_micros, one.disputed_micros, one.problem) for one in topups]
     clawed = [account.of_grant(one.grant_id(k)).clawed for one in topups if one.paid for k in range(1, 1 + one.bought)]
-    is_open = any(one.status == "open" for one in account.wallet.till.all(Dispute).values())
+    is_open = any(one.status == "open" for one in account.wallet.payments.all(Dispute).values())
     money = [account.money().get(name, 0) for name in ("stripe_clearing", "disputed")]
     return account.wallet.posted, None if is_open else figures(account), standing, clawed, money
 

@@ -3,10 +3,8 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from billing.core.packs import Pack, micros, minor_units
+from billing.core.packs import Pack
 from billing.core.refusals import Invalid
 
 from .examples import CENT, DOLLAR
@@ -75,39 +73,3 @@ def test_a_pack_that_makes_no_sense_does_not_exist(field: str, value: Any, named
 )
 def test_what_lies_on_the_edge_is_allowed(edge: dict[str, Any]) -> None:
     assert pack(**edge)
-
-
-# https://docs.stripe.com/currencies: how each counts, in micros; and the least step that a card is charged in.
-MINOR = [
-    ("USD", 10_000, 10_000),
-    ("EUR", 10_000, 10_000),
-    ("JPY", 1_000_000, 1_000_000),
-    ("KRW", 1_000_000, 1_000_000),
-    ("VND", 1_000_000, 1_000_000),
-    ("KWD", 1_000, 10_000),  # the last digit must be 0
-    ("TND", 1_000, 10_000),
-    ("ISK", 10_000, 1_000_000),  # counted in hundredths that must be 00
-    ("UGX", 10_000, 1_000_000),
-]
-
-
-@pytest.mark.parametrize(("currency", "unit", "step"), MINOR)
-def test_a_minor_unit_is_the_currencys_own(currency: str, unit: int, step: int) -> None:
-    assert minor_units(12 * step, currency) == 12 * step // unit
-    assert micros(7, currency) == 7 * unit
-    for wrong in (12 * step + 1, 12 * step - 1, step // 2, unit if unit < step else unit // 10):
-        with pytest.raises(Invalid) as refused:
-            minor_units(wrong, currency)
-        assert refused.value.detail == f"price.micros: must be a multiple of {step} in {currency}: cards charge no less"
-
-
-def test_every_currency_without_hundredths_is_listed() -> None:
-    whole = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"
-    assert {micros(1, code) for code in whole.split()} == {1_000_000}
-    assert {micros(1, code) for code in ("BHD", "JOD", "KWD", "OMR", "TND")} == {1_000}
-
-
-@given(st.sampled_from([row[0] for row in MINOR]), st.integers(1, 10**9))
-def test_what_is_charged_comes_back_to_the_micro(currency: str, steps: int) -> None:
-    step = next(row[2] for row in MINOR if row[0] == currency)
-    assert micros(minor_units(steps * step, currency), currency) == steps * step

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from billing.core.payments import Recharge
-from billing.core.till import AutoRecharge
+from billing.core.funding_commands import Recharge
+from billing.core.payments import AutoRecharge
 
 from .examples import ME, Account, pack_of
 

@@ -11,9 +11,9 @@ from billing.core.amounts import MAX_AMOUNT
 from billing.core.answers import RechargeAnswer
 from billing.core.commands import Authorize
 from billing.core.decide import decide
-from billing.core.payments import EndAutoRecharge, FailTopup, PayTopup, Recharge, SetAutoRecharge
+from billing.core.funding_commands import EndAutoRecharge, FailTopup, PayTopup, Recharge, SetAutoRecharge
+from billing.core.payments import AutoRecharge, Topup
 from billing.core.refusals import AutoRechargeNotFound, Invalid, PackNotFound
-from billing.core.till import AutoRecharge, Topup
 
 from .examples import BOOKS, DAY, DOLLAR, HOUR, ME, T0, Account, pack_of, small
 from .invariants import check
@@ -106,7 +106,7 @@ def test_off_means_off() -> None:
     assert (answer.recharge.changed_at, account.wallet.recharge_below) == (account.now, None)
     account.spend(50)
     assert account.look().topup is None
-    assert account.wallet.till.all(Topup) == {}
+    assert account.wallet.payments.all(Topup) == {}
     assert account.recharge_off().replayed
     assert account.told("auto_recharge.stopped") == []
     account.recharge_at(20)
@@ -125,7 +125,7 @@ def test_a_payment_in_flight_is_not_called_back(reason: str | None, status: str)
     account.spend(110)
     assert due_in(account) is None
     account.look()
-    assert list(account.wallet.till.all(Topup)) == ["recharge:1"]
+    assert list(account.wallet.payments.all(Topup)) == ["recharge:1"]
     assert account.told("auto_recharge.stopped") == (["auto_recharge.stopped"] if reason else [])
 
 
@@ -196,7 +196,7 @@ def test_hundred_crossings_open_one_top_up() -> None:
     for _ in range(10):
         account.wait()
         account.look()
-    assert list(account.wallet.till.all(Topup)) == ["recharge:1"]
+    assert list(account.wallet.payments.all(Topup)) == ["recharge:1"]
     check(account)
 
 
@@ -235,7 +235,10 @@ def test_where_one_was_not_enough_another_follows() -> None:
     for attempt in (1, 2, 3):
         account.pay(f"recharge:{attempt}")
         account.look()
-    assert (account.wallet.posted, list(account.wallet.till.all(Topup))) == (300, [f"recharge:{k}" for k in (1, 2, 3)])
+    assert (account.wallet.posted, list(account.wallet.payments.all(Topup))) == (
+        300,
+        [f"recharge:{k}" for k in (1, 2, 3)],
+    )
 
 
 def test_an_outcome_that_nobody_wrote_down_is_asked_for_again_ever_more_seldom() -> None:
@@ -354,7 +357,7 @@ def test_who_looked_before_somebody_else_was_declined_respects_the_cool_down() -
     account.wait()
     answer: Any = account.do(Recharge(ME, pack_of(), None, seen))
     assert (answer.topup, due_in(account)) == (None, HOUR - timedelta(seconds=1))
-    assert list(account.wallet.till.all(Topup)) == ["recharge:1"]
+    assert list(account.wallet.payments.all(Topup)) == ["recharge:1"]
 
 
 # Declines.
@@ -379,7 +382,7 @@ def test_one_hour_then_four_then_an_end() -> None:
     assert sorted(account.told()) == ["auto_recharge.stopped", *["topup.failed"] * 3]
     account.wait(DAY)
     account.look()
-    assert len(account.wallet.till.all(Topup)) == 3
+    assert len(account.wallet.payments.all(Topup)) == 3
 
 
 def test_charges_during_a_cool_down_do_not_shorten_it() -> None:
@@ -439,7 +442,7 @@ def test_an_outcome_is_written_though_nobody_knows_of_terms_any_more() -> None:
     """Only a top-up's own name says that it was a recharge."""
     account = Account()
     wallet = account.load()
-    wallet.till.load(Topup.of(ME, "recharge:1", "recharge", pack_of(), T0))
+    wallet.payments.load(Topup.of(ME, "recharge:1", "recharge", pack_of(), T0))
     decide(wallet, PayTopup(ME, "recharge:1", "pi_1", 10 * DOLLAR, "USD"), BOOKS, T0)
     account.keep(wallet)
     assert (account.remaining, account.auto_recharge) == ({"recharge:1:1": 100}, None)
@@ -447,7 +450,7 @@ def test_an_outcome_is_written_though_nobody_knows_of_terms_any_more() -> None:
 
 def test_a_decline_of_another_than_the_one_in_flight_changes_nothing() -> None:
     account = watched(10)
-    account.wallet.till.load(Topup.of(ME, "recharge:9", "recharge", pack_of(), T0))
+    account.wallet.payments.load(Topup.of(ME, "recharge:9", "recharge", pack_of(), T0))
     before = standing(account)
     account.fail("recharge:9", final=True)
     assert (account.topup("recharge:9").status, standing(account)) == ("failed", before)
@@ -581,7 +584,7 @@ def test_whatever_happens_one_payment_is_in_flight_and_the_month_keeps_its_limit
     account = watched(30, 20, limit=300)
     for step, number in steps:
         account.wait(timedelta(seconds=1))
-        pending = [one for one in account.wallet.till.all(Topup).values() if one.status == "pending"]
+        pending = [one for one in account.wallet.payments.all(Topup).values() if one.status == "pending"]
         assert len(pending) <= 1
         assert [one.topup_id for one in pending] == ([standing(account).topup_id] if pending else [])
         if step == "look" and due_in(account) is not None and (due_in(account) or timedelta()) <= timedelta(0):
@@ -602,7 +605,7 @@ def test_whatever_happens_one_payment_is_in_flight_and_the_month_keeps_its_limit
         month = f"{account.now:%Y-%m}"
         bought = sum(
             one.credits
-            for one in account.wallet.till.all(Topup).values()
+            for one in account.wallet.payments.all(Topup).values()
             if f"{one.created_at:%Y-%m}" == month and one.status in ("paid", "pending")
         )
         assert bought <= 300

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from billing.core.answers import RecogniseAnswer
 from billing.core.commands import Command, IssueGrant, Recognise, Refund
+from billing.core.cost_basis import Recognition, Unrecognised, movements
 from billing.core.decide import decide
 from billing.core.ledger import MONEY, WALLET
-from billing.core.recognition import Recognition, Unrecognised, movements
-from billing.core.till import Topup
+from billing.core.payments import Topup
 from billing.core.wallet import Wallet
 
 from .examples import BOOKS, CENT, DAY, HOUR, ME, T0, Account, pack_of, small
@@ -100,7 +100,9 @@ def everything_adds_up(books: Books) -> None:
     """Written anew from the domain's words: what is recognised of each grant, and what is left to be."""
     account = books.account
     grants = account.wallet.grants.values()
-    returned = {topup.grant_id(1): topup.returned_deferred_micros for topup in account.wallet.till.all(Topup).values()}
+    returned = {
+        topup.grant_id(1): topup.returned_deferred_micros for topup in account.wallet.payments.all(Topup).values()
+    }
     left = 0
     for grant in grants:
         paid = grant.paid_micros or 0

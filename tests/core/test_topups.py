@@ -7,7 +7,7 @@ import pytest
 
 from billing.core.commands import OpenAccount
 from billing.core.decide import decide
-from billing.core.payments import (
+from billing.core.funding_commands import (
     BookTransaction,
     FailTopup,
     OpenTopup,
@@ -17,8 +17,8 @@ from billing.core.payments import (
     ReportDispute,
     SetAutoRecharge,
 )
+from billing.core.payments import StripeObject, Topup, clawed_json, clawed_of
 from billing.core.refusals import AccountNotFound, IdReused, Invalid, PackNotFound, Refusal, TopupNotFound
-from billing.core.till import StripeObject, Topup, clawed_json, clawed_of
 from billing.core.wallet import Wallet
 
 from .examples import BOOKS, CENT, DAY, DOLLAR, ME, T0, Account, pack_of, small, state
@@ -76,7 +76,7 @@ def test_only_what_is_on_sale_can_be_ordered() -> None:
     with pytest.raises(PackNotFound) as refused:
         account.do(order(pack=None))
     assert refused.value.pack_id == "pack"
-    assert account.wallet.till.rows == {}
+    assert account.wallet.payments.rows == {}
 
 
 def test_an_order_that_would_not_fit_is_refused_before_anybody_pays() -> None:
@@ -113,7 +113,7 @@ def test_the_first_checkout_stays() -> None:
     assert (answer.replayed, answer.topup.changed_at) == (False, account.now)
     again: Any = account.do(RecordCheckout(ME, "t1", "cs_2", "https://pay/2"))
     assert (again.replayed, again.topup.checkout_id, again.topup.checkout_url) == (True, "cs_1", "https://pay/1")
-    assert account.wallet.till.all(StripeObject) == {"cs_1": StripeObject("cs_1", ME, "t1")}
+    assert account.wallet.payments.all(StripeObject) == {"cs_1": StripeObject("cs_1", ME, "t1")}
 
 
 # The money.
@@ -142,7 +142,7 @@ def test_money_and_credits_come_together() -> None:
         ("purchase_stripe_clearing", 10 * DOLLAR, "pack:t1:1", "pi_t1"),
     ]
     assert account.money() == {"stripe_clearing": 10 * DOLLAR, "deferred_revenue": -10 * DOLLAR}
-    assert account.wallet.till.all(StripeObject)["pi_t1"] == StripeObject("pi_t1", ME, "t1")
+    assert account.wallet.payments.all(StripeObject)["pi_t1"] == StripeObject("pi_t1", ME, "t1")
     check(account)
 
 

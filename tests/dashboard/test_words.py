@@ -12,9 +12,9 @@ from billing.books.reconciliation.models import State
 from billing.core.charges import Status
 from billing.core.chart import CHART
 from billing.core.ledger import ROUTES, WALLET
+from billing.core.payments import Via
 from billing.core.recharging import AT_LIMIT, NO_CARD
 from billing.core.reconciliation import ACTIONS, KINDS, NOTHING, POSTED, REFUSED
-from billing.core.till import Via
 from billing.dashboard.menu import ACCOUNT_PAGES, BOOKS_PAGES, HOUSE_PAGES
 from billing.http.models.accounts import Overage
 from billing.http.models.funding import AutoRechargeShown, StripeEventShown, TopupShown

@@ -5,8 +5,8 @@ import pytest
 
 from billing.core.charges import Reported
 from billing.core.commands import Authorize, Correct, IssueGrant, Refund
+from billing.core.funding_commands import OpenTopup, PayTopup, ReportCardRefund, SetAutoRecharge
 from billing.core.packs import Pack
-from billing.core.payments import OpenTopup, PayTopup, ReportCardRefund, SetAutoRecharge
 from tests.disputes import reported
 
 ONE_K = (Reported(0, "succeeded", 1024, 1024, None),)

@@ -7,10 +7,18 @@ from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Integer, LargeBinar
 
 from billing.core.announcements import Announcement
 from billing.core.charges import Charge, Output
+from billing.core.cost_basis import Recognition
 from billing.core.grants import Debt, Grant
 from billing.core.ledger import Transfer
-from billing.core.recognition import Recognition
-from billing.core.till import AutoRecharge, BookedTransaction, CardRefund, Dispute, ExpiryNotice, StripeObject, Topup
+from billing.core.payments import (
+    AutoRecharge,
+    BookedTransaction,
+    CardRefund,
+    Dispute,
+    ExpiryNotice,
+    StripeObject,
+    Topup,
+)
 from billing.core.usage import UsageRow
 from billing.core.wallet import AccountChange, CorrectionRow, Hold, RefundRow
 from billing.store import rows

@@ -9,8 +9,7 @@ from datetime import timedelta
 import pytest
 
 from billing.core.commands import AmendAccount, Authorize, IssueGrant, Refund, Settle
-from billing.core.packs import Pack
-from billing.core.payments import (
+from billing.core.funding_commands import (
     BookTransaction,
     FailTopup,
     OpenTopup,
@@ -20,6 +19,7 @@ from billing.core.payments import (
     ReportCardRefund,
     SetAutoRecharge,
 )
+from billing.core.packs import Pack
 from billing.core.refusals import IdReused, InsufficientCredits, TopupNotPaid
 from billing.posting import Posting
 

@@ -1,6 +1,6 @@
 """Recognition: used and expired credits become revenue, as far as they were paid for.
 
-The account decides (`billing.core.recognising`), under its lock; a run goes from account to account until nothing is
+The account decides (`billing.core.recognition`), under its lock; a run goes from account to account until nothing is
 missing. Any number may run at once, and any of them may end early: what is missing is found by the next.
 """
 

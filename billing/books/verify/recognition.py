@@ -26,7 +26,7 @@ _TRANSFERS = """
             <> ROW(coalesce(t.usage, 0), coalesce(t.breakage, 0))
         OR ((t.usage <> 0 OR t.breakage <> 0) AND r.currency IS DISTINCT FROM t.asset)"""
 
-# The rule of `billing.core.recognition`, by where the grant's credits were then. Successors count from the transfer that
+# The rule of `billing.core.cost_basis`, by where the grant's credits were then. Successors count from the transfer that
 # made them.
 _RULE = f"""
     SELECT account_id, concat_ws('/', account_id, grant_id) AS key, coalesce(g.seq, 0) AS place,

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from billing.core.funding_commands import URL_LENGTH
 from billing.core.packs import EXPIRES_IN_DAYS_MAX, Pack
-from billing.core.payments import URL_LENGTH
-from billing.core.till import AutoRecharge, BookedTransaction, CardRefund, Dispute
+from billing.core.payments import AutoRecharge, BookedTransaction, CardRefund, Dispute
 from billing.http.models.accounts import Money
 from billing.http.models.common import Amount, Body, Credits, Identifier, Shown, Text
 from billing.http.problems import invalid

@@ -20,7 +20,7 @@ from billing.books.exports.checking import check_file
 from billing.books.exports.formats.accounting import entries
 from billing.books.exports.mapping import EXAMPLES, MappingError, parse_mapping, read_mapping
 from billing.books.exports.parts import WrittenParts, write_parts
-from billing.core.money import decimals, minor_units
+from billing.core.money import decimals, nearest_minor_units
 from billing.core.refusals import DatabaseUnavailable, Invalid
 from billing.store.engine import read_engine, work_engine
 
@@ -58,7 +58,7 @@ def test_quickbooks(export: Export) -> None:
     # However many days there are, each account comes to its balance, rounded once.
     for one in export_.totals.ledger:
         if one.book == "money":
-            rounded = Decimal(minor_units(one.balance, one.asset)).scaleb(-decimals(one.asset))
+            rounded = Decimal(nearest_minor_units(one.balance, one.asset)).scaleb(-decimals(one.asset))
             assert by_account[one.ledger_account, one.asset] == rounded
     assert check_file(export_.path).ok
 

@@ -18,7 +18,7 @@ from billing.books.exports.asked import Asked
 from billing.books.exports.mapping import ROUNDING
 from billing.books.exports.reports.totals import moved
 from billing.core.cells import harmless
-from billing.core.money import decimals, minor_units, written
+from billing.core.money import decimals, nearest_minor_units, written
 from billing.core.refusals import Invalid
 from billing.store.engine import Engine
 
@@ -130,7 +130,7 @@ def _closed(entry: Entry) -> Entry:
 
 
 def _rounded(micros: int, asset: str) -> int:
-    return micros if asset == "CREDIT" else minor_units(micros, asset)
+    return micros if asset == "CREDIT" else nearest_minor_units(micros, asset)
 
 
 def _decimals(asset: str) -> int:

@@ -1,15 +1,15 @@
-"""Funds: credits coming in. A new grant pays what is owed first, oldest debt first."""
+"""Issuing: credits coming in. A new grant pays what is owed first, oldest debt first."""
 
 from dataclasses import replace
 from datetime import datetime
 
 from billing.core.answers import GrantAnswer, LapseAnswer
 from billing.core.commands import IssueGrant
+from billing.core.funding_commands import AnnounceExpiry
 from billing.core.grants import Debt, Fill, Grant, take
 from billing.core.instants import instant_text
-from billing.core.payments import AnnounceExpiry
+from billing.core.payments import ExpiryNotice
 from billing.core.refusals import IdReused, Invalid
-from billing.core.till import ExpiryNotice
 from billing.core.wallet import Wallet
 
 
@@ -102,7 +102,7 @@ def owe(wallet: Wallet, credits: int, seq: int, now: datetime) -> None:
 def announce_expiry(wallet: Wallet, command: AnnounceExpiry, now: datetime) -> LapseAnswer:
     """Tells, once, that what is left of a grant will expire. Nothing left, or told before: nothing to tell."""
     grant = wallet.grants.get(command.grant_id)
-    told = wallet.till.get(ExpiryNotice, command.grant_id)
+    told = wallet.payments.get(ExpiryNotice, command.grant_id)
     if grant is not None and grant.expires_at is not None and grant.open and not grant.lapsed_at(now) and not told:
         wallet.put(ExpiryNotice(wallet.account_id, grant.grant_id, now))
         wallet.announce(

@@ -1,4 +1,4 @@
-"""The till in the database: rows of an account's payments, loaded and written under its lock.
+"""Payments in the database: their rows, loaded and written under the account's lock.
 
 Few batches name any, so these rows go one statement for each kind, and a row is written whole.
 """
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from billing.core.till import (
+from billing.core.payments import (
     AutoRecharge,
     BookedTransaction,
     CardRefund,
@@ -59,7 +59,7 @@ _MARK_DUE = """
     WHERE a.account_id = u.account_id AND a.status = 'active' AND a.due_at IS NULL"""
 
 
-async def load_till(
+async def load_payments(
     connection: asyncpg.Connection,
     wallets: Mapping[str, Wallet],
     *,
@@ -75,7 +75,7 @@ async def load_till(
             return []
         found = [row_of(kind, row) for row in await connection.fetch(query, *rows.arrays(keys))]
         for row in found:
-            wallets[row.account_id].till.load(row)
+            wallets[row.account_id].payments.load(row)
         return found
 
     in_flight = [
@@ -108,14 +108,14 @@ async def load_topups(
     if topups:
         for row in await connection.fetch(_TOPUPS, *rows.arrays(topups)):
             topup = Topup(*row)
-            wallets[topup.account_id].till.load(topup)
+            wallets[topup.account_id].payments.load(topup)
 
 
-async def apply_till(connection: asyncpg.Connection, wallets: Sequence[Wallet]) -> None:
-    """Writes what was put into the tills, each row once, and marks the accounts whose recharge is due."""
+async def apply_payments(connection: asyncpg.Connection, wallets: Sequence[Wallet]) -> None:
+    """Writes what was put among the payments, each row once, and marks the accounts whose recharge is due."""
     written: dict[type[Row], list[Row]] = {}
     for wallet in wallets:
-        for (kind, _), row in wallet.till.written.items():
+        for (kind, _), row in wallet.payments.written.items():
             written.setdefault(kind, []).append(row)
     for kind, found in written.items():
         await connection.executemany(_upsert(kind), [_record(row) for row in found])
