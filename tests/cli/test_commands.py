@@ -166,7 +166,9 @@ def test_who_published_is_kept(command: Billing, fresh_database: str, tmp_path: 
     assert "no such key" in refused(publish(BILLING_KEY="bk_nobody"))
     for who in ({}, {"BILLING_KEY": ADMIN}, {"BILLING_KEY": admin["key"]}):
         assert publish(**who).returncode == 0
-    pack.write_text(json.dumps({"pack_id": "p", "name": "P", "credits": 1, "price": {"micros": 10_000, "currency": "USD"}}))
+    pack.write_text(
+        json.dumps({"pack_id": "p", "name": "P", "credits": 1, "price": {"micros": 10_000, "currency": "USD"}})
+    )
     assert command("packs", "publish", str(pack), "--key", ADMIN, BILLING_ADMIN_KEY=ADMIN).returncode == 0
 
     async def kept() -> list[str]:
