@@ -29,7 +29,7 @@ from billing.embedded import EmbeddedPostgresError
 from billing.serving import NotServing
 from billing.serving.command import migrate, serve
 from billing.settings import SettingsError
-from billing.store.engine import not_allowed, refused_login, unreachable
+from billing.store.connection import not_allowed, refused_login, unreachable
 from billing.store.preparation import NotPrepared
 from billing.store.schema import WrongSchema
 from billing.store.sqlstates import NotMigrated, reason

@@ -10,7 +10,7 @@ import uvloop
 
 from billing.embedded import DataDirectoryInUse, EmbeddedPostgres, EmbeddedPostgresError, default_data_dir
 from billing.settings import Settings
-from billing.store.engine import answers, plain_dsn
+from billing.store.connection import answers, plain_dsn
 
 JOIN_SECONDS = 120.0  # as long as a recovery may take
 WATCH_SECONDS = 0.5

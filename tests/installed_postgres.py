@@ -13,7 +13,7 @@ from billing.embedded.binaries import Binaries
 from billing.embedded.cluster import run
 from billing.embedded.postmaster import Postmaster, launch_command
 from billing.embedded.sockets import PORT
-from billing.store.engine import SERVICE_ROLE
+from billing.store.connection import SERVICE_ROLE
 from tests.leftovers import new_directory
 
 ADMINISTRATOR = "administrator"

@@ -24,7 +24,8 @@ from billing.bench.progress import Progress
 from billing.books.exports.asked import Asked
 from billing.books.exports.file import write_file
 from billing.embedded import EmbeddedPostgres
-from billing.store.engine import plain_dsn, read_engine, work_engine
+from billing.store.connection import plain_dsn
+from billing.store.engine import read_engine, work_engine
 
 ACCOUNTS = 10_000
 _STEP = 50_000

@@ -20,7 +20,7 @@ from billing.core.charges import Charge, Output
 from billing.core.decide import decide
 from billing.core.ledger import Transfer
 from billing.core.wallet import Wallet
-from billing.store.engine import plain_dsn
+from billing.store.connection import plain_dsn
 
 _TABLES = """
     CREATE TABLE floor_charge (LIKE charge INCLUDING DEFAULTS, PRIMARY KEY (account_id, request_id));

@@ -9,7 +9,7 @@ import asyncpg
 
 from billing.bench.progress import Progress
 from billing.bench.workload import GRANTED
-from billing.store.engine import plain_dsn
+from billing.store.connection import plain_dsn
 
 _STEP = 50_000  # charges to a transaction
 _CREDITS = 14

@@ -21,7 +21,8 @@ from billing.books.usage.report import Question, page
 from billing.core.buckets import buckets
 from billing.core.zones import zone
 from billing.embedded import EmbeddedPostgres
-from billing.store.engine import Engine, plain_dsn, read_engine
+from billing.store.connection import plain_dsn
+from billing.store.engine import Engine, read_engine
 from billing.store.usage import sum_up
 
 ACCOUNT = "acct_month"

@@ -22,15 +22,15 @@ from billing.core.commands import Command
 from billing.core.decide import decide
 from billing.core.prices import PriceBooks
 from billing.core.refusals import DatabaseUnavailable, Refusal
-from billing.store import engine
 from billing.store.apply import apply
 from billing.store.clock import Now, as_told
+from billing.store.connection import Backend, Connection, replan
 from billing.store.deadlines import FINISH_SECONDS, Deadlines, watched
 from billing.store.gather import Needs, gather
 from billing.store.proof import Proof, prove
 from billing.store.sqlstates import Verdict, reason, verdict
 
-Connect = Callable[[engine.Backend | None], Awaitable[engine.Session]]
+Connect = Callable[[Backend | None], Awaitable[Connection]]
 Result = Answer | Refusal | Exception
 
 PROVEN_SECONDS = 10.0  # for so long a commit proves that the lane can: nothing is written to find out again
@@ -85,9 +85,9 @@ class Lane:
         self._given_up = False
         self._hurrying: asyncio.TimerHandle | None = None
         self._refusal: DatabaseUnavailable | None = None  # of the batch in flight
-        self._connection: engine.Session | None = None
+        self._connection: Connection | None = None
         self._connecting: asyncio.Timeout | None = None
-        self._left: engine.Backend | None = None  # of a session that was discarded, and may still hold its locks
+        self._left: Backend | None = None  # of a session that was discarded, and may still hold its locks
         self._posted = 0
         self._planned_at = 0.0
         self._proof: asyncio.Future[Proof] | None = None
@@ -254,7 +254,7 @@ class Lane:
         self.tally.seconds += seconds
         return results
 
-    async def _decided(self, connection: engine.Connection, commands: Sequence[Command]) -> list[Result]:
+    async def _decided(self, connection: Connection, commands: Sequence[Command]) -> list[Result]:
         books = self._books()
         batch = await gather(connection, Needs.of(commands), now=self._now)
         results: list[Result] = []
@@ -267,7 +267,7 @@ class Lane:
         await apply(connection, batch.wallets.values(), batch.now)
         return results
 
-    async def _connected(self, give_up_at: float) -> engine.Session:
+    async def _connected(self, give_up_at: float) -> Connection:
         if self._connection is None:
             async with asyncio.timeout_at(give_up_at) as self._connecting:
                 self._connection = await self._connect(self._left)
@@ -300,11 +300,11 @@ class Lane:
             put_off = time.monotonic() - self._put_off_at < PUT_OFF_SECONDS
             proof.set_result(replace(result, put_off=put_off))
 
-    async def _plan(self, connection: engine.Connection) -> None:
+    async def _plan(self, connection: Connection) -> None:
         """Has statements planned anew at every power of two, as tables have at most doubled since, and now and then."""
         now = time.monotonic()
         if self._posted & (self._posted - 1) == 0 or now - self._planned_at > PLANS_SECONDS:
-            await engine.replan(connection)
+            await replan(connection)
             self._planned_at = now
 
     async def _roll_back(self) -> None:

@@ -9,8 +9,8 @@ from billing.core.commands import Command
 from billing.core.prices import PriceBooks
 from billing.core.refusals import Overloaded
 from billing.posting.lane import Lane, Result
-from billing.store import engine
 from billing.store.clock import Now, as_told
+from billing.store.connection import Backend, Connection, connect
 from billing.store.deadlines import Deadlines
 
 SLICE = 100  # commands of a big batch in one transaction: longer ones would make single requests wait
@@ -38,10 +38,10 @@ class Posting:
         self._closed = False
         deadlines = deadlines or Deadlines()
 
-        def connect(instead_of: engine.Backend | None) -> Awaitable[engine.Session]:
-            return engine.connect(dsn, deadlines=deadlines, instead_of=instead_of)
+        def dial(instead_of: Backend | None) -> Awaitable[Connection]:
+            return connect(dsn, deadlines=deadlines, instead_of=instead_of)
 
-        self.lanes = [Lane(connect, books, batch=batch, deadlines=deadlines, now=now) for _ in range(lanes)]
+        self.lanes = [Lane(dial, books, batch=batch, deadlines=deadlines, now=now) for _ in range(lanes)]
 
     async def __aenter__(self) -> "Posting":
         for lane in self.lanes:

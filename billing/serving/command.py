@@ -7,7 +7,7 @@ import typer
 
 from billing.cli.session import console, run, settings_of
 from billing.database import database
-from billing.store.engine import unreachable
+from billing.store.connection import unreachable
 from billing.store.schema import migrate as migrate_database
 
 

@@ -24,7 +24,7 @@ from billing.serving.lookout import Teller
 from billing.serving.reports import Reporter
 from billing.serving.tie import end_with
 from billing.settings import Settings
-from billing.store.engine import answers, unreachable
+from billing.store.connection import answers, unreachable
 
 log = structlog.get_logger("billing.serving")
 UP, FAILED = "up", "failed"  # what every worker tells first: one of these

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.refusals import AccountNotFound
 from billing.core.wallet import AccountChange, Settings
-from billing.store.engine import Connection
+from billing.store.connection import Connection
 from billing.store.rows import SETTINGS_COLUMNS
 from billing.store.snapshot import reading
 from billing.store.tables import AccountChangeRow, AccountRow, columns_of

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from billing.core.months import Month
-from billing.store.engine import Connection
+from billing.store.connection import Connection
 
 # When the transfer `t` counts: when it was due, but never inside a month that was closed when it was posted. Then it
 # counts from the first instant that was open. Nothing is due inside a closed month and posted at that same instant,

@@ -6,7 +6,7 @@ not everybody may), and to work as the service's role.
 
 from sqlalchemy import Connection, text
 
-from billing.store.engine import SERVICE_ROLE
+from billing.store.connection import SERVICE_ROLE
 from billing.store.privileges import MAY_BECOME
 from billing.store.tables import metadata
 

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from billing.core.prices import EFFECTIVE_AHEAD_SECONDS, PUBLISHED, PriceBook, PriceBooks
 from billing.core.refusals import Invalid
 from billing.store.clock import time_in
-from billing.store.engine import Connection, Engine, connected
+from billing.store.connection import Connection, connected
+from billing.store.engine import Engine
 from billing.store.snapshot import reading, working
 from billing.store.tables import PriceBookRow, columns_of
 

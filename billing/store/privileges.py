@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from billing.store.engine import SERVICE_ROLE
+from billing.store.connection import SERVICE_ROLE
 
 _TABLES: Final = {
     "SELECT": ("alembic_version",),

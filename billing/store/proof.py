@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from billing.store.engine import Connection
+from billing.store.connection import Connection
 
 # A message in the server's log for nobody: the smallest thing that has to reach its disk.
 _ASK = """

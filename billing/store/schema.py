@@ -10,7 +10,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from billing.store.engine import Engine, not_allowed, owner_engine
+from billing.store.connection import not_allowed
+from billing.store.engine import Engine, owner_engine
 from billing.store.preparation import require_prepared
 from billing.store.price_books import publish_first
 from billing.store.privileges import grant_what_is_missing

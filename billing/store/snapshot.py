@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final, TypeVar
 
-import asyncpg
 import structlog
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.core.refusals import DatabaseUnavailable, Overloaded, Refusal
-from billing.store.engine import Pool
+from billing.store.connection import Connection
+from billing.store.engine import Engine
 from billing.store.sqlstates import Verdict, reason, verdict
 
 Answer = TypeVar("Answer")
@@ -59,7 +59,7 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 @asynccontextmanager
-async def working(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+async def working(engine: AsyncEngine) -> AsyncIterator[Connection]:
     """An asyncpg connection inside one transaction of a `work_engine`, committed at the end of the block.
 
     Raises DatabaseUnavailable, Overloaded.
@@ -70,7 +70,7 @@ async def working(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
 
 
 @asynccontextmanager
-async def snapshot(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+async def snapshot(engine: AsyncEngine) -> AsyncIterator[Connection]:
     """An asyncpg connection inside one read-only snapshot. Raises DatabaseUnavailable, Overloaded."""
     with reachable():
         async with _driven(engine) as raw, raw.transaction(isolation="repeatable_read", readonly=True):
@@ -78,7 +78,7 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
 
 
 @asynccontextmanager
-async def _driven(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+async def _driven(engine: AsyncEngine) -> AsyncIterator[Connection]:
     async with _pool(engine).session() as (_, raw):
         try:
             yield raw
@@ -89,6 +89,6 @@ async def _driven(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
                 raw.terminate()
 
 
-def _pool(engine: AsyncEngine) -> Pool:
-    assert isinstance(engine, Pool)
+def _pool(engine: AsyncEngine) -> Engine:
+    assert isinstance(engine, Engine)
     return engine

@@ -21,7 +21,8 @@ from billing.embedded import EmbeddedPostgres
 from billing.posting import Posting
 from billing.store import recognition as store
 from billing.store import rows
-from billing.store.engine import connect, read_engine
+from billing.store.connection import connect
+from billing.store.engine import read_engine
 from tests.conftest import audit_with, copied, execute
 
 from .test_any_sequence import A_CLOCK_TO_SET, START, Walk, take_step

@@ -6,8 +6,9 @@ import pytest
 
 from billing.core.refusals import DatabaseUnavailable, Overloaded
 from billing.posting import Posting
+from billing.store.connection import connect
 from billing.store.deadlines import Deadlines
-from billing.store.engine import connect, read_engine, work_engine
+from billing.store.engine import read_engine, work_engine
 from billing.store.snapshot import asked_twice, reading, snapshot, working
 from tests.faults.wire import Wire
 

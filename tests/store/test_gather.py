@@ -8,7 +8,7 @@ import pytest
 
 from billing.core.commands import Authorize, IssueGrant, Lapse, OpenAccount
 from billing.core.refusals import DatabaseUnavailable
-from billing.store import engine
+from billing.store.connection import connect
 from billing.store.gather import Needs, gather
 from billing.store.sqlstates import Verdict, verdict
 
@@ -19,7 +19,7 @@ IS_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND wait_even
 @pytest.fixture
 def sessions(database, run):
     """Two sessions of the service."""
-    opened = [run(engine.connect(database)) for _ in range(2)]
+    opened = [run(connect(database)) for _ in range(2)]
     yield opened
     for connection in opened:
         run(connection.close())

@@ -7,7 +7,8 @@ import asyncpg
 import pytest
 from alembic.script import ScriptDirectory
 
-from billing.store.engine import SERVICE_ROLE, read_engine
+from billing.store.connection import SERVICE_ROLE
+from billing.store.engine import read_engine
 from billing.store.preparation import NotPrepared
 from billing.store.schema import MIGRATIONS, is_current, migrate, revisions
 from tests.conftest import administrator

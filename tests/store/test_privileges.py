@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from billing.core.commands import Authorize, IssueGrant
-from billing.store import engine
+from billing.store.connection import SERVICE_ROLE, connect, plain_dsn
 from billing.store.privileges import granted
 from billing.store.schema import migrate
 
@@ -14,7 +14,7 @@ JOURNAL = ("transfer", "account_change", "correction")
 @pytest.fixture
 def service(database, run):
     """A session as the posting path opens it."""
-    connection = run(engine.connect(database))
+    connection = run(connect(database))
     yield connection
     run(connection.close())
 
@@ -50,7 +50,7 @@ async def test_a_published_price_book_cannot_be_changed(service):
 
 
 async def test_the_role_owns_nothing_and_is_nobodys_master(owner):
-    row = await owner.fetchrow("SELECT * FROM pg_roles WHERE rolname = $1", engine.SERVICE_ROLE)
+    row = await owner.fetchrow("SELECT * FROM pg_roles WHERE rolname = $1", SERVICE_ROLE)
     assert not any(row[name] for name in ("rolsuper", "rolcreaterole", "rolcreatedb", "rolcanlogin", "rolbypassrls"))
     assert await owner.fetchval("SELECT count(*) FROM pg_class WHERE relowner = $1", row["oid"]) == 0
 
@@ -73,13 +73,13 @@ async def test_migrating_gives_back_what_a_restore_has_lost(fresh_database):
     await migrate(fresh_database)
     await test_it_may_do_what_is_declared_and_nothing_else(owner)
     await owner.close()
-    session = await engine.connect(fresh_database)
+    session = await connect(fresh_database)
     assert await session.fetchval("SELECT count(*) FROM transfer") == 0
     await session.close()
 
 
 async def test_a_session_of_the_service_works_under_that_role(service):
-    assert await service.fetchval("SELECT current_user") == engine.SERVICE_ROLE
+    assert await service.fetchval("SELECT current_user") == SERVICE_ROLE
 
 
 async def test_a_lane_can_still_write(posting, account, audit):
@@ -89,8 +89,8 @@ async def test_a_lane_can_still_write(posting, account, audit):
 
 
 def test_other_spellings_of_the_dsn_mean_the_same():
-    assert engine.plain_dsn("postgres://u@h/d?x=1") == "postgresql://u@h/d?x=1"
-    assert engine.plain_dsn("postgresql+asyncpg://u@h/d") == "postgresql://u@h/d"
-    assert engine.plain_dsn("postgresql+asyncpg:///d?host=/tmp") == "postgresql:///d?host=/tmp"
+    assert plain_dsn("postgres://u@h/d?x=1") == "postgresql://u@h/d?x=1"
+    assert plain_dsn("postgresql+asyncpg://u@h/d") == "postgresql://u@h/d"
+    assert plain_dsn("postgresql+asyncpg:///d?host=/tmp") == "postgresql:///d?host=/tmp"
     with pytest.raises(ValueError, match="postgresql://"):
-        engine.plain_dsn("mysql://u@h/d")
+        plain_dsn("mysql://u@h/d")

@@ -25,7 +25,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.core.instants import instant_text
-from billing.store import engine
+from billing.store.connection import Connection, connected
 from billing.store.engine import owner_engine
 from billing.store.schema import ALONE, revisions, upgrade
 from billing.store.tables import metadata
@@ -155,7 +155,7 @@ def _appearing(path: Path) -> Iterator[IO[bytes]]:
 
 
 async def _write(dsn: str, archive: zipfile.ZipFile, progress: Progress) -> Contents:
-    async with engine.connected(dsn, _SESSION) as connection:
+    async with connected(dsn, _SESSION) as connection:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             columns, rows = {}, {}
             revision = await connection.fetchval("SELECT version_num FROM alembic_version")
@@ -233,7 +233,7 @@ def _as_written() -> Iterator[None]:
 
 
 async def _fill(
-    connection: AsyncConnection, raw: engine.Session, archive: zipfile.ZipFile, contents: Contents, progress: Progress
+    connection: AsyncConnection, raw: Connection, archive: zipfile.ZipFile, contents: Contents, progress: Progress
 ) -> None:
     await raw.execute(ALONE)
     found = await raw.fetchval(_FOUND)

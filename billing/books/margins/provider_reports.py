@@ -6,7 +6,8 @@ from typing import Any, Final, NamedTuple
 
 from billing.core.refusals import Invalid
 from billing.store.clock import time_in
-from billing.store.engine import Connection, Engine
+from billing.store.connection import Connection
+from billing.store.engine import Engine
 from billing.store.snapshot import snapshot, working
 
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import asyncpg
 
 from billing.core.refusals import Invalid
-from billing.store.engine import Connection
+from billing.store.connection import Connection
 
 
 class Cell(NamedTuple):

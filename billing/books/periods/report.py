@@ -24,6 +24,7 @@ from billing.core.refusals import (
 )
 from billing.store import rows
 from billing.store.clock import time_by, time_in
+from billing.store.connection import Connection
 from billing.store.snapshot import snapshot, working
 
 # Longer than PostgreSQL takes to call off an autovacuum that is in the way, shorter than anybody waits for a charge.
@@ -193,7 +194,7 @@ async def draw_line(work: AsyncEngine) -> datetime:
 
 
 @asynccontextmanager
-async def _patiently(work: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+async def _patiently(work: AsyncEngine) -> AsyncIterator[Connection]:
     """`working`, where who holds a lock is waited for a while. Raises Overloaded."""
     async with working(work) as connection:
         try:

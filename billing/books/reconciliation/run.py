@@ -19,7 +19,7 @@ from billing.core.prices import PriceBooks
 from billing.core.reconciliation import COMPARED, Line, Reconciliation
 from billing.core.refusals import AccountNotFound, IdReused, Invalid
 from billing.core.text import identifier
-from billing.store.engine import Connection
+from billing.store.connection import Connection
 from billing.store.snapshot import reachable
 
 Progress = Callable[[str, int], None]  # a stage, and bytes read or lines found

@@ -12,7 +12,8 @@ import asyncpg
 
 from billing.core.reconciliation import ManifestRow
 from billing.core.refusals import Unavailable
-from billing.store import engine
+from billing.store import connection
+from billing.store.connection import Connection
 
 # Whole tables are joined here, so the planner may do as it likes; there are no hot rows to look up.
 SESSION = {"jit": "off", "timezone": "UTC", "work_mem": "64MB", "application_name": "billing reconciliation"}
@@ -23,9 +24,9 @@ _FIRST = """
         AND r.request_id = wanted.request_id AND r.index = wanted.index"""
 
 
-def connected(dsn: str) -> AbstractAsyncContextManager[asyncpg.Connection]:
+def connected(dsn: str) -> AbstractAsyncContextManager[Connection]:
     """A session for one reconciliation."""
-    return engine.connected(dsn, SESSION)
+    return connection.connected(dsn, SESSION)
 
 
 class Twice(Exception):
@@ -39,7 +40,7 @@ class Twice(Exception):
 class Staging:
     """One manifest's rows. `begin`, `add` in pieces, and `end` in the transaction of whoever has used them."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.staging_id = secrets.token_hex(8)
 

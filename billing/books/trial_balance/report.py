@@ -11,7 +11,8 @@ from billing.core.refusals import Invalid, PeriodNotClosed
 from billing.store.accounts import must_exist
 from billing.store.clock import time_in
 from billing.store.closings import closed_at
-from billing.store.engine import Connection, Engine
+from billing.store.connection import Connection
+from billing.store.engine import Engine
 from billing.store.snapshot import snapshot
 
 Known = Literal["close", "now"]

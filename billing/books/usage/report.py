@@ -10,7 +10,8 @@ from billing.core.buckets import Width, buckets
 from billing.core.zones import zone
 from billing.store.accounts import account
 from billing.store.clock import time_in
-from billing.store.engine import Connection, Engine
+from billing.store.connection import Connection
+from billing.store.engine import Engine
 from billing.store.snapshot import snapshot
 from billing.store.usage import UsageQuery, Used, usage
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from billing.books.verify.report import Finding, Findings
-from billing.store.engine import SERVICE_ROLE, Connection
+from billing.store.connection import SERVICE_ROLE, Connection
 
 _JOURNAL: Final = ("transfer", "fill", "correction", "account_change", "stripe_transaction", "payout_item")
 # An owner may grant itself anything; has_table_privilege knows superusers, PUBLIC and inherited roles.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from billing.store.engine import Connection
+from billing.store.connection import Connection
 
 ROWS_AT_ONCE = 2_000  # of a cursor: what is in memory at any time, however long the journal is
 
