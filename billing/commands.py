@@ -23,7 +23,7 @@ from billing.books.trial_balance.command import show_trial_balance
 from billing.books.verify.command import verify
 from billing.cli import clock, keys, packs, prices, stripe_events
 from billing.cli.session import fail
-from billing.core.refusals import DatabaseUnavailable, Refusal
+from billing.core.refusals import Refusal
 from billing.demo.command import demo
 from billing.embedded import EmbeddedPostgresError
 from billing.serving import NotServing
@@ -31,6 +31,7 @@ from billing.serving.command import migrate, serve
 from billing.settings import SettingsError
 from billing.store.connection import not_allowed, refused_login, unreachable
 from billing.store.preparation import NotPrepared
+from billing.store.refusals import DatabaseUnavailable
 from billing.store.schema import WrongSchema
 from billing.store.sqlstates import NotMigrated, reason
 

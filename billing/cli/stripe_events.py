@@ -12,12 +12,13 @@ from billing.cli.money import decimal
 from billing.cli.session import AsJson, Desk, Secret, console, errors, read, shown_as_json, write
 from billing.core.answers import ClearingAnswer
 from billing.core.prices import PriceBooks
-from billing.core.refusals import StripeEventNotFound, TransactionNotFound
 from billing.funding import Funding, Keys, funding
 from billing.funding.bookkeeper import DESTINATIONS
+from billing.funding.refusals import TransactionNotFound
 from billing.http.models.funding import StripeEventShown, TransactionShown
 from billing.posting import Posting
 from billing.store import inbox
+from billing.store.refusals import StripeEventNotFound
 
 T = TypeVar("T")
 app = typer.Typer(help="Stripe: what it told us, and what became of that.", no_args_is_help=True)

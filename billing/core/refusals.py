@@ -1,29 +1,22 @@
-"""Refusals: everything the service may say no to, with the facts a caller needs to act.
+"""Refusals: what the ledger may say no to, with the facts a caller needs to act.
 
 Refusal
-├── Unauthenticated                no key, an unknown key, a revoked key
-├── TooManyAttempts                wrong keys, from an address that sent too many of them
-├── Forbidden · SecondKeyNeeded    the key, or its role, may not do this
-├── CrossSite                      signed in by cookie, but the call is not from a page of the dashboard
 ├── NotFound
-│   ├── AccountNotFound · ChargeNotFound · GrantNotFound · PriceBookNotFound · KeyNotFound · RouteNotFound
-│   ├── PackNotFound · TopupNotFound · AutoRechargeNotFound · StripeEventNotFound
-│   ├── PayoutNotFound · TransactionNotFound
-│   ├── WebhookEndpointNotFound · WebhookEventNotFound · StatementNotFound · ReconciliationNotFound
+│   ├── AccountNotFound · ChargeNotFound · PriceBookNotFound · PackNotFound · TopupNotFound · AutoRechargeNotFound
+│   ├── StatementNotFound · ReconciliationNotFound · PayoutNotFound
 ├── Invalid                        the body or a parameter is not what the contract says
-├── PayloadTooLarge · BodyTooSlow · MethodNotAllowed · ManifestUnreadable
+├── ManifestUnreadable
 ├── IdReused                       this id already names something else
 ├── AccountSuspended               new authorizations only
 ├── UnknownModel · SizeNotAllowed · SizeNotPriced · QualityNotSupported · PriceChanged
 ├── ChargeNotOpen · RefundExceedsBill · NothingToCorrect · TopupNotPaid
-├── ApprovalNotAwaited             nothing waits for it
-├── CheckoutRefused · PaymentsNotConfigured · SignatureInvalid · TransactionKnown
+├── SecondKeyNeeded · ApprovalNotAwaited
 ├── PeriodNotOver · EarlierPeriodOpen · PeriodNotClosed · LaterPeriodClosed
 ├── InsufficientCredits
 └── Unavailable                    nothing was decided: repeat the call with the same id
-    ├── Overloaded · DatabaseUnavailable · ProcessorUnavailable · ClockDoubted
 
-A refusal records nothing. The HTTP status of each lives in one table, in `billing.http.problems`.
+What a room refuses by itself stands there: `http/refusals`, `store/refusals`, `funding/refusals`. A refusal records nothing.
+The HTTP status of each lives in one table, in `billing.http.problems`.
 """
 
 from dataclasses import dataclass, fields
@@ -46,48 +39,6 @@ class Refusal(Exception):
 
     def __str__(self) -> str:
         return self.detail
-
-
-@dataclass(eq=False)
-class Unauthenticated(Refusal):
-    code = "unauthenticated"
-    title = "Send a valid key"
-
-    @property
-    def detail(self) -> str:
-        return "Send `Authorization: Bearer bk_…` with a key that exists and has not been revoked."
-
-
-@dataclass(eq=False)
-class TooManyAttempts(Refusal):
-    retry_after_seconds: int = 1
-    code = "too_many_attempts"
-    title = "Too many wrong keys came from this address"
-
-    @property
-    def detail(self) -> str:
-        return f"{self.title}: wait before you try another one. A right key is let in at any time."
-
-
-@dataclass(eq=False)
-class Forbidden(Refusal):
-    role: str
-    code = "forbidden"
-    title = "This key's role may not do that"
-
-    @property
-    def detail(self) -> str:
-        return f"A key of role `{self.role}` may not call this; use one whose role may."
-
-
-@dataclass(eq=False)
-class CrossSite(Refusal):
-    code = "cross_site"
-    title = "This call did not come from the dashboard"
-
-    @property
-    def detail(self) -> str:
-        return "With a session, what changes anything must come from a page of the dashboard; programs send a key."
 
 
 @dataclass(eq=False)
@@ -119,23 +70,10 @@ class ChargeNotFound(NotFound):
 
 
 @dataclass(eq=False)
-class GrantNotFound(NotFound):
-    grant_id: str
-    code = "grant_not_found"
-    title = "No such grant"
-
-
-@dataclass(eq=False)
 class PriceBookNotFound(NotFound):
     version: int
     code = "price_book_not_found"
     title = "No such price book"
-
-
-@dataclass(eq=False)
-class KeyNotFound(NotFound):
-    code = "key_not_found"
-    title = "No such key"
 
 
 @dataclass(eq=False)
@@ -163,38 +101,10 @@ class AutoRechargeNotFound(NotFound):
 
 
 @dataclass(eq=False)
-class StripeEventNotFound(NotFound):
-    event_id: str
-    code = "stripe_event_not_found"
-    title = "No such event in the inbox"
-
-
-@dataclass(eq=False)
 class PayoutNotFound(NotFound):
     payout_id: str
     code = "payout_not_found"
     title = "No such payout is booked"
-
-
-@dataclass(eq=False)
-class TransactionNotFound(NotFound):
-    transaction_id: str
-    code = "transaction_not_found"
-    title = "Stripe knows no such balance transaction"
-
-
-@dataclass(eq=False)
-class WebhookEndpointNotFound(NotFound):
-    endpoint_id: str
-    code = "webhook_endpoint_not_found"
-    title = "No such webhook endpoint"
-
-
-@dataclass(eq=False)
-class WebhookEventNotFound(NotFound):
-    event_id: str
-    code = "webhook_event_not_found"
-    title = "No such event"
 
 
 @dataclass(eq=False)
@@ -219,18 +129,6 @@ class ReconciliationNotFound(NotFound):
     @property
     def detail(self) -> str:
         return "There is no reconciliation of this id: GET /v1/reconciliations lists them."
-
-
-@dataclass(eq=False)
-class RouteNotFound(NotFound):
-    code = "route_not_found"
-    title = "No such route; see /docs"
-
-
-@dataclass(eq=False)
-class MethodNotAllowed(Refusal):
-    code = "method_not_allowed"
-    title = "This route does not answer that method; see /docs"
 
 
 @dataclass(eq=False)
@@ -263,32 +161,6 @@ class ManifestUnreadable(Refusal):
     def detail(self) -> str:
         where = "" if self.line is None else f"line {self.line}: "
         return f"{where}{self.problem} Nothing was compared."
-
-
-@dataclass(eq=False)
-class PayloadTooLarge(Refusal):
-    limit_bytes: int
-    code = "payload_too_large"
-    title = "The body is too large"
-
-    @property
-    def detail(self) -> str:
-        return f"The body may have at most {self.limit_bytes} bytes; send less, or several requests."
-
-
-@dataclass(eq=False)
-class BodyTooSlow(Refusal):
-    received_bytes: int
-    waited_seconds: int
-    code = "body_too_slow"
-    title = "The body did not arrive in time"
-
-    @property
-    def detail(self) -> str:
-        return (
-            f"Of the body, {self.received_bytes} bytes came in {self.waited_seconds} seconds. "
-            "Nothing was recorded: send it again as a whole, with the same id."
-        )
 
 
 @dataclass(eq=False)
@@ -410,54 +282,6 @@ class TopupNotPaid(Refusal):
 
 
 @dataclass(eq=False)
-class SignatureInvalid(Refusal):
-    code = "signature_invalid"
-    title = "The event's signature is missing, forged or stale"
-
-    @property
-    def detail(self) -> str:
-        return "Send the body as it came, with its Stripe-Signature header; check STRIPE_WEBHOOK_SECRET and the clock."
-
-
-@dataclass(eq=False)
-class CheckoutRefused(Refusal):
-    """The processor does not accept the order; `reason` is its own sentence."""
-
-    reason: str
-    code = "checkout_refused"
-    title = "The payment processor refuses this order"
-
-    @property
-    def detail(self) -> str:
-        return f"It says: {self.reason} Nothing was charged."
-
-
-@dataclass(eq=False)
-class PaymentsNotConfigured(Refusal):
-    code = "payments_not_configured"
-    title = "This service takes no payments"
-
-    @property
-    def detail(self) -> str:
-        return "The operator has not set STRIPE_API_KEY; credits can be granted by an admin."
-
-
-@dataclass(eq=False)
-class TransactionKnown(Refusal):
-    transaction_id: str
-    transaction_type: str
-    code = "transaction_known"
-    title = "The ledger books that by itself"
-
-    @property
-    def detail(self) -> str:
-        return (
-            f"{self.transaction_id} is a {self.transaction_type}, which is booked with what it belongs to: look for the "
-            "event that has not arrived (`billing stripe sync`), or that is dead."
-        )
-
-
-@dataclass(eq=False)
 class RefundExceedsBill(Refusal):
     refundable: int
     code = "refund_exceeds_bill"
@@ -558,40 +382,3 @@ class Unavailable(Refusal):
     @property
     def detail(self) -> str:
         return f"{self.title}: repeat the call with the same id; it takes effect at most once."
-
-
-@dataclass(eq=False)
-class Overloaded(Unavailable):
-    code = "overloaded"
-    title = "The service has more to do than it can take on"
-
-
-@dataclass(eq=False)
-class ProcessorUnavailable(Unavailable):
-    """Stripe did not answer, or not with an answer: what it has done is found out when the call is repeated."""
-
-    code = "processor_unavailable"
-    title = "The payment processor cannot be reached"
-
-
-@dataclass(eq=False)
-class DatabaseUnavailable(Unavailable):
-    """It cannot be reached, did not answer in time, or cannot do its work for now. What was asked may take effect yet."""
-
-    code = "database_unavailable"
-    title = "The database is not available just now"
-
-
-@dataclass(eq=False)
-class ClockDoubted(Unavailable):
-    """What depends on the time alone is not done while nobody knows it. Charges go on."""
-
-    code = "clock_doubted"
-    title = "The database's clock is ahead of the time that has passed"
-
-    @property
-    def detail(self) -> str:
-        return (
-            f"{self.title}: nothing was done. It goes back, or an operator confirms it with `billing clock accept`; "
-            "then repeat the call."
-        )

@@ -11,9 +11,10 @@ from billing.core.answers import ClearingAnswer
 from billing.core.clearing import FEE
 from billing.core.commands import HOUSE
 from billing.core.funding_commands import BookTransaction
-from billing.core.refusals import IdReused, Invalid, TransactionKnown, TransactionNotFound
+from billing.core.refusals import IdReused, Invalid
 from billing.funding.balance import meaning
 from billing.funding.processor import MARK, Movement, NoSuchThing, Processor
+from billing.funding.refusals import TransactionKnown, TransactionNotFound
 from billing.posting import Posting
 from billing.store.engine import Engine
 from billing.store.inbox import reopen_payouts_with

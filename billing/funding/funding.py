@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from billing.core.refusals import PaymentsNotConfigured
 from billing.funding.bookkeeper import Bookkeeper
 from billing.funding.effects import Effects
 from billing.funding.inbox import Inbox
 from billing.funding.orders import Orders
 from billing.funding.processor import TIMEOUT_SECONDS, Processor
 from billing.funding.recharges import Recharges
+from billing.funding.refusals import PaymentsNotConfigured
 from billing.funding.sync import Sync
 from billing.posting import Posting
 from billing.settings import Settings

@@ -14,8 +14,9 @@ from typing import Any, Final
 import stripe
 import structlog
 
-from billing.core.refusals import Invalid, Refusal, SignatureInvalid, Unavailable
+from billing.core.refusals import Invalid, Refusal, Unavailable
 from billing.funding.effects import HANDLERS, Effects, NotOurs, Stopped, TooEarly
+from billing.funding.refusals import SignatureInvalid
 from billing.posting.chore import repeat, until_nothing_is_left
 from billing.store import inbox as store
 from billing.store.engine import Engine

@@ -11,8 +11,8 @@ from weakref import WeakValueDictionary
 from billing.core.answers import TopupAnswer
 from billing.core.funding_commands import FailTopup, OpenTopup, RecordCheckout
 from billing.core.payments import Topup
-from billing.core.refusals import CheckoutRefused
 from billing.funding.processor import NoSuchThing, Processor
+from billing.funding.refusals import CheckoutRefused
 from billing.posting import Posting
 from billing.store.clock import database_time
 from billing.store.engine import Engine

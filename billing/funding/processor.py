@@ -14,7 +14,7 @@ import structlog
 
 from billing.core.money import micros_of_stripe, stripe_units
 from billing.core.payments import Topup
-from billing.core.refusals import CheckoutRefused, ProcessorUnavailable
+from billing.funding.refusals import CheckoutRefused, ProcessorUnavailable
 
 T = TypeVar("T")
 TIMEOUT_SECONDS: Final = 10

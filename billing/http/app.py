@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from billing.core.refusals import BodyTooSlow, Invalid, PayloadTooLarge, Refusal
+from billing.core.refusals import Invalid, Refusal
 from billing.core.text import is_identifier
 from billing.http import (
     accounts,
@@ -30,6 +30,7 @@ from billing.http import (
 )
 from billing.http.auth import Allow
 from billing.http.front import Front, Requests
+from billing.http.refusals import BodyTooSlow, PayloadTooLarge
 from billing.http.route import Route, Router
 from billing.http.service import Chores, running
 from billing.http.visits import Visits

@@ -7,7 +7,7 @@ is everybody. No header says where a caller really is, because strangers write h
 import time
 from ipaddress import IPv6Address, ip_address
 
-from billing.core.refusals import TooManyAttempts
+from billing.http.refusals import TooManyAttempts
 from billing.http.visits import Client
 
 BURST = 30

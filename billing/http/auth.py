@@ -5,7 +5,8 @@ from typing import Annotated, NamedTuple
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 
-from billing.core.refusals import AccountNotFound, Forbidden, TooManyAttempts, Unauthenticated, Unavailable
+from billing.core.refusals import AccountNotFound, Unavailable
+from billing.http.refusals import Forbidden, TooManyAttempts, Unauthenticated
 from billing.http.service import Service
 from billing.http.sessions import (
     COOKIE,

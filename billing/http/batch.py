@@ -13,13 +13,14 @@ from starlette.requests import ClientDisconnect
 
 from billing.core.answers import ChargeAnswer
 from billing.core.commands import Authorize, Command
-from billing.core.refusals import AccountNotFound, Invalid, PayloadTooLarge, Refusal
+from billing.core.refusals import AccountNotFound, Invalid, Refusal
 from billing.core.text import identifier
 from billing.http import problems
 from billing.http.auth import Charging
 from billing.http.models.charges import AuthorizeOrCharge, ChargeShown, Operation
 from billing.http.models.common import Problem, Shown
 from billing.http.problems import responses
+from billing.http.refusals import PayloadTooLarge
 from billing.http.route import Router
 from billing.http.service import Service
 from billing.posting.posting import SLICE

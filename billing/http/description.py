@@ -11,10 +11,10 @@ from fastapi.responses import Response
 from pydantic.json_schema import models_json_schema
 from starlette.routing import Route as Plain
 
-from billing.core.refusals import BodyTooSlow, PayloadTooLarge
 from billing.http import batch, problems
 from billing.http.auth import asks_for_a_key
 from billing.http.models.common import Problem
+from billing.http.refusals import BodyTooSlow, PayloadTooLarge
 from billing.http.route import Route
 
 TITLE, VERSION, PATH = "Billing", "1", "/openapi.json"

@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from billing.core.refusals import BodyTooSlow, PayloadTooLarge
+from billing.http.refusals import BodyTooSlow, PayloadTooLarge
 from billing.http.visits import Visit, Visits
 
 BODY_BYTES = 1 << 20

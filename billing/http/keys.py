@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Path
 
-from billing.core.refusals import AccountNotFound, KeyNotFound
+from billing.core.refusals import AccountNotFound
 from billing.core.text import IDENTIFIER
 from billing.http.auth import Admin
 from billing.http.models.common import Page, decode_cursor, decode_moment, page
@@ -13,6 +13,7 @@ from billing.http.parameters import Cursor, Limit
 from billing.http.problems import responses
 from billing.http.route import Router
 from billing.store import keys
+from billing.store.refusals import KeyNotFound
 
 router = Router(prefix="/v1/keys", tags=["keys"])
 

@@ -4,13 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Path, Response
 
-from billing.core.refusals import (
-    PriceBookNotFound,
-    QualityNotSupported,
-    SizeNotAllowed,
-    SizeNotPriced,
-    UnknownModel,
-)
+from billing.core.refusals import PriceBookNotFound, QualityNotSupported, SizeNotAllowed, SizeNotPriced, UnknownModel
 from billing.http.auth import Admin, Reading
 from billing.http.models.common import Page, decode_cursor, page
 from billing.http.models.prices import NewPriceBook, NewQuote, PriceBookShown, QuoteShown

@@ -10,7 +10,9 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
-from billing.core import refusals as r
+from billing.core.refusals import Invalid, Refusal, Unavailable
+from billing.http.refusals import Forbidden, MethodNotAllowed, RouteNotFound, TooManyAttempts, Unauthenticated
+from billing.store.refusals import DatabaseUnavailable, Overloaded
 
 log = structlog.get_logger("billing.http")
 
@@ -27,7 +29,6 @@ STATUS: dict[str, int] = {
     "route_not_found": 404,
     "account_not_found": 404,
     "charge_not_found": 404,
-    "grant_not_found": 404,
     "price_book_not_found": 404,
     "key_not_found": 404,
     "pack_not_found": 404,
@@ -73,10 +74,10 @@ MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:billing:problem:"
 
 
-def document(refusal: r.Refusal) -> dict[str, Any]:
+def document(refusal: Refusal) -> dict[str, Any]:
     """The problem document of a refusal, with its facts as fields."""
-    if isinstance(refusal, r.Invalid):  # names of fields come from the caller too
-        refusal = r.Invalid([{name: _printable(text) for name, text in error.items()} for error in refusal.errors])
+    if isinstance(refusal, Invalid):  # names of fields come from the caller too
+        refusal = Invalid([{name: _printable(text) for name, text in error.items()} for error in refusal.errors])
     return {
         "type": f"{TYPE}{refusal.code}",
         "title": refusal.title,
@@ -96,16 +97,16 @@ INTERNAL = {
 }
 
 
-def response(refusal: r.Refusal, **more: str) -> Response:
+def response(refusal: Refusal, **more: str) -> Response:
     headers = more
-    if isinstance(refusal, r.Unavailable | r.TooManyAttempts):
+    if isinstance(refusal, Unavailable | TooManyAttempts):
         headers["Retry-After"] = str(refusal.retry_after_seconds)
-    if isinstance(refusal, r.Unauthenticated):
+    if isinstance(refusal, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     return Response(json.dumps(document(refusal)), STATUS[refusal.code], headers, MEDIA_TYPE)
 
 
-def invalid(error: RequestValidationError | ValidationError) -> r.Invalid:
+def invalid(error: RequestValidationError | ValidationError) -> Invalid:
     """What pydantic found, by field. Never the input itself: it may hold what must not be echoed or logged."""
     found = []
     for one in error.errors():
@@ -120,17 +121,17 @@ def invalid(error: RequestValidationError | ValidationError) -> r.Invalid:
         if one["type"] == "union_tag_invalid":  # pydantic's own words repeat the tag
             message = f"must be one of {one['ctx']['expected_tags']}"
         found.append({"field": ".".join(where) or "body", "message": message})
-    return r.Invalid(found[:20])
+    return Invalid(found[:20])
 
 
-def responses(*kinds: type[r.Refusal], again: type[BaseModel] | None = None) -> dict[int | str, dict[str, Any]]:
+def responses(*kinds: type[Refusal], again: type[BaseModel] | None = None) -> dict[int | str, dict[str, Any]]:
     """OpenAPI's description of the refusals that a route may answer with, beside those that all may.
 
     With `again`, also of what it says to a call that had been answered before.
     """
     by_status: dict[int, list[str]] = {}
-    possible: list[type[r.Refusal]] = [r.Unauthenticated, r.Forbidden, r.Invalid, r.TooManyAttempts, *kinds]
-    possible += [r.Overloaded, r.DatabaseUnavailable]
+    possible: list[type[Refusal]] = [Unauthenticated, Forbidden, Invalid, TooManyAttempts, *kinds]
+    possible += [Overloaded, DatabaseUnavailable]
     for kind in possible:
         by_status.setdefault(STATUS[kind.code], []).append(kind.code)
     described: dict[int | str, dict[str, Any]] = {
@@ -146,7 +147,7 @@ def responses(*kinds: type[r.Refusal], again: type[BaseModel] | None = None) -> 
 
 
 async def on_refusal(request: Request, error: Exception) -> Response:
-    assert isinstance(error, r.Refusal)
+    assert isinstance(error, Refusal)
     return response(error)
 
 
@@ -154,10 +155,10 @@ async def on_http(request: Request, error: Exception) -> Response:
     """What Starlette and FastAPI raise by themselves."""
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
-        return response(r.RouteNotFound())
+        return response(RouteNotFound())
     if error.status_code == 405:
-        return response(r.MethodNotAllowed(), **(error.headers or {}))
-    return response(r.Invalid.of("body", "cannot be read"))
+        return response(MethodNotAllowed(), **(error.headers or {}))
+    return response(Invalid.of("body", "cannot be read"))
 
 
 async def on_error(request: Request, error: Exception) -> Response:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Request
 
-from billing.core.refusals import CrossSite
+from billing.http.refusals import CrossSite
 from billing.http.service import Service
 from billing.store import sessions
 from billing.store.keys import Key, digest

@@ -5,12 +5,11 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Header, Path, Query, Request, Response
 
-from billing.core.refusals import (
-    IdReused,
+from billing.core.refusals import IdReused
+from billing.funding.refusals import (
     PaymentsNotConfigured,
     ProcessorUnavailable,
     SignatureInvalid,
-    StripeEventNotFound,
     TransactionKnown,
     TransactionNotFound,
 )
@@ -27,6 +26,7 @@ from billing.http.parameters import Cursor, Limit, Search, The, answered, clean
 from billing.http.problems import responses
 from billing.http.route import Router
 from billing.store import inbox as store
+from billing.store.refusals import StripeEventNotFound
 
 router = Router(prefix="/v1/stripe", tags=["funding"])
 EventId = Annotated[str, Path(max_length=255, pattern=r"^[A-Za-z0-9_.]+$")]

@@ -7,16 +7,8 @@ from fastapi import Path, Response
 
 from billing.core.answers import RechargeAnswer
 from billing.core.funding_commands import EndAutoRecharge, OpenTopup, SetAutoRecharge
-from billing.core.refusals import (
-    AccountNotFound,
-    AutoRechargeNotFound,
-    CheckoutRefused,
-    IdReused,
-    PackNotFound,
-    PaymentsNotConfigured,
-    ProcessorUnavailable,
-    TopupNotFound,
-)
+from billing.core.refusals import AccountNotFound, AutoRechargeNotFound, IdReused, PackNotFound, TopupNotFound
+from billing.funding.refusals import CheckoutRefused, PaymentsNotConfigured, ProcessorUnavailable
 from billing.http.auth import Buying, Ordering, Reading
 from billing.http.models.common import Page, decode_cursor, decode_moment, page
 from billing.http.models.funding import AutoRechargeShown, NewAutoRecharge, NewTopup, TopupShown

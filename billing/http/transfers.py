@@ -4,12 +4,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Query
 
-from billing.core.refusals import AccountNotFound, Forbidden
+from billing.core.refusals import AccountNotFound
 from billing.http.auth import ADMIN, FINANCE, Reading
 from billing.http.models.common import Page, decode_cursor, page
 from billing.http.models.transfers import TransferShown
 from billing.http.parameters import AccountId, Cursor, End, Limit, Search, Start, clean
 from billing.http.problems import responses
+from billing.http.refusals import Forbidden
 from billing.http.route import Router
 from billing.store import journal
 from billing.store.journal import TransferFilter

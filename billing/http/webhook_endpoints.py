@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query, Response
 
-from billing.core.refusals import AccountNotFound, IdReused, WebhookEndpointNotFound, WebhookEventNotFound
+from billing.core.refusals import AccountNotFound, IdReused
 from billing.core.text import IDENTIFIER
 from billing.http.auth import Admin, Overseeing
 from billing.http.models.common import Page, decode_cursor, decode_moment, decode_position, page
@@ -26,6 +26,7 @@ from billing.http.problems import responses
 from billing.http.route import Router
 from billing.outbox import new_secret
 from billing.store import deliveries, webhooks
+from billing.store.refusals import WebhookEndpointNotFound, WebhookEventNotFound
 
 router = Router(prefix="/v1", tags=["webhooks"])
 EndpointId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64)]

@@ -21,13 +21,14 @@ from billing.core.answers import Answer
 from billing.core.commands import Command
 from billing.core.decide import decide
 from billing.core.prices import PriceBooks
-from billing.core.refusals import DatabaseUnavailable, Refusal
+from billing.core.refusals import Refusal
 from billing.store.apply import apply
 from billing.store.clock import Now, as_told
 from billing.store.connection import Backend, Connection, replan
 from billing.store.deadlines import FINISH_SECONDS, Deadlines, watched
 from billing.store.gather import Needs, gather
 from billing.store.proof import Proof, prove
+from billing.store.refusals import DatabaseUnavailable
 from billing.store.sqlstates import Verdict, reason, verdict
 
 Connect = Callable[[Backend | None], Awaitable[Connection]]

@@ -7,11 +7,11 @@ from zlib import crc32
 from billing.core.answers import Answer
 from billing.core.commands import Command
 from billing.core.prices import PriceBooks
-from billing.core.refusals import Overloaded
 from billing.posting.lane import Lane, Result
 from billing.store.clock import Now, as_told
 from billing.store.connection import Backend, Connection, connect
 from billing.store.deadlines import Deadlines
+from billing.store.refusals import Overloaded
 
 SLICE = 100  # commands of a big batch in one transaction: longer ones would make single requests wait
 

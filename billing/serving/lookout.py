@@ -15,7 +15,6 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 
-from billing.core.refusals import Overloaded
 from billing.http.figures import Sums
 from billing.http.gauges import ServiceGauges
 from billing.http.metrics import Metrics, figures_of, text_of
@@ -24,6 +23,7 @@ from billing.http.service import Service
 from billing.posting.chore import repeat_every, running_beside
 from billing.serving.reports import Reporter, Reports
 from billing.store.engine import read_engine
+from billing.store.refusals import Overloaded
 
 TELL_SECONDS = 1.0
 SILENT_SECONDS = 5.0  # a worker that told nothing for so long is not there for callers either

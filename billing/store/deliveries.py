@@ -15,9 +15,10 @@ from sqlalchemy import Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.core.announcements import EVERY, Announcement
-from billing.core.refusals import Invalid, WebhookEndpointNotFound, WebhookEventNotFound
+from billing.core.refusals import Invalid
 from billing.store.clock import time_in
 from billing.store.engine import Engine
+from billing.store.refusals import WebhookEndpointNotFound, WebhookEventNotFound
 from billing.store.snapshot import reading, snapshot, working
 from billing.store.tables import OutboxRow, WebhookDeliveryRow
 from billing.store.webhooks import endpoint

@@ -29,12 +29,12 @@ from billing.core.funding_commands import (
     SetAutoRecharge,
 )
 from billing.core.grants import Debt, Draw, EarlyHolds, Grant
-from billing.core.refusals import DatabaseUnavailable
 from billing.core.wallet import Wallet
 from billing.store import rows
 from billing.store.clock import Now, as_told
 from billing.store.payments import load_payments
 from billing.store.recognition import load_unrecognised
+from billing.store.refusals import DatabaseUnavailable
 from billing.store.schema import WrongSchema, require_known
 from billing.store.sqlstates import NotMigrated
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from billing.core.refusals import StripeEventNotFound
 from billing.store.clock import time_in
 from billing.store.engine import Engine
+from billing.store.refusals import StripeEventNotFound
 from billing.store.snapshot import reading, working
 
 

@@ -11,10 +11,11 @@ from zlib import crc32
 from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.core.refusals import Invalid, KeyNotFound
+from billing.core.refusals import Invalid
 from billing.core.text import free_text
 from billing.store.accounts import must_exist
 from billing.store.engine import Engine
+from billing.store.refusals import KeyNotFound
 from billing.store.snapshot import reading, working
 from billing.store.tables import ApiKeyRow, columns_of
 

@@ -9,9 +9,10 @@ import structlog
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from billing.core.refusals import DatabaseUnavailable, Overloaded, Refusal
+from billing.core.refusals import Refusal
 from billing.store.connection import Connection
 from billing.store.engine import Engine
+from billing.store.refusals import DatabaseUnavailable, Overloaded
 from billing.store.sqlstates import Verdict, reason, verdict
 
 Answer = TypeVar("Answer")

@@ -11,10 +11,11 @@ import asyncpg
 from sqlalchemy import select, tuple_
 
 from billing.core.announcements import EVERY, TYPES
-from billing.core.refusals import AccountNotFound, IdReused, Invalid, WebhookEndpointNotFound
+from billing.core.refusals import AccountNotFound, IdReused, Invalid
 from billing.core.text import free_text, identifier
 from billing.store.clock import database_time, time_in
 from billing.store.engine import Engine
+from billing.store.refusals import WebhookEndpointNotFound
 from billing.store.snapshot import reading, working
 from billing.store.tables import WebhookEndpointRow, columns_of
 

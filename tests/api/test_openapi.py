@@ -11,9 +11,6 @@ from typing import Any
 import pytest
 
 from billing.application import create_app
-from billing.core import refusals
-from billing.core.refusals import Refusal
-from billing.http.problems import STATUS
 from billing.settings import Settings
 
 COMMITTED = Path(__file__).parent / "openapi.json"
@@ -83,28 +80,6 @@ def test_every_reference_leads_somewhere(openapi: dict[str, Any]) -> None:
         prefix, _, name = reference.rpartition("/")
         assert prefix == "#/components/schemas"
         assert name in openapi["components"]["schemas"]
-
-
-def refusal_classes(base: type[Refusal] = Refusal) -> Iterator[type[Refusal]]:
-    for kind in base.__subclasses__():
-        yield kind
-        yield from refusal_classes(kind)
-
-
-ABSTRACT = {refusals.NotFound, refusals.Unavailable}  # nobody raises these, only what stands below them
-
-
-@pytest.mark.parametrize("kind", list(refusal_classes()), ids=lambda kind: kind.__name__)
-def test_every_refusal_has_a_status(kind: type[Refusal]) -> None:
-    assert (kind.code in STATUS) != (kind in ABSTRACT)
-    if kind.code in STATUS:
-        assert 400 <= STATUS[kind.code] < 600
-
-
-def test_codes_are_unique() -> None:
-    codes = [kind.code for kind in refusal_classes()]
-    assert len(codes) == len(set(codes))
-    assert set(STATUS) <= set(codes)
 
 
 if __name__ == "__main__":

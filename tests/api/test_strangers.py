@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from billing.core.refusals import Overloaded, TooManyAttempts
 from billing.http.attempts import ADDRESSES, BURST, Attempts
 from billing.http.key_ring import KeyRing
 from billing.http.look_ups import ABSENT_AT_MOST, LookUps
+from billing.http.refusals import TooManyAttempts
 from billing.store.engine import read_engine, work_engine
 from billing.store.keys import create_key, new_secret
+from billing.store.refusals import Overloaded
 from tests.dashboard.browser import FORM, HERE
 
 from .service import Api, problem

@@ -4,9 +4,9 @@ import pytest
 
 from billing.core.answers import ChargeAnswer
 from billing.core.commands import Authorize, IssueGrant, OpenAccount
-from billing.core.refusals import DatabaseUnavailable
 from billing.posting import Posting
 from billing.store.deadlines import Deadlines
+from billing.store.refusals import DatabaseUnavailable
 
 SAYS = """
     CREATE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

@@ -11,8 +11,9 @@ import pytest
 from billing.core.answers import AccountAnswer, ChargeAnswer, RefundAnswer
 from billing.core.charges import Reported
 from billing.core.commands import Authorize, IssueGrant, Lapse, OpenAccount, Refund, Settle, Void
-from billing.core.refusals import ChargeNotOpen, IdReused, InsufficientCredits, Overloaded, RefundExceedsBill
+from billing.core.refusals import ChargeNotOpen, IdReused, InsufficientCredits, RefundExceedsBill
 from billing.posting import Posting
+from billing.store.refusals import Overloaded
 
 RACER = Path(__file__).parent / "racer.py"
 ONE_K, FOUR_K = Reported(0, "succeeded", 1024, 1024, None), Reported(0, "succeeded", 3840, 2160, None)

@@ -13,8 +13,8 @@ import pytest
 from billing.core.answers import ChargeAnswer
 from billing.core.charges import Reported
 from billing.core.commands import Authorize, IssueGrant, OpenAccount, Settle, Void
-from billing.core.refusals import DatabaseUnavailable
 from billing.posting import Posting
+from billing.store.refusals import DatabaseUnavailable
 
 ONE_K = (Reported(0, "succeeded", 1024, 1024, None),)
 

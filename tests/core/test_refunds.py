@@ -12,14 +12,7 @@ from billing.core.commands import IssueGrant, Refund
 from billing.core.decide import decide
 from billing.core.grants import Draw
 from billing.core.refunds import outstanding_draws
-from billing.core.refusals import (
-    ChargeNotFound,
-    ChargeNotOpen,
-    IdReused,
-    Invalid,
-    RefundExceedsBill,
-    Refusal,
-)
+from billing.core.refusals import ChargeNotFound, ChargeNotOpen, IdReused, Invalid, RefundExceedsBill, Refusal
 
 from .examples import DAY, DOLLAR, HOUR, ME, T0, Account, failed, grant_of, large, pack_of, small, state
 from .invariants import check

@@ -9,24 +9,6 @@ from billing.core.refusals import Refusal
 
 TABLE = [
     (refusals.Refusal(), "refused", {}, "The request was refused"),
-    (
-        refusals.Unauthenticated(),
-        "unauthenticated",
-        {},
-        "Send `Authorization: Bearer bk_…` with a key that exists and has not been revoked.",
-    ),
-    (
-        refusals.Forbidden("gateway"),
-        "forbidden",
-        {"role": "gateway"},
-        "A key of role `gateway` may not call this; use one whose role may.",
-    ),
-    (
-        refusals.CrossSite(),
-        "cross_site",
-        {},
-        "With a session, what changes anything must come from a page of the dashboard; programs send a key.",
-    ),
     (refusals.NotFound(), "not_found", {}, "Not found"),
     (
         refusals.AccountNotFound("a"),
@@ -40,9 +22,7 @@ TABLE = [
         {"request_id": "r"},
         "The account has no charge `r`; authorize it first.",
     ),
-    (refusals.GrantNotFound("g"), "grant_not_found", {"grant_id": "g"}, "No such grant"),
     (refusals.PriceBookNotFound(3), "price_book_not_found", {"version": 3}, "No such price book"),
-    (refusals.KeyNotFound(), "key_not_found", {}, "No such key"),
     (
         refusals.PackNotFound("p"),
         "pack_not_found",
@@ -52,27 +32,6 @@ TABLE = [
     (refusals.TopupNotFound("t"), "topup_not_found", {"topup_id": "t"}, "No such top-up"),
     (refusals.AutoRechargeNotFound(), "auto_recharge_not_found", {}, "The account has no auto-recharge"),
     (refusals.PayoutNotFound("p"), "payout_not_found", {"payout_id": "p"}, "No such payout is booked"),
-    (
-        refusals.TransactionNotFound("txn_1"),
-        "transaction_not_found",
-        {"transaction_id": "txn_1"},
-        "Stripe knows no such balance transaction",
-    ),
-    (
-        refusals.TransactionKnown("txn_1", "charge"),
-        "transaction_known",
-        {"transaction_id": "txn_1", "transaction_type": "charge"},
-        "txn_1 is a charge, which is booked with what it belongs to: look for the event that has not arrived "
-        "(`billing stripe sync`), or that is dead.",
-    ),
-    (refusals.StripeEventNotFound("e"), "stripe_event_not_found", {"event_id": "e"}, "No such event in the inbox"),
-    (
-        refusals.WebhookEndpointNotFound("w"),
-        "webhook_endpoint_not_found",
-        {"endpoint_id": "w"},
-        "No such webhook endpoint",
-    ),
-    (refusals.WebhookEventNotFound("e"), "webhook_event_not_found", {"event_id": "e"}, "No such event"),
     (
         refusals.StatementNotFound("2026-03"),
         "statement_not_found",
@@ -109,36 +68,11 @@ TABLE = [
         {"state": "applied"},
         "The reconciliation is applied; only one that is awaiting_approval can be approved.",
     ),
-    (refusals.RouteNotFound(), "route_not_found", {}, "No such route; see /docs"),
-    (
-        refusals.MethodNotAllowed(),
-        "method_not_allowed",
-        {},
-        "This route does not answer that method; see /docs",
-    ),
     (
         refusals.Invalid([{"field": f"f{i}", "message": "is wrong"} for i in range(6)]),
         "validation_error",
         {"errors": [{"field": f"f{i}", "message": "is wrong"} for i in range(6)]},
         "f0: is wrong; f1: is wrong; f2: is wrong; f3: is wrong; f4: is wrong",
-    ),
-    (
-        refusals.TooManyAttempts(),
-        "too_many_attempts",
-        {"retry_after_seconds": 1},
-        "Too many wrong keys came from this address: wait before you try another one. A right key is let in at any time.",
-    ),
-    (
-        refusals.PayloadTooLarge(1024),
-        "payload_too_large",
-        {"limit_bytes": 1024},
-        "The body may have at most 1024 bytes; send less, or several requests.",
-    ),
-    (
-        refusals.BodyTooSlow(12, 10),
-        "body_too_slow",
-        {"received_bytes": 12, "waited_seconds": 10},
-        "Of the body, 12 bytes came in 10 seconds. Nothing was recorded: send it again as a whole, with the same id.",
     ),
     (
         refusals.IdReused("r"),
@@ -190,24 +124,6 @@ TABLE = [
     ),
     (refusals.TopupNotPaid("t"), "topup_not_paid", {"topup_id": "t"}, "The top-up is not paid"),
     (
-        refusals.SignatureInvalid(),
-        "signature_invalid",
-        {},
-        "Send the body as it came, with its Stripe-Signature header; check STRIPE_WEBHOOK_SECRET and the clock.",
-    ),
-    (
-        refusals.CheckoutRefused("No such price."),
-        "checkout_refused",
-        {"reason": "No such price."},
-        "It says: No such price. Nothing was charged.",
-    ),
-    (
-        refusals.PaymentsNotConfigured(),
-        "payments_not_configured",
-        {},
-        "The operator has not set STRIPE_API_KEY; credits can be granted by an admin.",
-    ),
-    (
         refusals.RefundExceedsBill(5),
         "refund_exceeds_bill",
         {"refundable": 5},
@@ -255,31 +171,6 @@ TABLE = [
         "unavailable",
         {"retry_after_seconds": 1},
         "Try again: repeat the call with the same id; it takes effect at most once.",
-    ),
-    (
-        refusals.Overloaded(2),
-        "overloaded",
-        {"retry_after_seconds": 2},
-        "The service has more to do than it can take on: repeat the call with the same id; it takes effect at most once.",
-    ),
-    (
-        refusals.ProcessorUnavailable(3),
-        "processor_unavailable",
-        {"retry_after_seconds": 3},
-        "The payment processor cannot be reached: repeat the call with the same id; it takes effect at most once.",
-    ),
-    (
-        refusals.DatabaseUnavailable(5),
-        "database_unavailable",
-        {"retry_after_seconds": 5},
-        "The database is not available just now: repeat the call with the same id; it takes effect at most once.",
-    ),
-    (
-        refusals.ClockDoubted(),
-        "clock_doubted",
-        {"retry_after_seconds": 1},
-        "The database's clock is ahead of the time that has passed: nothing was done. It goes back, or an operator confirms "
-        "it with `billing clock accept`; then repeat the call.",
     ),
 ]
 

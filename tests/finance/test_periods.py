@@ -15,12 +15,12 @@ from billing.books.trial_balance.report import trial_balance
 from billing.books.verify import verify
 from billing.core.commands import IssueGrant, Lapse, OpenAccount
 from billing.core.months import Month
-from billing.core.refusals import Overloaded
 from billing.embedded import EmbeddedPostgres
 from billing.posting import Posting
 from billing.store.connection import SERVICE_ROLE, connect
 from billing.store.engine import read_engine, work_engine
 from billing.store.price_books import publish_first
+from billing.store.refusals import Overloaded
 from tests.api.service import Api, ask, image, on, problem, replayed, serving, set_clock, with_a_clock
 from tests.conftest import copied
 

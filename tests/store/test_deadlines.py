@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from billing.core.refusals import DatabaseUnavailable, Overloaded
 from billing.posting import Posting
 from billing.store.connection import connect
 from billing.store.deadlines import Deadlines
 from billing.store.engine import read_engine, work_engine
+from billing.store.refusals import DatabaseUnavailable, Overloaded
 from billing.store.snapshot import asked_twice, reading, snapshot, working
 from tests.faults.wire import Wire
 

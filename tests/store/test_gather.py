@@ -7,9 +7,9 @@ import asyncpg
 import pytest
 
 from billing.core.commands import Authorize, IssueGrant, Lapse, OpenAccount
-from billing.core.refusals import DatabaseUnavailable
 from billing.store.connection import connect
 from billing.store.gather import Needs, gather
+from billing.store.refusals import DatabaseUnavailable
 from billing.store.sqlstates import Verdict, verdict
 
 LOCKED = "SELECT account_id FROM account WHERE account_id = ANY($1) FOR NO KEY UPDATE SKIP LOCKED"

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from billing.core.refusals import WebhookEventNotFound
 from billing.posting import Retention
 from billing.store import deliveries, inbox, retention
 from billing.store.clock import database_time
 from billing.store.engine import read_engine, work_engine
+from billing.store.refusals import WebhookEventNotFound
 from billing.store.retention import EVENTS_IN, EVENTS_OUT, FOR_EVER, MANIFESTS, RULES, SESSIONS, clear
 from billing.store.sessions import open_session
 from billing.store.tables import metadata

@@ -9,11 +9,12 @@ from starlette.requests import ClientDisconnect
 from billing.books.margins.bringing import bring, read
 from billing.books.margins.models import ProviderReportShown
 from billing.books.margins.provider_reports import provider_reports
-from billing.core.refusals import Invalid, PayloadTooLarge
+from billing.core.refusals import Invalid
 from billing.http.auth import Overseeing
 from billing.http.models.common import Page, decode_cursor, decode_moment, page
 from billing.http.parameters import Cursor, Limit, answered
 from billing.http.problems import responses
+from billing.http.refusals import PayloadTooLarge
 from billing.http.route import Router
 
 router = Router(prefix="/v1/provider-reports", tags=["finance"])

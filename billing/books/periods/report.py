@@ -14,17 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from billing.books.trial_balance.report import Cut, LedgerBalance, balances_within
 from billing.core.ledger import Transfer
 from billing.core.months import Month
-from billing.core.refusals import (
-    ClockDoubted,
-    EarlierPeriodOpen,
-    LaterPeriodClosed,
-    Overloaded,
-    PeriodNotClosed,
-    PeriodNotOver,
-)
+from billing.core.refusals import EarlierPeriodOpen, LaterPeriodClosed, PeriodNotClosed, PeriodNotOver
 from billing.store import rows
 from billing.store.clock import time_by, time_in
 from billing.store.connection import Connection
+from billing.store.refusals import ClockDoubted, Overloaded
 from billing.store.snapshot import snapshot, working
 
 # Longer than PostgreSQL takes to call off an autovacuum that is in the way, shorter than anybody waits for a charge.

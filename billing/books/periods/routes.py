@@ -9,12 +9,13 @@ from billing.books.periods.models import Closing, LateTransferShown, Periods, Pe
 from billing.books.periods.report import late_transfers, periods
 from billing.core.ledger import Transfer
 from billing.core.months import MONTH, Month
-from billing.core.refusals import ClockDoubted, EarlierPeriodOpen, LaterPeriodClosed, PeriodNotClosed, PeriodNotOver
+from billing.core.refusals import EarlierPeriodOpen, LaterPeriodClosed, PeriodNotClosed, PeriodNotOver
 from billing.http.auth import Overseeing
 from billing.http.models.common import Page, decode_cursor, decode_moment, page
 from billing.http.parameters import Cursor, Limit, answered
 from billing.http.problems import responses
 from billing.http.route import Router
+from billing.store.refusals import ClockDoubted
 
 router = Router(prefix="/v1/finance", tags=["finance"])
 Period = Annotated[str, Path(pattern=MONTH, description="YYYY-MM, in UTC")]

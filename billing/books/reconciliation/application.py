@@ -25,18 +25,11 @@ from billing.core.reconciliation import (
     Line,
     Reconciliation,
 )
-from billing.core.refusals import (
-    ApprovalNotAwaited,
-    Invalid,
-    NothingToCorrect,
-    Overloaded,
-    Refusal,
-    SecondKeyNeeded,
-    Unavailable,
-)
+from billing.core.refusals import ApprovalNotAwaited, Invalid, NothingToCorrect, Refusal, SecondKeyNeeded, Unavailable
 from billing.core.text import free_text
 from billing.posting import Posting
 from billing.store.engine import Engine
+from billing.store.refusals import Overloaded
 
 _ATTEMPTS, _PAUSE_SECONDS = 8, 0.05
 

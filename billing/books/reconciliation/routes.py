@@ -19,7 +19,6 @@ from billing.core.refusals import (
     IdReused,
     Invalid,
     ManifestUnreadable,
-    PayloadTooLarge,
     ReconciliationNotFound,
     SecondKeyNeeded,
 )
@@ -28,6 +27,7 @@ from billing.http.auth import Overseeing
 from billing.http.models.common import Page, decode_cursor, decode_moment, page
 from billing.http.parameters import Cursor, End, Limit, Start, answered
 from billing.http.problems import responses
+from billing.http.refusals import PayloadTooLarge
 from billing.http.route import Router
 from billing.http.service import Service
 

@@ -21,8 +21,9 @@ from billing.books.exports.formats.accounting import entries
 from billing.books.exports.mapping import EXAMPLES, MappingError, parse_mapping, read_mapping
 from billing.books.exports.parts import WrittenParts, write_parts
 from billing.core.money import decimals, nearest_minor_units
-from billing.core.refusals import DatabaseUnavailable, Invalid
+from billing.core.refusals import Invalid
 from billing.store.engine import read_engine, work_engine
+from billing.store.refusals import DatabaseUnavailable
 
 from .conftest import Export
 

@@ -18,8 +18,8 @@ from billing.books.exports.file import Busy, NoFile
 from billing.books.exports.reports import slices
 from billing.core.commands import OpenAccount
 from billing.core.prices import PriceBooks
-from billing.core.refusals import DatabaseUnavailable
 from billing.posting import Posting
+from billing.store.refusals import DatabaseUnavailable
 from tests.books.world import SMALL, asked, delivered
 
 from .conftest import Export, written

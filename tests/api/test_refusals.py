@@ -1,0 +1,169 @@
+"""Refusals of every room: each has a code, a status, facts a program can read and a sentence a person can act on."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
+import pytest
+
+import billing
+from billing.core import refusals as core
+from billing.core.refusals import Refusal
+from billing.funding import refusals as funding
+from billing.http import refusals as http
+from billing.http.problems import STATUS
+from billing.store import refusals as store
+
+# What the rooms above the core refuse by themselves; the core's own are in tests/core/test_refusals.py.
+TABLE = [
+    (
+        http.Unauthenticated(),
+        "unauthenticated",
+        {},
+        "Send `Authorization: Bearer bk_…` with a key that exists and has not been revoked.",
+    ),
+    (
+        http.Forbidden("gateway"),
+        "forbidden",
+        {"role": "gateway"},
+        "A key of role `gateway` may not call this; use one whose role may.",
+    ),
+    (
+        http.CrossSite(),
+        "cross_site",
+        {},
+        "With a session, what changes anything must come from a page of the dashboard; programs send a key.",
+    ),
+    (store.KeyNotFound(), "key_not_found", {}, "No such key"),
+    (
+        funding.TransactionNotFound("txn_1"),
+        "transaction_not_found",
+        {"transaction_id": "txn_1"},
+        "Stripe knows no such balance transaction",
+    ),
+    (
+        funding.TransactionKnown("txn_1", "charge"),
+        "transaction_known",
+        {"transaction_id": "txn_1", "transaction_type": "charge"},
+        "txn_1 is a charge, which is booked with what it belongs to: look for the event that has not arrived "
+        "(`billing stripe sync`), or that is dead.",
+    ),
+    (store.StripeEventNotFound("e"), "stripe_event_not_found", {"event_id": "e"}, "No such event in the inbox"),
+    (
+        store.WebhookEndpointNotFound("w"),
+        "webhook_endpoint_not_found",
+        {"endpoint_id": "w"},
+        "No such webhook endpoint",
+    ),
+    (store.WebhookEventNotFound("e"), "webhook_event_not_found", {"event_id": "e"}, "No such event"),
+    (http.RouteNotFound(), "route_not_found", {}, "No such route; see /docs"),
+    (
+        http.MethodNotAllowed(),
+        "method_not_allowed",
+        {},
+        "This route does not answer that method; see /docs",
+    ),
+    (
+        http.TooManyAttempts(),
+        "too_many_attempts",
+        {"retry_after_seconds": 1},
+        "Too many wrong keys came from this address: wait before you try another one. A right key is let in at any time.",
+    ),
+    (
+        http.PayloadTooLarge(1024),
+        "payload_too_large",
+        {"limit_bytes": 1024},
+        "The body may have at most 1024 bytes; send less, or several requests.",
+    ),
+    (
+        http.BodyTooSlow(12, 10),
+        "body_too_slow",
+        {"received_bytes": 12, "waited_seconds": 10},
+        "Of the body, 12 bytes came in 10 seconds. Nothing was recorded: send it again as a whole, with the same id.",
+    ),
+    (
+        funding.SignatureInvalid(),
+        "signature_invalid",
+        {},
+        "Send the body as it came, with its Stripe-Signature header; check STRIPE_WEBHOOK_SECRET and the clock.",
+    ),
+    (
+        funding.CheckoutRefused("No such price."),
+        "checkout_refused",
+        {"reason": "No such price."},
+        "It says: No such price. Nothing was charged.",
+    ),
+    (
+        funding.PaymentsNotConfigured(),
+        "payments_not_configured",
+        {},
+        "The operator has not set STRIPE_API_KEY; credits can be granted by an admin.",
+    ),
+    (
+        store.Overloaded(2),
+        "overloaded",
+        {"retry_after_seconds": 2},
+        "The service has more to do than it can take on: repeat the call with the same id; it takes effect at most once.",
+    ),
+    (
+        funding.ProcessorUnavailable(3),
+        "processor_unavailable",
+        {"retry_after_seconds": 3},
+        "The payment processor cannot be reached: repeat the call with the same id; it takes effect at most once.",
+    ),
+    (
+        store.DatabaseUnavailable(5),
+        "database_unavailable",
+        {"retry_after_seconds": 5},
+        "The database is not available just now: repeat the call with the same id; it takes effect at most once.",
+    ),
+    (
+        store.ClockDoubted(),
+        "clock_doubted",
+        {"retry_after_seconds": 1},
+        "The database's clock is ahead of the time that has passed: nothing was done. It goes back, or an operator confirms "
+        "it with `billing clock accept`; then repeat the call.",
+    ),
+]
+ABSTRACT = {core.NotFound, core.Unavailable}  # nobody raises these, only what stands below them
+
+
+def every_refusal(base: type[Refusal] = Refusal) -> Iterator[type[Refusal]]:
+    for kind in base.__subclasses__():
+        yield kind
+        yield from every_refusal(kind)
+
+
+def import_every_room() -> None:
+    for module in pkgutil.walk_packages(billing.__path__, "billing."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+import_every_room()
+KINDS = sorted(every_refusal(), key=lambda kind: kind.__name__)
+
+
+@pytest.mark.parametrize(("refusal", "code", "facts", "detail"), TABLE, ids=lambda value: type(value).__name__)
+def test_a_refusal_says_what_happened(refusal: Refusal, code: str, facts: dict[str, object], detail: str) -> None:
+    assert refusal.code == code
+    assert refusal.facts() == facts
+    assert str(refusal) == refusal.detail == detail
+    assert refusal.title
+
+
+def test_every_refusal_of_a_room_above_the_core_is_in_the_table() -> None:
+    assert {kind for kind in KINDS if kind.__module__ != core.__name__} == {type(row[0]) for row in TABLE}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_refusal_has_a_status(kind: type[Refusal]) -> None:
+    assert (kind.code in STATUS) != (kind in ABSTRACT)
+    if kind.code in STATUS:
+        assert 400 <= STATUS[kind.code] < 600
+
+
+def test_codes_are_unique_and_no_other_has_a_status() -> None:
+    codes = [kind.code for kind in KINDS]
+    assert len(codes) == len(set(codes))
+    assert set(STATUS) <= set(codes)
