@@ -46,7 +46,7 @@ from billing.http.parameters import (
 from billing.http.problems import responses
 from billing.http.route import Router
 from billing.http.service import Service
-from billing.store import accounts, charges
+from billing.store import charges
 from billing.store.charges import ChargeView, Filter
 
 router = Router(tags=["charges"])
@@ -96,22 +96,21 @@ class Wanted:
         self.cursor = cursor
         self.limit = limit
 
-    async def page(self, service: Service, account_id: str | None) -> Any:
-        """The page that is asked for, of one account or of all."""
+    async def page(self, service: Service, account_id: str | None, *, of: str | None = None) -> Any:
+        """The page that is asked for, of one account or of all; `of` is one that must be there."""
         after = None
         if self.cursor is not None:
             last_account_id, moment, request_id = decode_cursor(self.cursor, str, str, str)
             after = (last_account_id, decode_moment(moment), request_id)
         where = replace(self.where, account_id=account_id)
-        found = await charges.charges(service.engine, where, after=after, limit=self.limit + 1)
+        found = await charges.charges(service.engine, where, of=of, after=after, limit=self.limit + 1)
         return page(found, self.limit, _key, lambda view: ChargeShown.of(view.charge, view.outputs, None))
 
 
 @router.get(CHARGES, response_model=Page[ChargeShown], responses=responses(AccountNotFound))
 async def list_charges(account_id: AccountId, caller: Reading, wanted: Annotated[Wanted, Depends()]) -> Any:
     """The account's charges, newest first, by when they were authorized."""
-    await accounts.account(caller.service.engine, account_id)
-    return await wanted.page(caller.service, account_id)
+    return await wanted.page(caller.service, account_id, of=account_id)
 
 
 @router.get("/v1/charges", response_model=Page[ChargeShown], responses=responses())

@@ -1,9 +1,11 @@
 """Accounts as they are read: one, many, and who changed what."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 from sqlalchemy import select, tuple_
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.core.refusals import AccountNotFound
 from billing.core.wallet import AccountChange, Settings
@@ -31,6 +33,15 @@ async def must_exist(connection: Connection, account_id: str | None) -> None:
         raise AccountNotFound(account_id)
 
 
+@asynccontextmanager
+async def reading_account(engine: AsyncEngine, account_id: str) -> AsyncIterator[AsyncConnection]:
+    """`reading`, where the account is there. Raises AccountNotFound."""
+    async with reading(engine) as connection:
+        if not (await connection.exec_driver_sql(_EXISTS, (account_id,))).scalar_one():
+            raise AccountNotFound(account_id)
+        yield connection
+
+
 async def accounts(engine: AsyncEngine, *, after: str | None, limit: int) -> list[tuple[str, Settings]]:
     """Accounts in the order of their ids, beyond `after`."""
     query = select(*_SETTINGS).order_by(_SETTINGS[0]).limit(limit)
@@ -44,10 +55,9 @@ async def changes(
     engine: AsyncEngine, account_id: str, *, after: tuple[datetime, int] | None, limit: int
 ) -> list[AccountChange]:
     """Changes of settings that decide money, oldest first, beyond (changed_at, position). Raises AccountNotFound."""
-    await account(engine, account_id)
     columns = columns_of(AccountChangeRow, AccountChange._fields)
     query = select(*columns).where(columns[0] == account_id).order_by(columns[1], columns[2]).limit(limit)
     if after is not None:
         query = query.where(tuple_(columns[1], columns[2]) > after)
-    async with reading(engine) as connection:
+    async with reading_account(engine, account_id) as connection:
         return [AccountChange(*row) for row in await connection.execute(query)]

@@ -11,6 +11,7 @@ from billing.core.charges import Charge, Output
 from billing.core.refusals import ChargeNotFound
 from billing.core.wallet import CorrectionRow, RefundRow
 from billing.store import rows
+from billing.store.accounts import reading_account
 from billing.store.balances import Figures, figures, known
 from billing.store.clock import time_by
 from billing.store.gather import Needs, gather
@@ -82,10 +83,13 @@ async def charge(engine: AsyncEngine, account_id: str, request_id: str) -> tuple
 
 
 async def charges(
-    engine: AsyncEngine, where: Filter, *, after: tuple[str, datetime, str] | None, limit: int
+    engine: AsyncEngine, where: Filter, *, of: str | None, after: tuple[str, datetime, str] | None, limit: int
 ) -> list[ChargeView]:
-    """Charges by account, newest first; `after` is the (account_id, authorized_at, request_id) of the last one seen."""
-    async with reading(engine) as connection:
+    """Charges by account, newest first; `after` is the (account_id, authorized_at, request_id) of the last one seen.
+
+    `of` is the account whose they are, or None for a search. Raises AccountNotFound.
+    """
+    async with reading(engine) if of is None else reading_account(engine, of) as connection:
         now: datetime = time_by(engine)((await connection.execute(select(func.clock_timestamp()))).scalar_one())
         query = select(*_COLUMNS).where(*where.conditions(now)).order_by(*_DESCENDING).limit(limit)
         if after is not None:

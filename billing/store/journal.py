@@ -8,12 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.grants import Grant
 from billing.core.ledger import Transfer
-from billing.store.accounts import account
+from billing.store.accounts import reading_account
 from billing.store.balances import known
 from billing.store.clock import time_by
 from billing.store.gather import Needs, gather
 from billing.store.rows import GRANT
-from billing.store.snapshot import reading, snapshot
+from billing.store.snapshot import snapshot
 from billing.store.tables import TransferRow, columns_of
 
 
@@ -37,7 +37,6 @@ async def transfers(
     limit: int,
 ) -> list[Transfer]:
     """Transfers of one book in the order of their seq, or the other way round, beyond one. Raises AccountNotFound."""
-    await account(engine, account_id)
     columns = columns_of(TransferRow, Transfer._fields)
     named = dict(zip(Transfer._fields, columns, strict=True))
     seq = named["seq"]
@@ -50,7 +49,7 @@ async def transfers(
         query = query.where(named["effective_at"] >= where.start)
     if where.end is not None:
         query = query.where(named["effective_at"] < where.end)
-    async with reading(engine) as connection:
+    async with reading_account(engine, account_id) as connection:
         return [
             Transfer(*row)
             for row in await connection.execute(query.order_by(seq.desc() if newest_first else seq).limit(limit))

@@ -8,7 +8,7 @@ from sqlalchemy import select, tuple_
 
 from billing.core.payments import AutoRecharge, BookedTransaction, CardRefund, Dispute, Topup
 from billing.core.refusals import AutoRechargeNotFound, TopupNotFound
-from billing.store.accounts import account
+from billing.store.accounts import reading_account
 from billing.store.clock import time_in
 from billing.store.engine import Engine
 from billing.store.payments import row_of
@@ -39,8 +39,7 @@ class TopupStory(NamedTuple):
 
 async def topup(engine: Engine, account_id: str, topup_id: str) -> TopupStory:
     """Raises AccountNotFound, TopupNotFound."""
-    await account(engine, account_id)
-    async with reading(engine) as connection:
+    async with reading_account(engine, account_id) as connection:
         row = (await connection.execute(select(*_TOPUP).where(_TOPUP[0] == account_id, _TOPUP[1] == topup_id))).first()
         if row is None:
             raise TopupNotFound(topup_id)
@@ -57,19 +56,17 @@ async def topups(
     engine: Engine, account_id: str, *, before: tuple[datetime, str] | None, limit: int
 ) -> list[TopupStory]:
     """The account's top-ups, newest first, beyond (created_at, topup_id). Raises AccountNotFound."""
-    await account(engine, account_id)
     created, key = _TOPUP[-3], _TOPUP[1]
     query = select(*_TOPUP).where(_TOPUP[0] == account_id).order_by(created.desc(), key.desc()).limit(limit)
     if before is not None:
         query = query.where(tuple_(created, key) < before)
-    async with reading(engine) as connection:
+    async with reading_account(engine, account_id) as connection:
         return [TopupStory(Topup(*row)) for row in await connection.execute(query)]
 
 
 async def auto_recharge(engine: Engine, account_id: str) -> AutoRecharge:
     """Raises AccountNotFound, AutoRechargeNotFound."""
-    await account(engine, account_id)
-    async with reading(engine) as connection:
+    async with reading_account(engine, account_id) as connection:
         row = (await connection.execute(select(*_RECHARGE).where(_RECHARGE[0] == account_id))).first()
     if row is None:
         raise AutoRechargeNotFound()
