@@ -33,7 +33,7 @@ class PostingSide:
         seconds = time.perf_counter() - started
         return Turn(count * self._size, seconds, meter.read() - before)
 
-    async def _caller(self, batches: deque[list[list[Command]]]) -> None:
+    async def _caller(self, batches: deque[list[list[Command[ChargeAnswer]]]]) -> None:
         while batches:
             for commands in batches.popleft():
                 results = await self._posting.post_many(commands, slice_size=self._slice_size)

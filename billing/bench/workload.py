@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
+from typing import Any
 
+from billing.core.answers import ChargeAnswer
 from billing.core.charges import Reported
 from billing.core.commands import Authorize, Command, IssueGrant, OpenAccount, Settle
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
@@ -25,9 +27,9 @@ def account_ids(count: int) -> list[str]:
     return [f"acct_{number:08d}" for number in range(count)]
 
 
-def opening(accounts: Sequence[str]) -> tuple[list[Command], list[Command]]:
+def opening(accounts: Sequence[str]) -> tuple[list[Command[Any]], list[Command[Any]]]:
     """What makes `accounts` and fills their wallets, in two parts that follow each other."""
-    grants: list[Command] = [IssueGrant(account, "grant_1", "purchase", GRANTED) for account in accounts]
+    grants: list[Command[Any]] = [IssueGrant(account, "grant_1", "purchase", GRANTED) for account in accounts]
     return [OpenAccount(account) for account in accounts], grants
 
 
@@ -41,10 +43,10 @@ class Workload:
     _random: Random = field(default_factory=lambda: Random(1))
     _ids: Random = field(default_factory=Random)
 
-    def batch(self, size: int = BATCH) -> list[list[Command]]:
+    def batch(self, size: int = BATCH) -> list[list[Command[ChargeAnswer]]]:
         """The commands of `size` charges: one list in one step; authorizations, then settlements in two."""
-        first: list[Command] = []
-        second: list[Command] = []
+        first: list[Command[ChargeAnswer]] = []
+        second: list[Command[ChargeAnswer]] = []
         for account in self._random.choices(self.accounts, k=size):
             request_id = f"req_{self._ids.getrandbits(96):024x}"
             width, height, quality = _ASKED[self._random.randrange(len(_ASKED))]

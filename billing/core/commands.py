@@ -6,18 +6,28 @@ it may be repeated: same id and content, same effect.
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from billing.core.amounts import CREDIT, amount
 from billing.core.announcements import LOW_BALANCES_MAX
+from billing.core.answers import (
+    AccountAnswer,
+    Answer,
+    ChargeAnswer,
+    CorrectionAnswer,
+    GrantAnswer,
+    LapseAnswer,
+    RecogniseAnswer,
+    RefundAnswer,
+)
 from billing.core.charges import Reported
 from billing.core.grants import DEFAULT_PRIORITY, KINDS
 from billing.core.refusals import Invalid
 from billing.core.sizes import MAX_EDGE
 from billing.core.text import (
-    CURRENCY,
     RESERVED_GRANT_PREFIXES,
     Metadata,
+    currency,
     free_text,
     identifier,
     metadata_json,
@@ -32,15 +42,18 @@ OVERAGES, HOLDS, STATUSES = ("bill", "cap"), ("quote", "max"), ("active", "suspe
 OUTPUT_STATUSES = ("succeeded", "failed")
 FUNDINGS = ("bank", "stripe_clearing")
 UNCHANGED: Any = object()
+A = TypeVar("A", bound=Answer, covariant=True)
 
 
 @dataclass(slots=True)
-class Command:
+class Command(Generic[A]):
+    """What is asked of one account, and answered with an `A`."""
+
     account_id: str
 
 
 @dataclass(slots=True)
-class OpenAccount(Command):
+class OpenAccount(Command[AccountAnswer]):
     """A new account. `credit_limit` in credits; `actor` is who asks, for the record of changes."""
 
     name: str | None = None
@@ -66,7 +79,7 @@ class OpenAccount(Command):
 
 
 @dataclass(slots=True)
-class AmendAccount(Command):
+class AmendAccount(Command[AccountAnswer]):
     """New settings of an account; what is UNCHANGED stays. Each change is recorded with its `actor`."""
 
     name: Any = UNCHANGED
@@ -98,7 +111,7 @@ class AmendAccount(Command):
 
 
 @dataclass(slots=True)
-class IssueGrant(Command):
+class IssueGrant(Command[GrantAnswer]):
     """Credits for an account. `paid_micros` of `currency` is the cost basis, paid into `funding`."""
 
     grant_id: str
@@ -134,7 +147,7 @@ class IssueGrant(Command):
 
 
 @dataclass(slots=True)
-class Authorize(Command):
+class Authorize(Command[ChargeAnswer]):
     """Reserves what a request is quoted; with `outputs`, charges it in one step."""
 
     request_id: str
@@ -179,7 +192,7 @@ class Authorize(Command):
 
 
 @dataclass(slots=True)
-class Settle(Command):
+class Settle(Command[ChargeAnswer]):
     """What the provider returned for a charge. With `force` a voided or long expired one is settled too."""
 
     request_id: str
@@ -193,7 +206,7 @@ class Settle(Command):
 
 
 @dataclass(slots=True)
-class Void(Command):
+class Void(Command[ChargeAnswer]):
     """Releases a charge's hold and closes late settlement."""
 
     request_id: str
@@ -207,7 +220,7 @@ class Void(Command):
 
 
 @dataclass(slots=True)
-class Refund(Command):
+class Refund(Command[RefundAnswer]):
     """Returns `credits`, or the bills of `outputs` (indexes), or with neither all that is left of the bill."""
 
     request_id: str
@@ -234,7 +247,7 @@ class Refund(Command):
 
 
 @dataclass(slots=True)
-class Correct(Command):
+class Correct(Command[CorrectionAnswer]):
     """The outputs of a settled charge as they were really delivered: only those that differ, at least one.
 
     `actor` is who asks, for the record; who repeats the call need not be the same.
@@ -259,20 +272,13 @@ class Correct(Command):
 
 
 @dataclass(slots=True)
-class Lapse(Command):
+class Lapse(Command[LapseAnswer]):
     """Posts what is due on an account: holds past their time, grants past their expiry. Changes no answer."""
 
 
 @dataclass(slots=True)
-class Recognise(Command):
+class Recognise(Command[RecogniseAnswer]):
     """Posts what is missing of the revenue from an account's grants. Changes no answer."""
-
-
-def currency(value: object, field: str) -> str:
-    """`value` if it looks like an ISO 4217 code; raises Invalid."""
-    if type(value) is not str or len(value) != 3 or not (value.isascii() and value.isalpha() and value.isupper()):
-        raise Invalid.of(field, f"must match {CURRENCY}")
-    return value
 
 
 def _low_balance(levels: Any) -> tuple[int, ...] | None:

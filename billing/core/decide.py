@@ -5,20 +5,24 @@ model and price, state of the charge, credits — and raises a Refusal; past the
 succeed" nothing can fail, so a refusal has changed nothing.
 """
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any, Final
 
 from billing.core.accounts import amend_account, open_account
-from billing.core.answers import Answer, LapseAnswer
+from billing.core.answers import LapseAnswer
 from billing.core.charging import authorize, settle, void
 from billing.core.clawback import report_card_refund
 from billing.core.clearing import book_transaction
 from billing.core.commands import (
     HOUSE,
+    A,
     AmendAccount,
     Authorize,
     Command,
     Correct,
     IssueGrant,
+    Lapse,
     OpenAccount,
     Recognise,
     Refund,
@@ -49,62 +53,49 @@ from billing.core.refusals import AccountNotFound
 from billing.core.topups import fail_topup, open_topup, pay_topup, record_checkout
 from billing.core.wallet import Wallet
 
+# Each kind of command and its event. Those above ask what a price book says.
+PRICED: Final[Mapping[type[Command[Any]], Callable[[Wallet, Any, PriceBooks, datetime], Any]]] = {
+    Authorize: authorize,
+    Settle: settle,
+    Correct: correct,
+}
+DECIDED: Final[Mapping[type[Command[Any]], Callable[[Wallet, Any, datetime], Any]]] = {
+    OpenAccount: open_account,
+    AmendAccount: amend_account,
+    Void: void,
+    Refund: refund,
+    IssueGrant: issue_grant,
+    OpenTopup: open_topup,
+    RecordCheckout: record_checkout,
+    PayTopup: pay_topup,
+    FailTopup: fail_topup,
+    ReportCardRefund: report_card_refund,
+    ReportDispute: report_dispute,
+    BookTransaction: book_transaction,
+    SetAutoRecharge: set_auto_recharge,
+    EndAutoRecharge: end_auto_recharge,
+    Recharge: recharge,
+    AnnounceExpiry: announce_expiry,
+    Recognise: lambda wallet, _, now: recognise(wallet, now),
+    Lapse: lambda wallet, _, __: LapseAnswer(wallet.balance),  # what was due was posted when the wallet was loaded
+}
+_WITHOUT_AN_ACCOUNT: Final = (OpenAccount, BookTransaction)
 
-def decide(wallet: Wallet, command: Command, books: PriceBooks, now: datetime) -> Answer:
+
+def decide(wallet: Wallet, command: Command[A], books: PriceBooks, now: datetime) -> A:
     """Carries `command` out on `wallet` at `now` and says what came of it. Raises Refusal.
 
     `wallet` is the batch's working copy: it has lapsed up to `now` and holds every row the command names.
     """
+    kind = type(command)
+    if (wallet.settings is None or wallet.account_id == HOUSE) and kind not in _WITHOUT_AN_ACCOUNT:
+        raise AccountNotFound(command.account_id)
     before = wallet.available
-    answer = _decide(wallet, command, books, now)
+    answer: A
+    if priced := PRICED.get(kind):
+        answer = priced(wallet, command, books, now)
+    else:
+        answer = DECIDED[kind](wallet, command, now)
     if wallet.available < before:
         wallet.fell(before, now)
     return answer
-
-
-def _decide(wallet: Wallet, command: Command, books: PriceBooks, now: datetime) -> Answer:
-    if isinstance(command, OpenAccount):
-        return open_account(wallet, command, now)
-    if isinstance(command, BookTransaction):
-        return book_transaction(wallet, command, now)
-    if wallet.settings is None or wallet.account_id == HOUSE:
-        raise AccountNotFound(command.account_id)
-    match command:
-        case Authorize():
-            return authorize(wallet, command, books, now)
-        case Settle():
-            return settle(wallet, command, books, now)
-        case Void():
-            return void(wallet, command, now)
-        case Refund():
-            return refund(wallet, command, now)
-        case Correct():
-            return correct(wallet, command, books, now)
-        case IssueGrant():
-            return issue_grant(wallet, command, now)
-        case AmendAccount():
-            return amend_account(wallet, command, now)
-        case OpenTopup():
-            return open_topup(wallet, command, now)
-        case RecordCheckout():
-            return record_checkout(wallet, command, now)
-        case PayTopup():
-            return pay_topup(wallet, command, now)
-        case FailTopup():
-            return fail_topup(wallet, command, now)
-        case ReportCardRefund():
-            return report_card_refund(wallet, command, now)
-        case ReportDispute():
-            return report_dispute(wallet, command, now)
-        case SetAutoRecharge():
-            return set_auto_recharge(wallet, command, now)
-        case EndAutoRecharge():
-            return end_auto_recharge(wallet, command, now)
-        case Recharge():
-            return recharge(wallet, command, now)
-        case AnnounceExpiry():
-            return announce_expiry(wallet, command, now)
-        case Recognise():
-            return recognise(wallet, now)
-        case _:  # Lapse: what was due was posted when the wallet was loaded
-            return LapseAnswer(wallet.balance)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from billing.core.amounts import amount
-from billing.core.commands import Command, currency
+from billing.core.answers import ClearingAnswer, LapseAnswer, RechargeAnswer, TopupAnswer
+from billing.core.commands import Command
 from billing.core.packs import Pack
 from billing.core.payments import AutoRecharge, Dispute
 from billing.core.refusals import Invalid
-from billing.core.text import RESERVED_GRANT_PREFIXES, free_text, identifier
+from billing.core.text import RESERVED_GRANT_PREFIXES, currency, free_text, identifier
 from billing.core.verdicts import STAGES
 
 URL_LENGTH = 2_000
@@ -21,7 +22,7 @@ _HTTP = ("https://", "http://")
 
 
 @dataclass(slots=True)
-class OpenTopup(Command):
+class OpenTopup(Command[TopupAnswer]):
     """A customer wants to buy `pack`. None where there is no such pack on sale: known top-ups replay all the same."""
 
     topup_id: str
@@ -43,7 +44,7 @@ class OpenTopup(Command):
 
 
 @dataclass(slots=True)
-class RecordCheckout(Command):
+class RecordCheckout(Command[TopupAnswer]):
     """The processor has made a checkout for a top-up."""
 
     topup_id: str
@@ -55,7 +56,7 @@ class RecordCheckout(Command):
 
 
 @dataclass(slots=True)
-class PayTopup(Command):
+class PayTopup(Command[TopupAnswer]):
     """The processor has the money: `amount_micros` of `currency`, by the payment `payment_id`."""
 
     topup_id: str
@@ -69,7 +70,7 @@ class PayTopup(Command):
 
 
 @dataclass(slots=True)
-class FailTopup(Command):
+class FailTopup(Command[TopupAnswer]):
     """No money will come. `reason` is the processor's code; `final` says that trying again is of no use."""
 
     topup_id: str
@@ -82,7 +83,7 @@ class FailTopup(Command):
 
 
 @dataclass(slots=True)
-class ReportCardRefund(Command):
+class ReportCardRefund(Command[TopupAnswer]):
     """How a refund to the card of a top-up stands."""
 
     topup_id: str
@@ -105,7 +106,7 @@ class DisputeMovement(NamedTuple):
 
 
 @dataclass(slots=True)
-class ReportDispute(Command):
+class ReportDispute(Command[TopupAnswer]):
     """How a dispute about a top-up stands: in the processor's word, and all the `movements` of its money so far.
 
     `seen` is what was known of it here before the processor was asked.
@@ -144,7 +145,7 @@ class ReportDispute(Command):
 
 
 @dataclass(slots=True)
-class BookTransaction(Command):
+class BookTransaction(Command[ClearingAnswer]):
     """A balance transaction of the processor: `amount_micros` and `fee_micros` signed as it sees them.
 
     `event` says which transfers carry it: see `billing.core.clearing`. `booked_by` and `reason`: who said so, and why,
@@ -173,7 +174,7 @@ class BookTransaction(Command):
 
 
 @dataclass(slots=True)
-class SetAutoRecharge(Command):
+class SetAutoRecharge(Command[RechargeAnswer]):
     """Auto-recharge with these terms, from now on active. `threshold` and `monthly_limit` in credits."""
 
     threshold: int
@@ -194,14 +195,14 @@ class SetAutoRecharge(Command):
 
 
 @dataclass(slots=True)
-class EndAutoRecharge(Command):
+class EndAutoRecharge(Command[RechargeAnswer]):
     """No more recharges: off at the customer's wish, or stopped by us for `reason`."""
 
     reason: str | None = None
 
 
 @dataclass(slots=True)
-class Recharge(Command):
+class Recharge(Command[RechargeAnswer]):
     """Looks whether a recharge is due and opens its top-up.
 
     `pack` is what is on sale under the pack's id, `saved_method` what the customer can be charged by, where none was
@@ -214,7 +215,7 @@ class Recharge(Command):
 
 
 @dataclass(slots=True)
-class AnnounceExpiry(Command):
+class AnnounceExpiry(Command[LapseAnswer]):
     """Tells, once, that a grant will expire."""
 
     grant_id: str

@@ -3,10 +3,9 @@
 from typing import Final, Literal, NamedTuple
 
 from billing.core.amounts import MAX_AMOUNT, amount
-from billing.core.commands import currency
 from billing.core.money import stripe_units
 from billing.core.refusals import Invalid
-from billing.core.text import free_text, identifier
+from billing.core.text import currency, free_text, identifier
 
 Bonus = Literal["own_grant", "dilutes"]
 BONUSES: Final[tuple[Bonus, ...]] = ("own_grant", "dilutes")

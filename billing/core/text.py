@@ -94,3 +94,10 @@ def _encodes(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def currency(value: object, field: str) -> str:
+    """`value` if it looks like an ISO 4217 code; raises Invalid."""
+    if type(value) is not str or len(value) != 3 or not (value.isascii() and value.isalpha() and value.isupper()):
+        raise Invalid.of(field, f"must match {CURRENCY}")
+    return value

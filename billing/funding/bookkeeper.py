@@ -57,7 +57,6 @@ class Bookkeeper:
         answer = await self._posting.post(
             BookTransaction(HOUSE, m.transaction_id, event, m.transaction_id, amount, fee, m.currency, actor, reason)
         )
-        assert isinstance(answer, ClearingAnswer)
         await reopen_payouts_with(self._work, transaction_id)
         return answer
 

@@ -231,9 +231,8 @@ class Effects:
         for movement in fees:
             await self._book(movement)
 
-    async def _report(self, command: Command) -> TopupAnswer:
+    async def _report(self, command: Command[TopupAnswer]) -> TopupAnswer:
         answer = await self._posting.post(command)
-        assert isinstance(answer, TopupAnswer)
         if answer.problem is not None:
             raise Stopped(answer.problem)
         return answer

@@ -40,7 +40,6 @@ class Orders:
         ProcessorUnavailable: repeat the call with the same id.
         """
         answer = await self._posting.post(command)
-        assert isinstance(answer, TopupAnswer)
         topup = answer.topup
         if topup.status != "pending" or topup.checkout_id is not None:
             return answer
@@ -59,7 +58,6 @@ class Orders:
             await self._fail(topup, "failed", "the customer was deleted at Stripe")
             raise CheckoutRefused("the customer was deleted; there is another now, so order again.") from error
         recorded = await self._posting.post(RecordCheckout(topup.account_id, topup.topup_id, checkout_id, url))
-        assert isinstance(recorded, TopupAnswer)
         return recorded._replace(replayed=answer.replayed)
 
     async def customer(self, account_id: str) -> str:
@@ -73,5 +71,4 @@ class Orders:
 
     async def _fail(self, topup: Topup, status: Literal["failed", "expired"], reason: str) -> Topup:
         answer = await self._posting.post(FailTopup(topup.account_id, topup.topup_id, status, reason))
-        assert isinstance(answer, TopupAnswer)
         return answer.topup

@@ -10,7 +10,6 @@ from typing import Final
 
 import structlog
 
-from billing.core.answers import RechargeAnswer
 from billing.core.funding_commands import FailTopup, PayTopup, Recharge
 from billing.core.payments import Topup
 from billing.core.refusals import AutoRechargeNotFound, Refusal
@@ -71,7 +70,6 @@ class Recharges:
             method = await self._saved_method(customer_id)
         pack = await pack_on_sale(self._engine, wanted.pack_id)
         answer = await self._posting.post(Recharge(account_id, pack, method if customer_id else None, wanted))
-        assert isinstance(answer, RechargeAnswer)
         topup = answer.topup
         if topup is None or topup.status != "pending":
             return

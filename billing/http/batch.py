@@ -141,7 +141,7 @@ def _no_number(name: str) -> Any:
 async def _post(service: Service, operations: list[Any]) -> list[Any]:
     """Posts one slice; what it says of each operation, ready to be written."""
     results: list[Any] = [None] * len(operations)
-    commands: list[Command] = []
+    commands: list[Command[ChargeAnswer]] = []
     places: list[int] = []
     for place, operation in enumerate(operations):
         try:
@@ -177,7 +177,7 @@ async def _first(service: Service, operation: Any, refusal: Invalid) -> Refusal:
     return refusal
 
 
-def _command(operation: Any) -> Command:
+def _command(operation: Any) -> Command[ChargeAnswer]:
     """Raises Invalid."""
     try:
         read = _operation.validate_python(operation)
@@ -185,7 +185,7 @@ def _command(operation: Any) -> Command:
         raise problems.invalid(error) from None
     if isinstance(read, AuthorizeOrCharge) and read.op == "charge" and read.outputs is None:
         raise Invalid.of("outputs", "are needed to charge in one step")
-    command: Command = read.operation_command()
+    command: Command[ChargeAnswer] = read.operation_command()
     return command
 
 

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 from fastapi import Path, Response
 
-from billing.core.answers import RechargeAnswer
 from billing.core.funding_commands import EndAutoRecharge, OpenTopup, SetAutoRecharge
 from billing.core.refusals import AccountNotFound, AutoRechargeNotFound, IdReused, PackNotFound, TopupNotFound
 from billing.funding.refusals import CheckoutRefused, PaymentsNotConfigured, ProcessorUnavailable
@@ -89,7 +88,6 @@ async def set_auto_recharge(account_id: AccountId, body: NewAutoRecharge, caller
     answer = await service.posting.post(
         SetAutoRecharge(account_id, body.threshold, body.pack_id, pack, body.monthly_limit, body.payment_method)
     )
-    assert isinstance(answer, RechargeAnswer)
     return AutoRechargeShown.of(answer.recharge)
 
 
@@ -99,7 +97,6 @@ async def set_auto_recharge(account_id: AccountId, body: NewAutoRecharge, caller
 async def end_auto_recharge(account_id: AccountId, caller: Buying) -> AutoRechargeShown:
     """Buys no more. A payment that is in flight is not called back."""
     answer = await caller.service.posting.post(EndAutoRecharge(account_id))
-    assert isinstance(answer, RechargeAnswer)
     return AutoRechargeShown.of(answer.recharge)
 
 

@@ -14,11 +14,11 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 
-from billing.core.answers import Answer
-from billing.core.commands import Command
+from billing.core.commands import A, Command
 from billing.core.decide import decide
 from billing.core.prices import PriceBooks
 from billing.core.refusals import Refusal
@@ -32,7 +32,6 @@ from billing.store.refusals import DatabaseUnavailable
 from billing.store.sqlstates import Verdict, reason, verdict
 
 Connect = Callable[[Backend | None], Awaitable[Connection]]
-Result = Answer | Refusal | Exception
 
 PROVEN_SECONDS = 10.0  # for so long a commit proves that the lane can: nothing is written to find out again
 PUT_OFF_SECONDS = 5.0  # for so long a batch that was put off counts as well: nothing else proves what it needed
@@ -46,8 +45,8 @@ log = structlog.get_logger("billing.posting")
 class Job:
     """Commands of one caller that may share a transaction, and where their results go."""
 
-    commands: Sequence[Command]
-    done: asyncio.Future[list[Result]]
+    commands: Sequence[Command[Any]]
+    done: asyncio.Future[list[Any]]
 
 
 @dataclass(slots=True)
@@ -101,7 +100,7 @@ class Lane:
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="posting lane")
 
-    def submit(self, commands: Sequence[Command], *, single: bool) -> asyncio.Future[list[Result]]:
+    def submit(self, commands: Sequence[Command[A]], *, single: bool) -> asyncio.Future[list[A | Exception]]:
         """Queues `commands`; they are posted whether or not anybody still waits for the answer."""
         job = Job(commands, asyncio.get_running_loop().create_future())
         (self._singles if single else self._slices).append(job)
@@ -171,7 +170,7 @@ class Lane:
             self._slices.clear()
             self._answer(behind, [self._refusal] * sum(len(job.commands) for job in behind))
 
-    def _answer(self, jobs: Sequence[Job], results: Sequence[Result]) -> None:
+    def _answer(self, jobs: Sequence[Job], results: Sequence[Any]) -> None:
         self.waiting -= len(results)
         place = 0
         for job in jobs:
@@ -190,7 +189,7 @@ class Lane:
         self._slice_is_next = True
         return [self._singles.popleft() for _ in range(min(len(self._singles), self._batch))]
 
-    async def _post(self, commands: Sequence[Command], give_up_at: float) -> list[Result]:
+    async def _post(self, commands: Sequence[Command[A]], give_up_at: float) -> list[A | Exception]:
         """Posts `commands` in one transaction; where one of them breaks it, halves, so that only that one fails."""
         if self._refusal is not None:  # of the other half: nothing is decided for this one either
             return [self._refusal] * len(commands)
@@ -207,7 +206,7 @@ class Lane:
         middle = len(commands) // 2
         return [*await self._post(commands[:middle], give_up_at), *await self._post(commands[middle:], give_up_at)]
 
-    async def _attempt(self, commands: Sequence[Command], give_up_at: float) -> list[Result]:
+    async def _attempt(self, commands: Sequence[Command[A]], give_up_at: float) -> list[A | Exception]:
         """One transaction, repeated while the database says that it may be and there is time: ids make that safe.
 
         After a lost connection the outcome of its commit is unknown: gathering again finds out.
@@ -234,7 +233,7 @@ class Lane:
             self.tally.retries += 1
         raise DatabaseUnavailable()
 
-    async def _transaction(self, commands: Sequence[Command], give_up_at: float) -> list[Result]:
+    async def _transaction(self, commands: Sequence[Command[A]], give_up_at: float) -> list[A | Exception]:
         loop = asyncio.get_running_loop()
         connection = await self._connected(give_up_at)
         with watched(connection, min(self._deadlines.transaction, give_up_at - loop.time())):
@@ -255,10 +254,10 @@ class Lane:
         self.tally.seconds += seconds
         return results
 
-    async def _decided(self, connection: Connection, commands: Sequence[Command]) -> list[Result]:
+    async def _decided(self, connection: Connection, commands: Sequence[Command[A]]) -> list[A | Exception]:
         books = self._books()
         batch = await gather(connection, Needs.of(commands), now=self._now)
-        results: list[Result] = []
+        results: list[A | Exception] = []
         for command in commands:
             wallet = batch.wallet(command.account_id)
             try:

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 from zlib import crc32
 
-from billing.core.answers import Answer
-from billing.core.commands import Command
+from billing.core.commands import A, Command
 from billing.core.prices import PriceBooks
-from billing.posting.lane import Lane, Result
+from billing.posting.lane import Lane
 from billing.store.clock import Now, as_told
 from billing.store.connection import Backend, Connection, connect
 from billing.store.deadlines import Deadlines
@@ -62,7 +62,7 @@ class Posting:
         """Commands queued or in flight."""
         return sum(lane.waiting for lane in self.lanes)
 
-    async def post(self, command: Command) -> Answer:
+    async def post(self, command: Command[A]) -> A:
         """Posts one command. Raises its Refusal; Overloaded says that nothing was decided, DatabaseUnavailable that
         nobody knows.
 
@@ -74,7 +74,7 @@ class Posting:
             raise result
         return result
 
-    async def post_many(self, commands: Sequence[Command], *, slice_size: int = SLICE) -> list[Result]:
+    async def post_many(self, commands: Sequence[Command[A]], *, slice_size: int = SLICE) -> list[A | Exception]:
         """Posts `commands`, each for itself, and returns what came of each, in order.
 
         Commands for the same account keep their order; nothing is atomic between commands.
@@ -88,13 +88,13 @@ class Posting:
             for start in range(0, len(places), slice_size):
                 part = places[start : start + slice_size]
                 queued.append((part, lane.submit([commands[place] for place in part], single=False)))
-        results: list[Result] = [Overloaded()] * len(commands)
+        results: list[A | Exception] = [Overloaded()] * len(commands)
         for part, done in queued:
             for place, result in zip(part, await done, strict=True):
                 results[place] = result
         return results
 
-    def _lane(self, command: Command) -> Lane:
+    def _lane(self, command: Command[Any]) -> Lane:
         return self.lanes[crc32(command.account_id.encode()) % len(self.lanes)]
 
     def _check_room(self, commands: int) -> None:

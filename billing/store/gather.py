@@ -121,7 +121,7 @@ class Needs:
     recognised: set[str] = field(default_factory=set)  # accounts whose revenue is recognised
 
     @classmethod
-    def of(cls, commands: Iterable[Command]) -> "Needs":
+    def of(cls, commands: Iterable[Command[Any]]) -> "Needs":
         needs = cls()
         for command in commands:
             account_id = command.account_id
@@ -149,7 +149,7 @@ class Needs:
                 needs.recognised.add(account_id)
         return needs
 
-    def _add_payment(self, command: Command) -> None:
+    def _add_payment(self, command: Command[Any]) -> None:
         account_id = command.account_id
         self.payments.add(account_id)
         if isinstance(command, BookTransaction):

@@ -14,7 +14,6 @@ from typing import Any
 
 from billing.core.announcements import Announcement
 from billing.core.answers import (
-    Answer,
     ChargeAnswer,
     CorrectionAnswer,
     GrantAnswer,
@@ -24,6 +23,7 @@ from billing.core.answers import (
 )
 from billing.core.charges import Charge, Reported
 from billing.core.commands import (
+    A,
     AmendAccount,
     Authorize,
     Command,
@@ -127,6 +127,12 @@ def grant_of(grant_id: str, credits: int, **changes: Any) -> Grant:
 def pack_of(credits: int = 100, price_micros: int = 10 * DOLLAR, bonus_credits: int = 0, **more: Any) -> Pack:
     """For sale in dollars, by default 100 credits for $10.00."""
     return Pack.of("pack", "A pack", credits, price_micros, "USD", bonus_credits=bonus_credits, **more)
+
+
+def answer_of(kind: type[Command[Any]]) -> Any:
+    """The type of a command's answer, as it is declared."""
+    (base,) = kind.__orig_bases__  # type: ignore[attr-defined]
+    return base.__args__[0]
 
 
 def state(wallet: Wallet) -> dict[str, Any]:
@@ -259,13 +265,15 @@ class Account:
         if wallet.recharge_due and recharge and recharge.status == "active" and recharge.due_at is None:
             wallet.payments.load(recharge._replace(due_at=self.now))
 
-    def do(self, command: Command) -> Answer:
+    def do(self, command: Command[A]) -> A:
         """Carries `command` out by itself. What lapsed before it stays lapsed also when it is refused."""
         wallet = self.load(command)
         try:
-            return decide(wallet, command, self.books, self.now)
+            answer = decide(wallet, command, self.books, self.now)
         finally:
             self.keep(wallet)
+        assert isinstance(answer, answer_of(type(command))), "a command is typed by its answer"
+        return answer
 
     def wait(self, duration: timedelta = timedelta(seconds=1)) -> None:
         self.now += duration
@@ -273,14 +281,10 @@ class Account:
     # The same in short, in prices of the model `plain`.
 
     def grant(self, grant_id: str, credits: int, kind: str = "purchase", **more: Any) -> GrantAnswer:
-        answer = self.do(IssueGrant(ME, grant_id, kind, credits, **more))
-        assert isinstance(answer, GrantAnswer)
-        return answer
+        return self.do(IssueGrant(ME, grant_id, kind, credits, **more))
 
     def authorize(self, request_id: str, quality: int = 10, n: int = 1, **more: Any) -> ChargeAnswer:
-        answer = self.do(Authorize(ME, request_id, "plain", n=n, quality=str(quality), **more))
-        assert isinstance(answer, ChargeAnswer)
-        return answer
+        return self.do(Authorize(ME, request_id, "plain", n=n, quality=str(quality), **more))
 
     def charge(self, request_id: str, *outputs: Reported, quality: int = 10, n: int = 1) -> ChargeAnswer:
         return self.authorize(request_id, quality, n, outputs=outputs or (small(),))
@@ -293,24 +297,16 @@ class Account:
             credits -= part
 
     def settle(self, request_id: str, *outputs: Reported, force: bool = False) -> ChargeAnswer:
-        answer = self.do(Settle(ME, request_id, outputs, force))
-        assert isinstance(answer, ChargeAnswer)
-        return answer
+        return self.do(Settle(ME, request_id, outputs, force))
 
     def void(self, request_id: str, reason: str | None = None) -> ChargeAnswer:
-        answer = self.do(Void(ME, request_id, reason))
-        assert isinstance(answer, ChargeAnswer)
-        return answer
+        return self.do(Void(ME, request_id, reason))
 
     def refund(self, request_id: str, refund_id: str = "f1", **what: Any) -> RefundAnswer:
-        answer = self.do(Refund(ME, request_id, refund_id, "dissatisfied", **what))
-        assert isinstance(answer, RefundAnswer)
-        return answer
+        return self.do(Refund(ME, request_id, refund_id, "dissatisfied", **what))
 
     def correct(self, request_id: str, *outputs: Reported, correction_id: str = "c1") -> CorrectionAnswer:
-        answer = self.do(Correct(ME, correction_id, request_id, outputs, "reconciled", "finance"))
-        assert isinstance(answer, CorrectionAnswer)
-        return answer
+        return self.do(Correct(ME, correction_id, request_id, outputs, "reconciled", "finance"))
 
     def amend(self, **settings: Any) -> None:
         self.do(AmendAccount(ME, **settings))
@@ -364,25 +360,17 @@ class Account:
         self, threshold: int, monthly_limit: int = 1_000, pack: Pack | None = None, card: str | None = "pm_1"
     ) -> RechargeAnswer:
         pack = pack or pack_of()
-        answer = self.do(SetAutoRecharge(ME, threshold, pack.pack_id, pack, monthly_limit, card))
-        assert isinstance(answer, RechargeAnswer)
-        return answer
+        return self.do(SetAutoRecharge(ME, threshold, pack.pack_id, pack, monthly_limit, card))
 
     def recharge_off(self, reason: str | None = None) -> RechargeAnswer:
-        answer = self.do(EndAutoRecharge(ME, reason))
-        assert isinstance(answer, RechargeAnswer)
-        return answer
+        return self.do(EndAutoRecharge(ME, reason))
 
     def look(self, pack: Pack | None = None, saved_method: str | None = None) -> RechargeAnswer:
         """Whoever recharges looks at the account."""
-        answer = self.do(Recharge(ME, pack or pack_of(), saved_method))
-        assert isinstance(answer, RechargeAnswer)
-        return answer
+        return self.do(Recharge(ME, pack or pack_of(), saved_method))
 
-    def _topup(self, command: Command) -> TopupAnswer:
-        answer = self.do(command)
-        assert isinstance(answer, TopupAnswer)
-        return answer
+    def _topup(self, command: Command[TopupAnswer]) -> TopupAnswer:
+        return self.do(command)
 
     # What a dispute does to a grant, for grants that came by another way.
 

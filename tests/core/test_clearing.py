@@ -27,9 +27,7 @@ def transaction(
 
 
 def booked(wallet: Wallet, command: Command) -> ClearingAnswer:
-    answer = decide(wallet, command, BOOKS, T0)
-    assert isinstance(answer, ClearingAnswer)
-    return answer
+    return decide(wallet, command, BOOKS, T0)
 
 
 def routes(transfers: list[Transfer]) -> list[tuple[str, str, int, str | None, str]]:

@@ -18,9 +18,9 @@ from billing.core.commands import (
     Refund,
     Settle,
     Void,
-    currency,
 )
 from billing.core.refusals import Invalid
+from billing.core.text import currency
 
 BAD_IDS = ["", "..", "a" * 65, "a b", "a\n", "ä", "\x00", "\ud800", None, 7]
 POISON = ["\x00", "\ud800"]

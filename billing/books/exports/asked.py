@@ -13,9 +13,9 @@ from billing.books.exports.reports.journal import COLUMNS as JOURNAL
 from billing.books.exports.reports.slices import Scope
 from billing.books.exports.reports.usage import COLUMNS as USAGE
 from billing.core.amounts import CREDIT, MAX_AMOUNT
-from billing.core.commands import currency as an_iso_code
 from billing.core.months import Month
 from billing.core.refusals import Invalid
+from billing.core.text import currency as an_iso_code
 from billing.core.text import identifier
 
 

@@ -96,7 +96,7 @@ class Application:
                 progress(done)
         return await store.finish(self._work, reconciliation_id)
 
-    async def _results(self, commands: Sequence[Command]) -> list[object]:
+    async def _results(self, commands: Sequence[Command[CorrectionAnswer | ChargeAnswer]]) -> list[object]:
         """What came of each command. Raises Unavailable where that is not known: asking again finds out."""
         for attempt in range(_ATTEMPTS):
             try:
@@ -117,7 +117,7 @@ def correction_id(reconciliation_id: str, request_id: str) -> str:
     return f"rec:{sha256(f'{reconciliation_id}/{request_id}'.encode()).hexdigest()[:40]}"
 
 
-def _command(found: Reconciliation, lines: Sequence[Line]) -> Command:
+def _command(found: Reconciliation, lines: Sequence[Line]) -> Command[CorrectionAnswer | ChargeAnswer]:
     first = lines[0]
     name = correction_id(found.reconciliation_id, first.request_id)
     # A settlement carries the name among what it reports: that of another reconciliation is not this one, sent again.
@@ -140,7 +140,9 @@ def _command(found: Reconciliation, lines: Sequence[Line]) -> Command:
     return Settle(first.account_id, first.request_id, reported, force=True)
 
 
-def _outcomes(lines: Sequence[Line], command: Command, result: object) -> list[Outcome]:
+def _outcomes(
+    lines: Sequence[Line], command: Command[CorrectionAnswer | ChargeAnswer], result: object
+) -> list[Outcome]:
     """What came of the lines of one charge. The credits stand with the output that they are for."""
     name = command.correction_id if isinstance(command, Correct) else None
     match result:

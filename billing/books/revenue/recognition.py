@@ -108,7 +108,6 @@ async def _whole(posting: Posting, accounts: Sequence[str], failures: list[Excep
             if isinstance(result, Exception):
                 failures.append(result)
                 continue
-            assert isinstance(result, RecogniseAnswer)
             answers.append(result)
             if result.more:
                 more.append(account)

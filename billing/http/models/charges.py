@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from billing.core import commands
+from billing.core.answers import ChargeAnswer
 from billing.core.charges import Charge, Output, Reported
 from billing.core.sizes import MAX_EDGE
 from billing.core.wallet import Balance, CorrectionRow, RefundRow
@@ -137,7 +138,7 @@ class AuthorizeOrCharge(NewCharge):
     op: Literal["authorize", "charge"]
     account_id: Identifier
 
-    def operation_command(self) -> commands.Command:
+    def operation_command(self) -> commands.Command[ChargeAnswer]:
         return self.command(self.account_id)
 
 
@@ -146,7 +147,7 @@ class SettleOperation(Settlement):
     account_id: Identifier
     request_id: Identifier
 
-    def operation_command(self) -> commands.Command:
+    def operation_command(self) -> commands.Command[ChargeAnswer]:
         return self.command(self.account_id, self.request_id)
 
 
@@ -155,7 +156,7 @@ class VoidOperation(Voiding):
     account_id: Identifier
     request_id: Identifier
 
-    def operation_command(self) -> commands.Command:
+    def operation_command(self) -> commands.Command[ChargeAnswer]:
         return self.command(self.account_id, self.request_id)
 
 
