@@ -1,11 +1,16 @@
-"""What is given on the command line: instants, and documents in files."""
+"""What is given on the command line: instants, a language, and documents in files."""
 
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from billing.core.languages import LANGUAGES, Language
 from billing.http.models.common import parse_time
+
+Lang = Annotated[str, typer.Option(help=f"of the sentences: {' or '.join(LANGUAGES)}")]
 
 _DAY = len("2026-01-31")
 
@@ -19,6 +24,13 @@ def moment(text: str | None, option: str) -> datetime | None:
     except ValueError as problem:
         raise ValueError(f"{option} {problem}, or a day") from None
     return found
+
+
+def language(lang: str) -> Language:
+    """Raises ValueError."""
+    if lang not in LANGUAGES:
+        raise ValueError(f"--lang must be {' or '.join(LANGUAGES)}")
+    return LANGUAGES[lang]
 
 
 def document(file: Path) -> Any:

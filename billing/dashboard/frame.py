@@ -8,8 +8,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import Response
 
+from billing.core.languages import LANGUAGES
 from billing.dashboard import assets, menu
-from billing.dashboard.language import LANGUAGES, PARAMETER, Texts, language_of, remember
+from billing.dashboard.language import PARAMETER, Texts, language_of, remember
 from billing.dashboard.security import secured
 from billing.http.auth import Key, cookie
 
@@ -66,6 +67,6 @@ def problem(request: Request, status: int, kind: str, *, key: Key | None = None,
 
 
 def _language_links(request: Request) -> Iterator[LanguageLink]:
-    for language, name in LANGUAGES.items():
+    for language, spoken in LANGUAGES.items():
         href = request.url.include_query_params(**{PARAMETER: language})
-        yield LanguageLink(language, name, f"{quote(href.path, safe='/')}?{href.query}")
+        yield LanguageLink(language, spoken.name, f"{quote(href.path, safe='/')}?{href.query}")

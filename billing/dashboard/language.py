@@ -8,10 +8,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from billing.core.languages import LANGUAGES, preferred
 from billing.http.auth import cookie
 
-LANGUAGES = {"en": "English", "es": "Español"}
-DEFAULT = "en"
 COOKIE = "billing_language"
 PARAMETER = "lang"
 _YEAR_SECONDS = 365 * 24 * 3600
@@ -28,7 +27,7 @@ def language_of(request: Request) -> str:
     for chosen in (request.query_params.get(PARAMETER), cookie(request, COOKIE)):
         if chosen in LANGUAGES:
             return chosen
-    return max(_preferences(request.headers.get("accept-language", "")), default=(0.0, 0, DEFAULT))[2]
+    return preferred(request.headers.get("accept-language")).code
 
 
 def remember(request: Request, response: Response) -> None:
@@ -46,18 +45,3 @@ class Texts:
 
     def __call__(self, name: str, **values: Any) -> str:
         return _FIELD.sub(lambda field: str(values[field[1]]), self._catalog[name])
-
-
-def _preferences(header: str) -> list[tuple[float, int, str]]:
-    """(weight, place from the end, language) of each that is wanted and there."""
-    found = []
-    for place, part in enumerate(header.split(",", 20)[:20]):
-        tag, _, weight = part.partition(";q=")
-        language = tag.strip().lower().split("-")[0]
-        try:
-            quality = float(weight) if weight else 1.0
-        except ValueError:
-            continue
-        if language in LANGUAGES and 0 < quality <= 1:
-            found.append((quality, -place, language))
-    return found

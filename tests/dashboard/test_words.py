@@ -4,7 +4,7 @@ import typing
 
 import pytest
 
-from billing.books.explain.step import Kind
+from billing.books.explain.step import StepKind
 from billing.books.exports.asked import FORMS, REPORTS
 from billing.books.payouts.models import PayoutItemShown, PayoutShown
 from billing.books.periods.models import PeriodShown
@@ -32,7 +32,7 @@ WORDS = {
     "status": set(typing.get_args(Status)),
     "transfer": {kind for kind, (book, *_) in ROUTES.items() if book == WALLET},
     "event": values(StripeEventShown, "state"),
-    "step": set(typing.get_args(Kind)),
+    "step": set(typing.get_args(StepKind)),
     "topup": values(TopupShown, "status"),
     "via": set(typing.get_args(Via)),
     "recharge": values(AutoRechargeShown, "status"),

@@ -6,9 +6,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from billing.books.explain.report import LANGUAGES, explain
+from billing.books.explain.report import explain
 from billing.core.charges import Reported
 from billing.core.commands import Authorize, Correct, IssueGrant, OpenAccount, Refund, Settle, Void
+from billing.core.languages import LANGUAGES
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
 from billing.core.refusals import AccountNotFound, ChargeNotFound
 from billing.posting import Posting
@@ -32,16 +33,19 @@ class Town:
     async def clock(self, after: timedelta) -> None:
         await self._owner.execute("UPDATE clock.reading SET at = $1", NOON + after)
 
-    async def steps(self, request_id: str = "r") -> Any:
+    async def steps(self, request_id: str = "r", lang: str = "en") -> Any:
         """The steps, each sentence of both languages written from its facts."""
-        explained = await explain(self._engine, self._books, "acme", request_id)
-        for language in LANGUAGES.values():
-            assert all(language.text(step) and language.title(step) for step in explained.steps)
-        return explained.steps
+        told = {
+            code: (await explain(self._engine, self._books, "acme", request_id, language)).steps
+            for code, language in LANGUAGES.items()
+        }
+        assert all(step.text and step.title for steps in told.values() for step in steps)
+        assert len({repr([step.facts for step in steps]) for steps in told.values()}) == 1
+        return told[lang]
 
     async def why(self, request_id: str = "r", lang: str = "en", *, leave_out: int = 0) -> list[str]:
         """The sentences, from the step after `leave_out` on."""
-        return [LANGUAGES[lang].text(step) for step in (await self.steps(request_id))[leave_out:]]
+        return [step.text for step in (await self.steps(request_id, lang))[leave_out:]]
 
     async def facts(self, kind: str, request_id: str = "r") -> list[dict[str, Any]]:
         return [step.facts for step in await self.steps(request_id) if step.kind == kind]

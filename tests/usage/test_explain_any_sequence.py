@@ -6,8 +6,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from billing.books.explain.report import LANGUAGES, explain
+from billing.books.explain.report import explain
 from billing.core.commands import OpenAccount
+from billing.core.languages import LANGUAGES
 from billing.core.prices import PriceBooks
 from billing.posting import Posting
 from billing.store.engine import read_engine
@@ -38,11 +39,11 @@ async def _walk(dsn: str, books: PriceBooks, walk: Walk) -> None:
         )
         kinds: set[str] = set()
         for charge in charges:
-            explained = await explain(engine, books, "acme", charge["request_id"])
-            kinds.update(step.kind for step in explained.steps)
             for language in LANGUAGES.values():
-                assert all(language.text(step) and language.title(step) for step in explained.steps)
-            if explained.charge.status == "settled":
+                explained = await explain(engine, books, "acme", charge["request_id"], language)
+                assert all(step.text and step.title for step in explained.steps)
+            kinds.update(step.kind for step in explained.steps)
+            if explained.status == "settled":
                 await _adds_up(owner, charge, [(step.kind, step.facts) for step in explained.steps])
         assert {
             "transfer",

@@ -1,28 +1,163 @@
-"""What came back: each output's measured size, its tier and price, and what they come to."""
+"""From the request to the bill: what was asked, how it was read, what was reserved for it, and what came back."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from billing.books.explain.request import place
-from billing.books.explain.step import Phrase, Step
-from billing.core.charges import CAPPED, FORCED, LATE, NOT_REPORTED, OVERDRAWN, UNREQUESTED, Charge, Output
+from billing.books.explain.step import Phrase, Told
+from billing.core.charges import CAPPED, FORCED, LATE, LATE_SETTLE, NOT_REPORTED, OVERDRAWN, UNREQUESTED, Charge, Output
 from billing.core.instants import instant_text
 from billing.core.prices import ModelPrices
-from billing.core.sizes import Size
+from billing.core.sizes import Size, Tiers
 
 # What a flag adds to what is said anyway. `unmeasured` and `unpriced_size` are how the size itself is told.
 _OF_OUTPUT: dict[str, Phrase] = {CAPPED: "capped", UNREQUESTED: "unrequested"}
 _OF_CHARGE: dict[str, Phrase] = {LATE: "late", FORCED: "forced", OVERDRAWN: "overdrawn"}
 
 
-def billed(c: Charge, prices: ModelPrices, outputs: Sequence[Output]) -> Iterator[Step]:
+def requested(c: Charge, prices: ModelPrices) -> Iterator[Told]:
+    """The steps of a charge up to its hold, and how that stands or ended where nothing was billed."""
+    yield _asked(c)
+    yield _read(c, prices)
+    yield _quoted(c, prices)
+    yield _authorized(c)
+    if c.status == "authorized":
+        yield _open(c)
+    elif c.status == "voided":
+        yield _voided(c)
+    elif c.status == "expired":
+        yield _expired(c)
+
+
+def place(tiers: Tiers, size: Size) -> tuple[tuple[Phrase, ...], dict[str, Any]]:
+    """Where a measured size lies among the tiers: how far below its tier's edge and above the one before, in pixels.
+
+    Past the last tier `distance_to_edge` is negative.
+    """
+    edge = size.long_edge
+    tier = tiers.of_edge(edge)
+    at = tier or tiers.last
+    facts: dict[str, Any] = {
+        "long_edge": edge,
+        "size_tier": at.name,
+        "tier_max_edge": at.max_edge,
+        "distance_to_edge": at.max_edge - edge,
+    }
+    if tier is None:
+        return ("tier_passed",), facts | {"past_last_edge": edge - at.max_edge}
+    rank = tiers.all.index(at)
+    if rank == 0:
+        return ("tier_lowest",), facts
+    before = tiers.all[rank - 1]
+    facts |= {
+        "tier_before": before.name,
+        "tier_before_max_edge": before.max_edge,
+        "distance_from_tier_before": edge - before.max_edge,
+    }
+    return ("tier_between",), facts
+
+
+def _asked(c: Charge) -> Told:
+    facts = {
+        "model": c.model,
+        "operation": c.operation,
+        "mode": c.mode,
+        "n": c.n,
+        "size": c.size,
+        "quality": c.quality,
+        "asked_price_version": c.asked_price_version,
+    }
+    return Told("asked", ("asked",) if c.asked_price_version is None else ("asked", "price_asked"), facts)
+
+
+def _read(c: Charge, prices: ModelPrices) -> Told:
+    says: tuple[Phrase, ...] = ("quality_as_asked" if c.quality == c.billed_quality else "quality_read",)
+    facts: dict[str, Any] = {
+        "quality": c.quality,
+        "billed_quality": c.billed_quality,
+        "size": c.size,
+        "quoted_tier": c.quoted_tier,
+    }
+    if c.size == "auto":
+        says = (*says, "size_auto")
+    elif prices.tiers.named(c.size):
+        says = (*says, "size_tier")
+    else:
+        where, pixels = place(prices.tiers, Size.parse(c.size))
+        says, facts = (*says, "size_pixels", *where), facts | pixels
+    return Told("read", says, facts)
+
+
+def _quoted(c: Charge, prices: ModelPrices) -> Told:
+    row = prices.prices[c.billed_quality]
+    dearest = max(row.values())
+    facts = {
+        "credits_per_image": c.credits_per_image,
+        "n": c.n,
+        "credits": c.quoted_credits,
+        "price_version": c.price_version,
+        "overage": c.overage,
+        "max_credits": c.quoted_credits if c.overage == "cap" else dearest * c.n,
+    }
+    says: tuple[Phrase, ...] = ("quoted",)
+    if len(row) > 1 and len(set(row.values())) == 1:
+        says = (*says, "flat")
+    elif dearest > c.credits_per_image:
+        says = (*says, "at_most_the_quote" if c.overage == "cap" else "at_most")
+    return Told("quoted", says, facts)
+
+
+def _authorized(c: Charge) -> Told:
+    facts = {
+        "available_credits": c.available_credits,
+        "credit_limit": c.credit_limit,
+        "held_credits": c.held_credits,
+        "available_after_credits": c.available_credits - c.held_credits,
+        "one_step": c.one_step,
+        "seq": c.authorized_seq,
+        "authorized_at": instant_text(c.authorized_at),
+        "expires_at": instant_text(c.expires_at),
+    }
+    limit: tuple[Phrase, ...] = ("credit_limit",) if c.credit_limit else ()
+    held: Phrase = "one_step" if c.one_step else "held_most" if c.held_credits > c.quoted_credits else "held_quote"
+    return Told("authorized", ("authorized", *limit, held), facts)
+
+
+def _open(c: Charge) -> Told:
+    return Told("open", ("open",), _ending(c))
+
+
+def _voided(c: Charge) -> Told:
+    # An expired charge can be voided too: its hold had ended before.
+    says: tuple[Phrase, ...] = ("voided" if c.released_at == c.resolved_at else "voided_after_expiry",)
+    if c.void_reason:
+        says = (*says, "void_reason")
+    return Told("voided", says, _ending(c) | {"reason": c.void_reason})
+
+
+def _expired(c: Charge) -> Told:
+    until = {"settle_until": instant_text(c.expires_at + LATE_SETTLE)}
+    return Told("expired", ("expired", "settle_until"), _ending(c) | until)
+
+
+def _ending(c: Charge) -> dict[str, Any]:
+    return {
+        "status": c.status,
+        "held_credits": c.held_credits,
+        "expires_at": instant_text(c.expires_at),
+        "released_at": instant_text(c.released_at),
+        "resolved_at": instant_text(c.resolved_at),
+        "credits": 0,
+    }
+
+
+def billed(c: Charge, prices: ModelPrices, outputs: Sequence[Output]) -> Iterator[Told]:
     """The steps of a settled charge from its outputs to its bill."""
     for output in outputs:
         yield _output(c, prices, output)
     yield _sum(c, outputs)
 
 
-def _output(c: Charge, prices: ModelPrices, o: Output) -> Step:
+def _output(c: Charge, prices: ModelPrices, o: Output) -> Told:
     facts: dict[str, Any] = {
         "index": o.index,
         "status": o.status,
@@ -36,7 +171,7 @@ def _output(c: Charge, prices: ModelPrices, o: Output) -> Step:
         "reason": o.reason,
     }
     if o.status == "failed":
-        return Step("output", (_failure(o),), facts)
+        return Told("output", (_failure(o),), facts)
     says: tuple[Phrase, ...] = ("unmeasured",)
     if o.width is not None and o.height is not None:
         where, pixels = place(prices.tiers, Size(o.width, o.height))
@@ -48,7 +183,7 @@ def _output(c: Charge, prices: ModelPrices, o: Output) -> Step:
         "quoted_credits_per_image": c.credits_per_image,
     }
     flags = [phrase for flag, phrase in _OF_OUTPUT.items() if flag in o.flags]
-    return Step("output", (*says, "price", *flags), facts)
+    return Told("output", (*says, "price", *flags), facts)
 
 
 def _failure(o: Output) -> Phrase:
@@ -57,7 +192,7 @@ def _failure(o: Output) -> Phrase:
     return "failed_for" if o.reason else "failed"
 
 
-def _sum(c: Charge, outputs: Sequence[Output]) -> Step:
+def _sum(c: Charge, outputs: Sequence[Output]) -> Told:
     more = c.settled_credits - c.quoted_credits
     facts = {
         "parts": [output.credits for output in outputs],
@@ -74,4 +209,4 @@ def _sum(c: Charge, outputs: Sequence[Output]) -> Step:
     says: list[Phrase] = [bill, compared, *(phrase for flag, phrase in _OF_CHARGE.items() if flag in c.flags)]
     if c.void_reason:  # it was voided, and then settled by force
         says.append("void_reason")
-    return Step("billed", tuple(says), facts)
+    return Told("billed", tuple(says), facts)

@@ -1,9 +1,9 @@
-"""A step of an explanation: its facts, and what is said of them."""
+"""A step of an explanation, before it is put into words: its facts, and what is said of them."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal[
+StepKind = Literal[
     "asked", "read", "quoted", "authorized", "open", "voided", "expired", "output", "billed", "transfer", "balance",
     "debt_paid", "debt", "refund", "returned", "correction", "corrected", "supplement", "net",
 ]  # fmt: skip
@@ -28,12 +28,12 @@ Phrase = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Told:
     """`kind` says what the step is about, `says` which sentences, in order; `facts` are its figures by name.
 
     Credits, pixels and seqs are integers, times RFC 3339 in UTC: all that a sentence tells stands there.
     """
 
-    kind: Kind
+    kind: StepKind
     says: tuple[Phrase, ...]
     facts: dict[str, Any]

@@ -1,5 +1,6 @@
 // The API, under the key that is signed in. Integers too large for a JavaScript number arrive as BigInt.
 
+import { language } from "./page.js";
 import { t } from "./texts.js";
 
 const WAIT_MS = 20_000;
@@ -66,7 +67,7 @@ export async function getOr(otherwise, path, query = {}, options = {}) {
 }
 
 async function call(method, path, body, { signal, type = "application/json", wait = WAIT_MS, file = false } = {}) {
-  const headers = { Accept: "application/json" };
+  const headers = { Accept: "application/json", "Accept-Language": language };
   if (method !== "GET") headers["X-Billing-Dashboard"] = "1";
   if (body !== undefined) headers["Content-Type"] = type;
   const limit = AbortSignal.timeout(wait);

@@ -5,7 +5,7 @@ import { asked, corrected } from "../charge.js";
 import { el } from "../dom.js";
 import { DASH, number, signed, size } from "../format.js";
 import { countdown, live, redraw } from "../live.js";
-import { accountPath, content, ids, language, pagePath } from "../page.js";
+import { accountPath, content, ids, pagePath } from "../page.js";
 import { badge, card, code, facts, flags, link, moment } from "../parts.js";
 import { empty, fill } from "../states.js";
 import { table } from "../table.js";
@@ -24,7 +24,7 @@ async function look() {
   redraw(outputs, charge.outputs.concat(charge.status), () => outputsOf(charge));
   const mark = [charge.status, charge.settled_credits, charge.corrected_credits, charge.refunded_credits];
   if (why.dataset.mark === mark.join()) return;
-  const [explained, returned] = await Promise.all([get(path("explain"), { lang: language }), all(path("refunds"))]);
+  const [explained, returned] = await Promise.all([get(path("explain")), all(path("refunds"))]);
   redraw(why, explained.steps, () => steps(explained.steps));
   redraw(refunds, returned, () => refundsOf(returned));
   why.dataset.mark = mark.join();
