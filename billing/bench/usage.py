@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 
@@ -17,8 +18,9 @@ from billing.bench.cpu import Meter
 from billing.bench.measurement import Measurement, Side, Target, Turn
 from billing.bench.options import Options
 from billing.bench.progress import Progress
-from billing.books.usage.report import Question, page
-from billing.core.buckets import buckets
+from billing.books.usage.report import UsageQuestion, usage_page
+from billing.books.usage.sums import Selection
+from billing.core.buckets import Width, buckets
 from billing.core.zones import zone
 from billing.embedded import EmbeddedPostgres
 from billing.store.connection import plain_dsn
@@ -73,12 +75,12 @@ class Case:
     """A question, and whether summing up the outputs would answer it."""
 
     name: str
-    question: Question
+    question: UsageQuestion
     raw: bool = False
 
 
-def _question(width: str, tz: str, **more: object) -> Question:
-    return Question(ACCOUNT, SINCE, UNTIL, width, tz, **more)  # type: ignore[arg-type]
+def _question(width: Width, tz: str, **selected: Any) -> UsageQuestion:
+    return UsageQuestion(Selection(ACCOUNT, **selected), SINCE, UNTIL, width, tz)
 
 
 _BY_DAY = Case("by day and kind, Madrid", _question("1d", "Europe/Madrid", group_by=_KINDS), raw=True)
@@ -139,11 +141,11 @@ class _Bench:
         return Turn(len(waits), time.perf_counter() - began, self.meter.read() - before, waits)
 
     async def _answer(self, case: Case) -> None:
-        await page(self.engine, case.question, None, 3_000)
+        await usage_page(self.engine, case.question, limit=3_000)
 
     async def _raw(self, case: Case) -> None:
         asked = case.question
-        spans = list(buckets(asked.start, asked.end, asked.width, zone(asked.tz)))
+        spans = list(buckets(SINCE, UNTIL, asked.width, zone(asked.tz)))
         connection = await asyncpg.connect(plain_dsn(self.dsn), server_settings={"jit": "off", "work_mem": "32MB"})
         try:
             await connection.fetch(_RAW, ACCOUNT, [since for since, _ in spans], SINCE, UNTIL)

@@ -9,6 +9,7 @@ from billing.books.exports.asked import FORMS, REPORTS
 from billing.books.payouts.models import PayoutItemShown, PayoutShown
 from billing.books.periods.models import PeriodShown
 from billing.books.reconciliation.models import State
+from billing.books.usage.sums import DIMENSIONS
 from billing.core.charges import Status
 from billing.core.chart import CHART
 from billing.core.ledger import ROUTES, WALLET
@@ -18,7 +19,6 @@ from billing.core.reconciliation import ACTIONS, KINDS, NOTHING, POSTED, REFUSED
 from billing.dashboard.menu import ACCOUNT_PAGES, BOOKS_PAGES, HOUSE_PAGES
 from billing.http.models.accounts import Overage
 from billing.http.models.funding import AutoRechargeShown, StripeEventShown, TopupShown
-from billing.store.usage import DIMENSIONS
 
 from .test_assets import CATALOGS, MODULES
 from .test_assets import FILES as ASSETS

@@ -8,7 +8,8 @@ import asyncpg
 import pytest
 
 from billing.books.usage import report as pages
-from billing.books.usage.report import Place, Question
+from billing.books.usage.report import UsageQuestion, usage_page
+from billing.books.usage.sums import Selection
 from billing.core.charges import Reported
 from billing.core.commands import Authorize, Correct, IssueGrant, OpenAccount, Refund, Settle, Void
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
@@ -140,7 +141,7 @@ class Town:
             "api_key_id": asked.api_key_id, "end_user": asked.end_user, **dict.fromkeys(COUNTS, 0),
         }  # fmt: skip
 
-    def by_hand(self, asked: Question) -> dict:
+    def by_hand(self, asked: UsageQuestion) -> dict:
         """{(period's label, *group): counts}"""
         label = {"15m": "%Y-%m-%d %H:%M", "1h": "%Y-%m-%d %H %z", "1d": "%Y-%m-%d", "1mo": "%Y-%m"}[asked.width]
         sums: dict = defaultdict(lambda: [0, 0, 0, 0])
@@ -148,33 +149,41 @@ class Town:
             moment = line["at"].astimezone(UTC if asked.width == "15m" else zone(asked.tz))
             if asked.width == "15m":
                 moment = moment.replace(minute=moment.minute // 15 * 15)
-            wanted = all((line[name] or "") in values for name, values in asked.filters.items())
-            own = asked.account_id in (None, line["account_id"])
+            wanted = all((line[name] or "") in values for name, values in asked.selected.filters.items())
+            own = asked.selected.account_id in (None, line["account_id"])
             if own and wanted and asked.start <= line["at"] < asked.end:
-                key = (moment.strftime(label), *((line[name] or "") for name in asked.group_by))
+                key = (moment.strftime(label), *((line[name] or "") for name in asked.selected.group_by))
                 for place, name in enumerate(COUNTS):
                     sums[key][place] += line[name]
-        return dict(sums)
+        return {key: counts for key, counts in sums.items() if shown(counts, asked)}
 
-    async def told(self, asked: Question, limit: int) -> dict:
+    async def told(self, asked: UsageQuestion, limit: int) -> dict:
         label = {"15m": "%Y-%m-%d %H:%M", "1h": "%Y-%m-%d %H %z", "1d": "%Y-%m-%d", "1mo": "%Y-%m"}[asked.width]
         tz = UTC if asked.width == "15m" else zone(asked.tz)
         sums: dict = {}
-        place: Place | None = None
-        border = asked.start
+        following: str | None = None
+        border = asked.start.timestamp()
         while True:
-            page = await pages.page(self.engine, asked, place, limit)
-            assert len(page.buckets) <= limit
-            for bucket in page.buckets:
-                assert bucket.start >= border
-                for used in bucket.used:
-                    key = (bucket.start.astimezone(tz).strftime(label), *used.group)
+            page = await usage_page(self.engine, asked, page=following, limit=limit)
+            assert len(page.data) <= limit
+            for bucket in page.data:
+                assert bucket.start_time >= border
+                start = datetime.fromtimestamp(bucket.start_time, tz)
+                for used in bucket.results:
+                    key = (start.strftime(label), *(getattr(used, name) or "" for name in asked.selected.group_by))
                     assert key not in sums
-                    sums[key] = [used.requests, used.images, used.failed_images, used.credits]
-                border = bucket.start
-            place = page.following
-            if place is None:
+                    counts = [getattr(used, name) for name in COUNTS]
+                    if shown(counts, asked):
+                        sums[key] = counts
+                border = bucket.start_time
+            following = page.next_page
+            if following is None:
                 return sums
+
+
+def shown(counts: list[int], asked: UsageQuestion) -> bool:
+    """An empty bucket and one whose counts come to nothing look alike where all buckets are shown."""
+    return any(counts) or bool(asked.selected.group_by) or not asked.zero_filled
 
 
 def delivered(random: Random, n: int) -> tuple[Reported, ...]:
@@ -229,13 +238,15 @@ async def test_usage_is_what_a_count_by_hand_says(town, monkeypatch):
             name: random.sample(sorted({line[name] or "" for line in town.counted}), random.choice((1, 2)))
             for name in random.sample(DIMENSIONS, random.choice((0, 0, 1, 2)))
         }
-        asked = Question(
-            account_id, start, end, random.choice(("15m", "1h", "1d", "1d", "1mo")), random.choice(ZONES), dimensions,
-            filters, random.random() < 0.5,
+        asked = UsageQuestion(
+            Selection(account_id, dimensions, filters), start, end,
+            random.choice(("15m", "1h", "1d", "1d", "1mo")), random.choice(ZONES), random.random() < 0.5,
         )  # fmt: skip
         monkeypatch.setattr(pages, "GROUPS", random.choice((1, 3, 10_000)))
         assert await town.told(asked, random.choice((1, 5, 3000))) == town.by_hand(asked), asked
-    whole = Question(None, DAWN, last.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1))
+    whole = UsageQuestion(
+        Selection(), DAWN, last.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    )
     assert sum(counts[3] for counts in (await town.told(whole, 3000)).values()) == sum(
         line["credits"] for line in town.counted
     )

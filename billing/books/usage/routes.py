@@ -1,30 +1,24 @@
-"""Usage: what was billed, when and of which kind; exact at the moment of the call."""
+"""GET …/usage: what was billed, when and of which kind; exact at the moment of the call."""
 
 import re
-from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, unquote
 
 from fastapi import Depends, Query
 from pydantic import BeforeValidator, Field, TypeAdapter
 
-from billing.books.usage.models import UsageBucket, UsagePage, UsageResult
-from billing.books.usage.report import Page, Place, Question, page
-from billing.core.buckets import Width, beginning, checked
+from billing.books.usage.report import LATEST, UsagePage, UsageQuestion, usage_page
+from billing.books.usage.sums import DIMENSIONS, Selection
+from billing.core.buckets import Width, beginning
 from billing.core.refusals import AccountNotFound, Invalid
 from billing.core.zones import zone
 from billing.http.auth import Overseeing, Reading
-from billing.http.models.common import decode_cursor, encode_cursor
 from billing.http.parameters import AccountId, clean
 from billing.http.problems import responses
 from billing.http.route import Router
 from billing.http.service import Service
-from billing.store.clock import database_time
-from billing.store.usage import DIMENSIONS, Used
 
 router = Router(tags=["usage"])
-LATEST = 4_102_444_800  # the year 2100
 PAGE_BUCKETS = {"15m": 96, "1h": 168, "1d": 31, "1mo": 12}
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SECONDS = TypeAdapter(Annotated[int, Field(ge=0, le=LATEST)])
@@ -47,8 +41,8 @@ Instant = Annotated[int | date, BeforeValidator(_instant)]
 Values = Annotated[list[str] | None, Query(max_length=100, description="one of these values; may be repeated")]
 
 
-class Asked:
-    """The parameters that both routes take, as they came."""
+class UsageParameters:
+    """The parameters that both routes take, understood."""
 
     def __init__(
         self,
@@ -86,105 +80,45 @@ class Asked:
         self.zero_filled = fill == "zero"
         self.limit = limit or PAGE_BUCKETS[bucket_width]
         self.page = page
-        given = {
+        self.filters = {
             "model": model, "size_tier": size_tier, "quality": quality, "operation": operation, "api_key_id": api_key_id,
             "end_user": end_user,
         }  # fmt: skip
-        self.filters = {name: values for name, values in given.items() if values is not None}
 
-    async def question(
-        self, service: Service, account_id: str | None, filters: Mapping[str, Sequence[str]]
-    ) -> Question:
-        """What is asked, by the database's clock. Raises Invalid."""
-        every = {**self.filters, **filters}
-        for name, values in every.items():
+    async def answer(self, service: Service, account_id: str | None, among: list[str] | None = None) -> UsagePage:
+        """Of one account, or of all that are `among` these. Raises AccountNotFound, Invalid."""
+        filters = {name: given for name, given in {**self.filters, "account_id": among}.items() if given is not None}
+        for name, values in filters.items():
             for value in values:
                 clean(**{name: value})
-        now = await database_time(service.engine)
-        start, end = checked(self.start, self.end or now, now)
-        return Question(account_id, start, end, self.width, self.tz, self.group_by, every, self.zero_filled)
-
-    def place(self, question: Question) -> Place | None:
-        """Where the page begins. Raises Invalid for what no page of this question gave out."""
-        if self.page is None:
-            return None
-        try:
-            at, after = decode_cursor(self.page, int, str)
-            group = tuple(map(unquote, decode_cursor(after, *(str for _ in self.group_by)))) if after else None
-        except Invalid:
-            raise _not_ours() from None
-        moment = datetime.fromtimestamp(at, UTC) if 0 <= at <= LATEST and at % 900 == 0 else None
-        if moment is None or not question.start <= moment < question.end or group == ():
-            raise _not_ours()
-        for value in group or ():
-            clean(page=value)
-        return Place(moment, group)
+        selected = Selection(account_id, self.group_by, filters)
+        asked = UsageQuestion(selected, self.start, self.end, self.width, self.tz, self.zero_filled)
+        return await usage_page(service.long_reads, asked, page=self.page, limit=self.limit)
 
 
-@router.get("/v1/accounts/{account_id}/usage", response_model=UsagePage, responses=responses(AccountNotFound))
-async def account_usage(account_id: AccountId, caller: Reading, asked: Annotated[Asked, Depends()]) -> Any:
+Asking = Annotated[UsageParameters, Depends()]
+
+
+@router.get("/v1/accounts/{account_id}/usage", responses=responses(AccountNotFound))
+async def account_usage(account_id: AccountId, caller: Reading, asked: Asking) -> UsagePage:
     """What the account used, in buckets of a time zone.
 
     A charge counts when it is settled, a refund and a correction when they are made.
     """
     if "account_id" in asked.group_by:
         raise Invalid.of("group_by", "must be some of model, size_tier, quality, operation, api_key_id, end_user")
-    return await _answer(caller.service, asked, account_id)
+    return await asked.answer(caller.service, account_id)
 
 
-@router.get("/v1/usage", response_model=UsagePage, responses=responses())
-async def usage(caller: Overseeing, asked: Annotated[Asked, Depends()], account_id: Values = None) -> Any:
+@router.get("/v1/usage", responses=responses())
+async def usage(caller: Overseeing, asked: Asking, account_id: Values = None) -> UsagePage:
     """What all accounts used, or those that are named; may be grouped by `account_id` too."""
-    if account_id is None:
-        return await _answer(caller.service, asked, None)
-    if len(account_id) == 1 and "account_id" not in asked.group_by:
-        return await _answer(caller.service, asked, account_id[0])
-    return await _answer(caller.service, asked, None, account_id)
+    if account_id is not None and len(account_id) == 1 and "account_id" not in asked.group_by:
+        return await asked.answer(caller.service, account_id[0])
+    return await asked.answer(caller.service, None, among=account_id)
 
 
-async def _answer(
-    service: Service, asked: Asked, account_id: str | None, accounts: Sequence[str] | None = None
-) -> UsagePage:
-    question = await asked.question(service, account_id, {} if accounts is None else {"account_id": accounts})
-    return _shown(await page(service.long_reads, question, asked.place(question), asked.limit), question)
-
-
-def _shown(found: Page, question: Question) -> UsagePage:
-    tz = zone(question.tz)
-    return UsagePage(
-        data=[
-            UsageBucket(
-                start_time=int(bucket.start.timestamp()),
-                end_time=int(bucket.end.timestamp()),
-                local_start=bucket.start.astimezone(tz).isoformat(),
-                results=[_result(used, question.group_by) for used in bucket.used or _nothing(question)],
-            )
-            for bucket in found.buckets
-        ],
-        has_more=found.following is not None,
-        next_page=None if found.following is None else _cursor(found.following),
-        as_of=int(found.as_of.timestamp()),
-    )
-
-
-def _result(used: Used, group_by: Sequence[str]) -> UsageResult:
-    group: dict[str, Any] = {name: value or None for name, value in zip(group_by, used.group, strict=True)}
-    return UsageResult(
-        requests=used.requests, images=used.images, failed_images=used.failed_images, credits=used.credits, **group
-    )
-
-
-def _nothing(question: Question) -> list[Used]:
-    """An empty bucket is zero; by groups it has none."""
-    return [] if question.group_by else [Used(0, (), 0, 0, 0, 0)]
-
-
-def _cursor(place: Place) -> str:
-    group = "" if place.after is None else encode_cursor([quote(value) for value in place.after])
-    return encode_cursor([int(place.at.timestamp()), group])
-
-
-def _dimensions(group_by: Sequence[str]) -> tuple[str, ...]:
+def _dimensions(group_by: list[str] | tuple[()]) -> tuple[str, ...]:
     names = [name.strip() for given in group_by for name in given.split(",")]
     if unknown := [name for name in names if name not in DIMENSIONS]:
         raise Invalid.of(
@@ -196,7 +130,3 @@ def _dimensions(group_by: Sequence[str]) -> tuple[str, ...]:
 def _moment(given: int | date, tz: str) -> datetime:
     """Raises Invalid (an unknown zone)."""
     return datetime.fromtimestamp(given, UTC) if isinstance(given, int) else beginning(given, zone(tz))
-
-
-def _not_ours() -> Invalid:
-    return Invalid.of("page", "is not one that this question gave out")

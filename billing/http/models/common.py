@@ -1,14 +1,14 @@
 """What all bodies share: strict fields, amounts, identifiers, times, pages and the problem document."""
 
-import base64
-import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from billing.core.amounts import MAX_AMOUNT
-from billing.core.refusals import Invalid
+from billing.core.cursors import decode_cursor as decode_cursor
+from billing.core.cursors import encode_cursor
+from billing.core.cursors import not_ours as _not_ours
 from billing.core.text import IDENTIFIER
 
 T = TypeVar("T")
@@ -112,22 +112,6 @@ def page(items: list[Any], limit: int, cursor_of: Any, show: Any) -> dict[str, A
     }
 
 
-def encode_cursor(key: list[Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str, *kinds: type) -> list[Any]:
-    """The key that a cursor stands for. Raises Invalid."""
-    try:
-        key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        alike = len(key) == len(kinds) and all(type(part) is kind for part, kind in zip(key, kinds, strict=True))
-        if alike and all(part.isprintable() if isinstance(part, str) else abs(part) <= MAX_AMOUNT for part in key):
-            return list(key)
-    except (ValueError, TypeError, RecursionError):
-        pass
-    raise _not_ours()
-
-
 def decode_moment(text: str) -> datetime:
     """A time that stands in a cursor. Raises Invalid."""
     try:
@@ -140,7 +124,3 @@ def decode_moment(text: str) -> datetime:
 def decode_position(position: int) -> int:
     """A position that stands in a cursor, as far as its column holds it."""
     return max(-POSITIONS, min(position, POSITIONS))
-
-
-def _not_ours() -> Invalid:
-    return Invalid.of("cursor", "is not one that this list gave out")
