@@ -16,7 +16,7 @@ QUARTER_HOUR = timedelta(minutes=15)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class UsageRow(NamedTuple):
+class UsageCount(NamedTuple):
     """What an account used in a quarter of an hour, of one kind. All but `requests` are signed.
 
     `size_tier` is empty for outputs that failed, `api_key_id` where none was given; `quality` is the billed one.
@@ -72,9 +72,9 @@ class Tally:
         """Counts credits given back for an output. What was delivered stays delivered."""
         self._counts(charge, output, now)[3] -= credits
 
-    def rows(self, account_id: str) -> list[UsageRow]:
+    def rows(self, account_id: str) -> list[UsageCount]:
         """What to add, each line once."""
-        return [UsageRow._make((account_id, *line, *counts)) for line, counts in self._lines.items()]
+        return [UsageCount._make((account_id, *line, *counts)) for line, counts in self._lines.items()]
 
     def _counts(self, c: Charge, output: Output, now: datetime) -> Counts:
         line = (quarter_of(now), c.model, c.operation, output.size_tier or "", c.billed_quality, c.api_key_id or "")

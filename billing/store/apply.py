@@ -16,7 +16,7 @@ from billing.core.announcements import Announcement
 from billing.core.charges import Charge, Output
 from billing.core.grants import Fill
 from billing.core.ledger import Transfer
-from billing.core.usage import UsageRow, day_of
+from billing.core.usage import UsageCount, day_of
 from billing.core.wallet import AccountChange, CorrectionRow, Hold, RefundRow, Wallet
 from billing.store import rows
 from billing.store.payments import apply_payments
@@ -96,7 +96,7 @@ async def apply(connection: asyncpg.Connection, wallets: Iterable[Wallet], now: 
     transfers: list[Transfer] = []
     grants: list[Any] = []
     drawn: list[Any] = []
-    usage: list[UsageRow] = []
+    usage: list[UsageCount] = []
     for wallet in changed:
         if wallet.new_charges:
             charges += [wallet.charges[request_id] for request_id in wallet.new_charges]

@@ -19,7 +19,7 @@ from billing.core.payments import (
     StripeObject,
     Topup,
 )
-from billing.core.usage import UsageRow
+from billing.core.usage import UsageCount
 from billing.core.wallet import AccountChange, CorrectionRow, Hold, RefundRow
 from billing.store import rows
 from billing.store.tables import metadata
@@ -58,7 +58,7 @@ TUPLES = {
     "auto_recharge": AutoRecharge._fields,
     "expiry_notice": ExpiryNotice._fields,
     "outbox": Announcement._fields,
-    "usage_bucket": UsageRow._fields,
+    "usage_bucket": UsageCount._fields,
     "recognition": Recognition._fields,
 }
 
