@@ -61,7 +61,7 @@ class NewCharging(Charging):
         try:
             return (yield from self._held(price_version))
         except Problem as problem:
-            if problem.code == "id_reused":
+            if problem.code == "id_reused" and problem.facts.get("differs") == ["price_version"]:
                 return (yield from self._held_before(price_version, problem))
             if problem.status == 0 or problem.status >= 500:
                 self._leave_unseen(str(problem))
@@ -72,7 +72,7 @@ class NewCharging(Charging):
 
     def _held_before(self, price_version: int, reused: Problem) -> Flow[Charge]:
         """The price version is part of a request's content: one that was held under an older price, or without naming
-        one, is only known by that. Anything else that differs is another request under this id."""
+        one, is only known by that."""
         known = yield from CALLS.read_charge(self.account_id, self.request_id)
         for version in (known["price_version"], None):
             if version != price_version:

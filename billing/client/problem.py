@@ -28,7 +28,7 @@ _MEMBERS = frozenset({"type", "title", "status", "detail", "code"})
 
 class Problem(Exception):
     """A refusal or a failure: `code` to branch on, HTTP `status` (0 without an answer), `detail` for a
-    person, `facts` as fields (`available`, `required`, `charge_status`, …; amounts in the asset's unit).
+    person, `facts` as fields (`available`, `required`, `charge_status`, `differs`, …; amounts in the asset's unit).
 
     After `unreachable` or a 5xx the effect is unknown: repeat the call with the same id, it happens once.
     """

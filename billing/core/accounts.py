@@ -6,7 +6,8 @@ from datetime import datetime
 from billing.core.amounts import MAX_AMOUNT
 from billing.core.answers import AccountAnswer
 from billing.core.commands import UNCHANGED, AmendAccount, OpenAccount
-from billing.core.refusals import AccountNotFound, IdReused, Invalid
+from billing.core.content import content_digest, must_have_digest
+from billing.core.refusals import AccountNotFound, Invalid
 from billing.core.wallet import AccountChange, Settings, Wallet
 
 MONEY_SETTINGS = ("status", "credit_limit", "overage", "hold")
@@ -26,12 +27,11 @@ def open_account(wallet: Wallet, command: OpenAccount, now: datetime) -> Account
     )
     known = wallet.settings
     if known is not None:
-        if wallet.opening_digest != asked.content_digest:
-            raise IdReused(command.account_id)
+        must_have_digest(command.account_id, wallet.opening_digest, known.content, asked.content)
         return AccountAnswer(True, wallet.account_id, known)
     # From here on it must succeed.
     wallet.settings = asked
-    wallet.opening_digest = asked.content_digest
+    wallet.opening_digest = content_digest(asked.content)
     wallet.opened = wallet.changed = True
     _record(wallet, None, asked, command.actor, now)
     return AccountAnswer(False, wallet.account_id, asked)

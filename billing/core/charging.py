@@ -18,6 +18,7 @@ from billing.core.charges import (
     union_of_flags,
 )
 from billing.core.commands import Authorize, Settle, Void
+from billing.core.content import must_agree
 from billing.core.grants import Debt, Draw, Grant, take
 from billing.core.ledger import settlement_digest
 from billing.core.prices import ModelPrices, PriceBooks
@@ -25,11 +26,14 @@ from billing.core.refusals import (
     AccountSuspended,
     ChargeNotFound,
     ChargeNotOpen,
-    IdReused,
     InsufficientCredits,
     PriceChanged,
 )
 from billing.core.wallet import Wallet
+
+_ASKED = (
+    "model", "operation", "mode", "n", "size", "quality", "hold_seconds", "api_key_id", "end_user",
+)  # fmt: skip
 
 
 def authorize(wallet: Wallet, command: Authorize, books: PriceBooks, now: datetime) -> ChargeAnswer:
@@ -42,8 +46,7 @@ def authorize(wallet: Wallet, command: Authorize, books: PriceBooks, now: dateti
     assert settings is not None
     known = wallet.charges.get(command.request_id)
     if known is not None:
-        if not _same_request(known, command, wallet.outputs.get(command.request_id, ())):
-            raise IdReused(command.request_id)
+        _must_be_the_same(known, command, wallet.outputs.get(command.request_id, ()))
         return charge_answer(wallet, command.request_id, replayed=True)
     if settings.status == "suspended":
         raise AccountSuspended()
@@ -263,19 +266,16 @@ def _settle(
         wallet.expire_lapsed(now, now)
 
 
-def _same_request(known: Charge, command: Authorize, outputs: Sequence[Output]) -> bool:
-    return (
-        known.model == command.model
-        and known.operation == command.operation
-        and known.mode == command.mode
-        and known.n == command.n
-        and known.size == command.size
-        and known.quality == command.quality
-        and known.hold_seconds == command.hold_seconds
-        and known.api_key_id == command.api_key_id
-        and known.end_user == command.end_user
-        and known.metadata == command.metadata_json
-        and known.asked_price_version == command.price_version
-        and known.one_step == (command.outputs is not None)
-        and (command.outputs is None or same_report(outputs, command.outputs))
+def _must_be_the_same(known: Charge, command: Authorize, outputs: Sequence[Output]) -> None:
+    """Raises IdReused."""
+    delivered = command.outputs is not None
+    reported = known.one_step == delivered and (command.outputs is None or same_report(outputs, command.outputs))
+    must_agree(
+        command.request_id,
+        {
+            **{name: (getattr(known, name), getattr(command, name)) for name in _ASKED},
+            "metadata": (known.metadata, command.metadata_json),
+            "price_version": (known.asked_price_version, command.price_version),
+            "outputs": (True, reported),
+        },
     )

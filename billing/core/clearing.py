@@ -18,9 +18,10 @@ from typing import Final
 
 from billing.core.answers import ClearingAnswer
 from billing.core.commands import HOUSE
+from billing.core.content import content_digest, must_agree
 from billing.core.funding_commands import BookTransaction
 from billing.core.payments import BookedTransaction
-from billing.core.refusals import AccountNotFound, IdReused, Invalid
+from billing.core.refusals import AccountNotFound, Invalid
 from billing.core.wallet import Settings, Wallet
 
 # Events whose amount is posted by a report of its own, with the transfers that carry it.
@@ -41,6 +42,8 @@ POSTED: Final[Mapping[str, tuple[str, str]]] = {
     "other": ("other_business_out", "other_business_in"),
 }
 FEE: Final = "fee"
+# What is said of a transaction, whoever says it and when.
+CONTENT: Final = ("event", "booked_as", "amount_micros", "fee_micros", "currency", "reason")
 
 
 def book_transaction(wallet: Wallet, command: BookTransaction, now: datetime) -> ClearingAnswer:
@@ -79,8 +82,8 @@ def book_transaction(wallet: Wallet, command: BookTransaction, now: datetime) ->
 def booked(wallet: Wallet, row: BookedTransaction) -> BookedTransaction | None:
     """The transaction as it was booked before, if it was. Raises IdReused where that says something else."""
     known = wallet.payments.get(BookedTransaction, row.transaction_id)
-    if known is not None and not known.says_as(row):
-        raise IdReused(row.transaction_id)
+    if known is not None:
+        must_agree(row.transaction_id, {name: (getattr(known, name), getattr(row, name)) for name in CONTENT})
     return known
 
 
@@ -94,5 +97,5 @@ def book(wallet: Wallet, row: BookedTransaction, now: datetime) -> None:
 
 def _open_the_house(wallet: Wallet, now: datetime) -> None:
     wallet.settings = Settings("CREDIT", "what belongs to no customer", "active", 0, "bill", "quote", None, now)
-    wallet.opening_digest = wallet.settings.content_digest
+    wallet.opening_digest = content_digest(wallet.settings.content)
     wallet.opened = wallet.changed = True

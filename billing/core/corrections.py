@@ -11,10 +11,11 @@ from billing.core.answers import CorrectionAnswer
 from billing.core.charges import Charge, Delivered, Output, Reported, bill
 from billing.core.charging import draw
 from billing.core.commands import Correct
+from billing.core.content import must_agree
 from billing.core.grants import take
 from billing.core.prices import ModelPrices, PriceBooks
 from billing.core.refunds import Source, undo
-from billing.core.refusals import ChargeNotFound, ChargeNotOpen, IdReused, Invalid, NothingToCorrect
+from billing.core.refusals import ChargeNotFound, ChargeNotOpen, Invalid, NothingToCorrect
 from billing.core.wallet import CorrectionRow, Return, Wallet
 
 
@@ -24,8 +25,13 @@ def correct(wallet: Wallet, command: Correct, books: PriceBooks, now: datetime) 
     Raises ChargeNotFound, IdReused, ChargeNotOpen, Invalid, NothingToCorrect.
     """
     known = wallet.corrections.get(command.correction_id)
-    if known is not None and not _same(known, command):
-        raise IdReused(command.correction_id)
+    if known is not None:
+        said = {
+            "request_id": (known.request_id, command.request_id),
+            "outputs": (known.asked, command.outputs),
+            "reason": (known.reason, command.reason),
+        }
+        must_agree(command.correction_id, said)
     charge = wallet.charges.get(command.request_id)
     if charge is None:
         raise ChargeNotFound(command.request_id)
@@ -111,7 +117,3 @@ def _mark(wallet: Wallet, charge: Charge, standing: list[Output], row: Correctio
         wallet.changed_outputs.add((charge.request_id, was.index))
     wallet.outputs[charge.request_id] = outputs
     wallet.replace_charge(charge._replace(corrected_credits=charge.corrected_credits + row.credits))
-
-
-def _same(known: CorrectionRow, command: Correct) -> bool:
-    return known.request_id == command.request_id and known.asked == command.outputs and known.reason == command.reason

@@ -5,11 +5,12 @@ from datetime import datetime
 
 from billing.core.answers import GrantAnswer, LapseAnswer
 from billing.core.commands import IssueGrant
+from billing.core.content import must_agree
 from billing.core.funding_commands import AnnounceExpiry
 from billing.core.grants import Debt, Fill, Grant, take
 from billing.core.instants import instant_text
 from billing.core.payments import ExpiryNotice
-from billing.core.refusals import IdReused, Invalid
+from billing.core.refusals import Invalid
 from billing.core.wallet import Wallet
 
 
@@ -20,8 +21,7 @@ def issue_grant(wallet: Wallet, command: IssueGrant, now: datetime) -> GrantAnsw
     """
     known = wallet.grants.get(command.grant_id)
     if known is not None:
-        if not _same(known, command):
-            raise IdReused(command.grant_id)
+        _must_be_the_same(known, command)
         return GrantAnswer(True, replace(known), wallet.balance)
     if command.expires_at is not None and command.expires_at <= now:
         raise Invalid.of("expires_at", "has passed")
@@ -133,14 +133,16 @@ def pay_debts(wallet: Wallet, grant_id: str, credits: int, paid_by_seq: int) -> 
             wallet.fills.append(Fill(wallet.account_id, debt.seq, paid_by_seq, grant_id, part))
 
 
-def _same(known: Grant, command: IssueGrant) -> bool:
-    return (
-        known.kind == command.kind
-        and known.granted == command.credits
-        and known.expires_at == command.expires_at
-        and known.priority == command.priority
-        and known.paid_micros == command.paid_micros
-        and known.currency == command.currency
-        and known.funding == command.funding
-        and known.reference == command.reference
-    )
+def _must_be_the_same(known: Grant, command: IssueGrant) -> None:
+    """Raises IdReused."""
+    said = {
+        "kind": (known.kind, command.kind),
+        "credits": (known.granted, command.credits),
+        "expires_at": (known.expires_at, command.expires_at),
+        "priority": (known.priority, command.priority),
+        "amount_paid.micros": (known.paid_micros, command.paid_micros),
+        "amount_paid.currency": (known.currency, command.currency),
+        "funding": (known.funding, command.funding),
+        "reference": (known.reference, command.reference),
+    }
+    must_agree(command.grant_id, said)

@@ -187,10 +187,6 @@ class BookedTransaction(NamedTuple):
     def key(self) -> str:
         return self.transaction_id
 
-    def says_as(self, other: "BookedTransaction") -> bool:
-        """Whether both say the same, whoever said it and when."""
-        return self[:7] == other[:7] and self.reason == other.reason
-
 
 class AutoRecharge(NamedTuple):
     """Buys `pack_id` when available credits fall below `threshold`, up to `monthly_limit` credits a month (UTC).

@@ -12,17 +12,24 @@ from datetime import datetime
 from billing.core.answers import RefundAnswer
 from billing.core.charges import Output
 from billing.core.commands import Refund
+from billing.core.content import must_agree
 from billing.core.grants import DEFAULT_PRIORITY, REFUND_GRANT_LIFETIME, Draw, Grant
 from billing.core.issuing import pay_debts
-from billing.core.refusals import ChargeNotFound, ChargeNotOpen, IdReused, Invalid, RefundExceedsBill
+from billing.core.refusals import ChargeNotFound, ChargeNotOpen, Invalid, RefundExceedsBill
 from billing.core.wallet import RefundRow, Return, Wallet
 
 
 def refund(wallet: Wallet, command: Refund, now: datetime) -> RefundAnswer:
     """Returns all or part of a bill. Raises ChargeNotFound, IdReused, Invalid, ChargeNotOpen, RefundExceedsBill."""
     known = wallet.refunds.get(command.refund_id)
-    if known is not None and not _same(known, command):
-        raise IdReused(command.refund_id)
+    if known is not None:
+        said = {
+            "request_id": (known.request_id, command.request_id),
+            "credits": (known.asked_credits, command.credits),
+            "outputs": (known.asked_outputs, command.outputs),
+            "reason": (known.reason, command.reason),
+        }
+        must_agree(command.refund_id, said)
     charge = wallet.charges.get(command.request_id)
     if charge is None:
         raise ChargeNotFound(command.request_id)
@@ -220,12 +227,3 @@ def _succeed(
     )
     wallet.add_grant(grant)
     return grant
-
-
-def _same(known: RefundRow, command: Refund) -> bool:
-    return (
-        known.request_id == command.request_id
-        and known.asked_credits == command.credits
-        and known.asked_outputs == command.outputs
-        and known.reason == command.reason
-    )

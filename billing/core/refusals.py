@@ -165,13 +165,20 @@ class ManifestUnreadable(Refusal):
 
 @dataclass(eq=False)
 class IdReused(Refusal):
+    """`differs`: the fields that are not what they were when the id was taken, by the names of the call's body.
+
+    Empty only where that is not known any more: see `billing.core.content`.
+    """
+
     id: str
+    differs: list[str]
     code = "id_reused"
     title = "This id already names something else"
 
     @property
     def detail(self) -> str:
-        return f"`{self.id}` was used before with other content. Nothing changed; take a new id."
+        other = f"another {' and '.join(f'`{name}`' for name in self.differs)}" if self.differs else "other content"
+        return f"`{self.id}` was used before with {other}. Nothing changed; take a new id."
 
 
 @dataclass(eq=False)

@@ -3,12 +3,13 @@
 from datetime import datetime, timedelta
 
 from billing.core.answers import TopupAnswer
+from billing.core.content import must_agree
 from billing.core.funding_commands import FailTopup, OpenTopup, PayTopup, RecordCheckout
 from billing.core.grants import DEFAULT_PRIORITY
 from billing.core.issuing import add_grant
 from billing.core.payments import StripeObject, Topup
 from billing.core.recharging import recharge_ended
-from billing.core.refusals import IdReused, PackNotFound, TopupNotFound
+from billing.core.refusals import PackNotFound, TopupNotFound
 from billing.core.wallet import Wallet
 
 
@@ -16,12 +17,10 @@ def open_topup(wallet: Wallet, command: OpenTopup, now: datetime) -> TopupAnswer
     """Commits the intent; the processor is asked afterwards. Raises IdReused, PackNotFound, Invalid."""
     known = wallet.payments.get(Topup, command.topup_id)
     if known is not None:
-        if (known.pack_id, known.success_url, known.cancel_url) != (
-            command.pack_id,
-            command.success_url,
-            command.cancel_url,
-        ):
-            raise IdReused(command.topup_id)
+        said = {
+            name: (getattr(known, name), getattr(command, name)) for name in ("pack_id", "success_url", "cancel_url")
+        }
+        must_agree(command.topup_id, said)
         return TopupAnswer(True, known)
     if command.pack is None:
         raise PackNotFound(command.pack_id)

@@ -5,11 +5,9 @@ writes what changed, each row once. Nobody else sees it, so it is changed in pla
 refused has changed nothing.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 from billing.core.amounts import MAX_AMOUNT
@@ -109,10 +107,9 @@ class Settings:
     low_balance: tuple[int, ...] | None = None
 
     @property
-    def content_digest(self) -> bytes:
-        """SHA-256 of what a caller asks for when opening an account: a repeated call must say the same."""
-        content = [self.asset, self.name, self.credit_limit, self.overage, self.hold, self.metadata]
-        return sha256(json.dumps(content).encode()).digest()
+    def content(self) -> dict[str, object]:
+        """What a caller asks for when opening an account: a repeated call must say the same."""
+        return {name: getattr(self, name) for name in ("asset", "name", "credit_limit", "overage", "hold", "metadata")}
 
 
 @dataclass(slots=True)

@@ -49,14 +49,19 @@ class Bookkeeper:
             raise TransactionNotFound(transaction_id) from None
         on = await booked_on(self._engine, transaction_id)
         if on not in (None, HOUSE):
-            raise IdReused(transaction_id)
+            raise IdReused(transaction_id, ["to"])
         if on is None and await self._knows(movement):
             raise TransactionKnown(transaction_id, movement.type)
         event, m = DESTINATIONS[to], movement
         amount, fee = (0, m.fee_micros - m.amount_micros) if event == FEE else (m.amount_micros, m.fee_micros)
-        answer = await self._posting.post(
-            BookTransaction(HOUSE, m.transaction_id, event, m.transaction_id, amount, fee, m.currency, actor, reason)
+        command = BookTransaction(
+            HOUSE, m.transaction_id, event, m.transaction_id, amount, fee, m.currency, actor, reason
         )
+        try:
+            answer = await self._posting.post(command)
+        except IdReused as reused:  # which event it is, and what of it is a fee, follow from where it goes to
+            told = dict.fromkeys("reason" if name == "reason" else "to" for name in reused.differs)
+            raise IdReused(transaction_id, list(told)) from None
         await reopen_payouts_with(self._work, transaction_id)
         return answer
 

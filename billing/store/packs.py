@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from billing.core.content import must_agree
 from billing.core.packs import Pack
-from billing.core.refusals import IdReused, PackNotFound
+from billing.core.refusals import PackNotFound
 from billing.store.engine import Engine
 from billing.store.snapshot import reading, working
 
@@ -63,8 +64,9 @@ async def publish_pack(engine: Engine, wanted: Pack, actor: str) -> tuple[Publis
             f"SELECT {_COLUMNS}, published_at, withdrawn_at FROM pack WHERE pack_id = $1", wanted.pack_id
         )
     found = _published(row)
-    if found.pack != wanted:
-        raise IdReused(wanted.pack_id)
+    names = {"price_micros": "price.micros", "currency": "price.currency"}
+    pairs = zip(Pack._fields, found.pack, wanted, strict=True)
+    must_agree(wanted.pack_id, {names.get(name, name): (known, asked) for name, known, asked in pairs})
     return found, new is not None
 
 

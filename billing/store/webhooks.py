@@ -1,17 +1,16 @@
 """Webhook endpoints: who listens to what. Their secrets are kept, because we sign with them, and never listed."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import select, tuple_
 
 from billing.core.announcements import EVERY, TYPES
-from billing.core.refusals import AccountNotFound, IdReused, Invalid
+from billing.core.content import content_digest, must_have_digest
+from billing.core.refusals import AccountNotFound, Invalid
 from billing.core.text import free_text, identifier
 from billing.store.clock import database_time, time_in
 from billing.store.engine import Engine
@@ -59,10 +58,10 @@ class NewEndpoint:
         if self.description is not None:
             free_text(self.description, "description")
 
-    @property
-    def digest(self) -> bytes:
-        """SHA-256 of the content: a repeated call must say the same."""
-        return sha256(json.dumps([self.url, self.events, self.account_id, self.description]).encode()).digest()
+
+def _content(one: Endpoint | NewEndpoint) -> dict[str, object]:
+    """What a repeated call must say, too."""
+    return {"url": one.url, "events": one.events, "account_id": one.account_id, "description": one.description}
 
 
 def events_of(kinds: Sequence[str]) -> list[str]:
@@ -117,7 +116,7 @@ async def create(work: Engine, wanted: NewEndpoint, secret: str) -> tuple[Endpoi
             wanted.events,
             wanted.description,
             secret,
-            wanted.digest,
+            content_digest(_content(wanted)),
             await time_in(connection, work),  # it hears of what happens from then on
         )
         if row is not None:
@@ -183,6 +182,6 @@ async def _known(connection: asyncpg.Connection, wanted: NewEndpoint) -> Endpoin
     if row is None:
         return None
     *fields, digest = row
-    if digest != wanted.digest:
-        raise IdReused(wanted.endpoint_id)
-    return Endpoint(*fields)
+    found = Endpoint(*fields)
+    must_have_digest(wanted.endpoint_id, digest, _content(found), _content(wanted))
+    return found

@@ -122,7 +122,8 @@ class TestAuthorize:
     def test_other_content_under_the_same_id(self, api: Api, account: str, change: dict[str, Any]) -> None:
         created(api.post(charges_of(account), FULL, "gateway"))
         before = api.balance(account)
-        assert problem(api.post(charges_of(account), FULL | change, "gateway"), 409, "id_reused")["id"] == "full"
+        document = problem(api.post(charges_of(account), FULL | change, "gateway"), 409, "id_reused")
+        assert (document["id"], document["differs"]) == ("full", list(change))
         assert api.balance(account) | {"as_of": 0} == before | {"as_of": 0}
 
     def test_the_same_id_on_another_account_is_another_charge(self, api: Api, account: str) -> None:
@@ -299,8 +300,9 @@ class TestRefunds:
         again = replayed(api.post(path, body, "finance"))
         assert again["charge"]["refunded_credits"] == 28
         assert {**again, "charge": None} == {**part, "charge": None}
-        for change in ({"credits": 21}, {"reason": "other"}, {"outputs": [0], "credits": None}):
-            assert problem(api.post(path, body | change), 409, "id_reused")["id"] == "part"
+        for change in ({"credits": 21}, {"reason": "other"}, {"credits": None, "outputs": [0]}):
+            document = problem(api.post(path, body | change), 409, "id_reused")
+            assert (document["id"], document["differs"]) == ("part", list(change))
         over = {"refund_id": "over", "credits": 1, "reason": "r"}
         assert problem(api.post(path, over), 409, "refund_exceeds_bill")["refundable"] == 0
         listed = api.get(path, "gateway").json()
@@ -322,7 +324,8 @@ class TestRefunds:
             api.settle(charge, image())
         body = {"refund_id": "f", "reason": "r"}
         created(api.post(f"{path_of(first)}/refunds", body))
-        problem(api.post(f"{path_of(second)}/refunds", body), 409, "id_reused")
+        document = problem(api.post(f"{path_of(second)}/refunds", body), 409, "id_reused")
+        assert document["differs"] == ["request_id"]
 
 
 def test_what_was_corrected(api: Api, account: str) -> None:

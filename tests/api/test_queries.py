@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 
 from billing.http.route import Router
 
-from .service import Api, created, image, problem
+from .service import Api, created, image, problem, replayed
 from .test_access import NAMES
 from .test_usage import NEW_YEAR
 
@@ -151,6 +151,19 @@ def test_packs_come_in_pages_too(fresh: Api) -> None:
         cursor = {"cursor": found["next_cursor"]}
     assert seen == ["p0", "p1", "p2"]
     problem(fresh.get("/v1/packs", cursor="no"), 422, "validation_error")
+
+
+def test_another_offer_may_not_take_a_packs_name(fresh: Api) -> None:
+    pack = {"pack_id": "small", "credits": 10, "price": {"micros": 10_000_000, "currency": "USD"}}
+    created(fresh.post("/v1/packs", pack))
+    replayed(fresh.post("/v1/packs", pack | {"name": "small"}))
+    for change, differs in (
+        ({"credits": 11}, ["credits"]),
+        ({"price": {"micros": 9_000_000, "currency": "EUR"}}, ["price.micros", "price.currency"]),
+        ({"name": "Small", "expires_in_days": 30}, ["name", "expires_in_days"]),
+    ):
+        document = problem(fresh.post("/v1/packs", pack | change), 409, "id_reused")
+        assert (document["id"], document["differs"]) == ("small", differs)
 
 
 def test_a_page_with_a_campaign_in_its_address_is_a_page(quiet: Api) -> None:

@@ -65,7 +65,8 @@ def test_from_a_manifest_to_what_is_posted(small: Api) -> None:
         ("delivered_not_charged", 1, 0), ("wrong_size_tier", 1, 53), ("other_account", 1, 0),
     ]  # fmt: skip
     assert replayed(send(api, "march", body, "admin")) == made
-    problem(send(api, "march", HEADER + f"{account},{request},0,1024,1024\n"), 409, "id_reused")
+    other = problem(send(api, "march", HEADER + f"{account},{request},0,1024,1024\n"), 409, "id_reused")
+    assert other["differs"] == ["manifest"]
 
     at = "/v1/reconciliations/march"
     first = api.get(f"{at}/lines", limit=2).json()

@@ -109,7 +109,8 @@ class TestEndpoints:
             {"account_id": None},
             {"description": None},
         ):
-            assert problem(hooks.post(AT, body | change), 409, "id_reused")["id"] == "mine"
+            document = problem(hooks.post(AT, body | change), 409, "id_reused")
+            assert (document["id"], document["differs"]) == ("mine", list(change))
         stored = ask(hooks.dsn, "SELECT secret FROM webhook_endpoint WHERE endpoint_id = 'mine'")
         assert stored == secret
 
@@ -120,7 +121,10 @@ class TestEndpoints:
         assert replayed(hooks.post(AT, body))["url"] == "http://127.0.0.1:9/new"
         hooks.call("DELETE", f"{AT}/changed")
         assert replayed(hooks.post(AT, body))["deleted_at"] is not None
-        problem(hooks.post(AT, body | {"url": "http://127.0.0.1:9/new"}), 409, "id_reused")
+        other = problem(hooks.post(AT, body | {"description": "another"}), 409, "id_reused")
+        assert other["differs"] == ["description"]  # the address is that of the first call, and today's is another
+        today = problem(hooks.post(AT, body | {"url": "http://127.0.0.1:9/new"}), 409, "id_reused")
+        assert today["differs"] == []  # as it is now: nobody knows any more what it was
 
     @pytest.mark.parametrize("events", [["*"], ["topup.paid", "*"]])
     def test_all_events(self, hooks: Api, events: list[str]) -> None:

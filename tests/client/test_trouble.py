@@ -91,7 +91,7 @@ def test_a_price_that_never_stops_changing_is_refused(way: str) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_repeat_after_a_price_change_keeps_its_old_hold(way: str) -> None:
     """The version is part of what the id names, so the repeat is known only by the old one."""
-    reused = problem(409, "id_reused", id="r1")
+    reused = problem(409, "id_reused", id="r1", differs=["price_version"])
     again = Reply(200, HELD, {"Idempotent-Replayed": "true"})
     requests, charge, raised = play(way, [quoted(2), reused, Reply(200, HELD), again, Reply(200, SETTLED)], deliver)
     assert raised is None
@@ -101,13 +101,18 @@ def test_a_repeat_after_a_price_change_keeps_its_old_hold(way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_an_id_that_names_something_else_is_tried_with_every_price_and_refused(way: str) -> None:
-    reused = problem(409, "id_reused", id="r1")
+@pytest.mark.parametrize(
+    ("differs", "tried"), [(["price_version"], [2, 1, None]), (["n", "price_version"], [2]), (["n"], [2])]
+)
+def test_an_id_that_names_something_else_is_refused_and_tried_with_other_prices_where_only_they_differ(
+    way: str, differs: list[str], tried: list[int | None]
+) -> None:
+    reused = problem(409, "id_reused", id="r1", differs=differs)
     requests, charge, raised = play(way, [quoted(2), reused, Reply(200, HELD), reused], never)
     assert charge is None
     assert isinstance(raised, Problem)
-    assert raised.code == "id_reused"
-    assert versions(requests) == [2, 1, None]
+    assert (raised.code, raised.facts["differs"]) == ("id_reused", differs)
+    assert versions(requests) == tried
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -66,7 +66,7 @@ def test_opening_an_account_again_must_say_the_same(name: str, value: Any) -> No
     assert again.replayed
     with pytest.raises(IdReused) as refused:
         account.do(OpenAccount(ME, **{**OPENING, name: value}))
-    assert refused.value.id == ME
+    assert (refused.value.id, refused.value.differs) == (ME, [name])
     assert state(account.load()) == before
 
 
@@ -76,8 +76,15 @@ def test_opening_again_is_compared_with_the_opening_and_answered_with_the_presen
     again = account.do(OpenAccount(ME, credit_limit=7))
     assert isinstance(again, AccountAnswer)
     assert (again.replayed, again.settings.credit_limit) == (True, 9)
-    with pytest.raises(IdReused):
+    with pytest.raises(IdReused) as refused:
+        account.do(OpenAccount(ME, credit_limit=7, overage="cap"))
+    assert refused.value.differs == ["overage"]  # the limit is as it was at the opening, and today's is another
+    with pytest.raises(IdReused) as refused:
         account.do(OpenAccount(ME, credit_limit=9))
+    assert refused.value.differs == []  # as it is now: what the opening said is not kept
+    with pytest.raises(IdReused) as refused:
+        account.do(OpenAccount(ME, credit_limit=8, hold="max"))
+    assert refused.value.differs == ["credit_limit", "hold"]  # from how it is now
 
 
 def test_each_change_of_a_setting_that_decides_money_is_recorded() -> None:

@@ -601,7 +601,7 @@ def test_the_same_id_with_other_content_is_refused(name: str, value: Any) -> Non
     before = state(account.load())
     with pytest.raises(IdReused) as refused:
         account.do(Authorize(ME, "r1", **{**SAME, name: value}))
-    assert refused.value.id == "r1"
+    assert (refused.value.id, refused.value.differs) == ("r1", [name])
     assert state(account.load()) == before
 
 
@@ -625,8 +625,9 @@ def test_a_charge_in_one_step_is_repeated_with_its_outputs(outputs: Any, same: b
     if same:
         assert account.authorize("r1", 10, 2, outputs=outputs).replayed
     else:
-        with pytest.raises(IdReused):
+        with pytest.raises(IdReused) as refused:
             account.authorize("r1", 10, 2, outputs=outputs)
+        assert refused.value.differs == ["outputs"]
 
 
 @pytest.mark.parametrize("again", [(), (small(2),), (small(2), small(0)), (large(0),), (failed(0),)])

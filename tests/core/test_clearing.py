@@ -8,6 +8,7 @@ import pytest
 from billing.core.answers import ClearingAnswer
 from billing.core.clearing import POSTED
 from billing.core.commands import HOUSE, Command
+from billing.core.content import content_digest
 from billing.core.decide import decide
 from billing.core.funding_commands import BookTransaction
 from billing.core.ledger import Transfer
@@ -91,7 +92,7 @@ def test_the_house_opens_itself_with_its_first_row() -> None:
     settings = wallet.settings
     assert settings is not None
     assert (wallet.opened, wallet.changed, settings.status, settings.credit_limit) == (True, True, "active", 0)
-    assert wallet.opening_digest == settings.content_digest
+    assert wallet.opening_digest == content_digest(settings.content)
     assert (wallet.changes, wallet.announcements) == ([], [])
     again = replace(wallet, opened=False, transfers=[])
     booked(again, transaction("fee", 0, 1, transaction_id="txn_2"))
@@ -120,7 +121,8 @@ def test_a_transaction_never_says_two_things(other: dict[str, Any]) -> None:
     before = state(wallet)
     with pytest.raises(IdReused) as refused:
         booked(wallet, transaction(**other))
-    assert refused.value.id == "txn_1"
+    said = {"amount": "amount_micros", "fee": "fee_micros"}
+    assert (refused.value.id, refused.value.differs) == ("txn_1", [said.get(name, name) for name in other])
     assert state(wallet) == before
 
 

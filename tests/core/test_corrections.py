@@ -213,13 +213,14 @@ def test_the_same_correction_again_answers_the_same() -> None:
         assert again.replayed
         assert again[1:] == first[1:]
     assert state(account.load()) == before
-    for other in (
-        Correct(ME, "c1", "r1", (small(),), "reconciled", "finance"),
-        Correct(ME, "c1", "r1", (large(),), "another", "finance"),
-        Correct(ME, "c1", "r2", (large(),), "reconciled", "finance"),
+    for other, differs in (
+        (Correct(ME, "c1", "r1", (small(),), "reconciled", "finance"), "outputs"),
+        (Correct(ME, "c1", "r1", (large(),), "another", "finance"), "reason"),
+        (Correct(ME, "c1", "r2", (large(),), "reconciled", "finance"), "request_id"),
     ):
-        with pytest.raises(IdReused):
+        with pytest.raises(IdReused) as refused:
             account.do(other)
+        assert refused.value.differs == [differs]
 
 
 def test_refusals_in_their_order_change_nothing() -> None:

@@ -497,8 +497,9 @@ def test_stripe_never_says_two_things_of_one_transaction() -> None:
     account = bought()
     account.dispute(DOLLAR)
     journal = account.journal[:]
-    with pytest.raises(IdReused):
+    with pytest.raises(IdReused) as refused:
         account.dispute(DOLLAR, moved=[-2 * DOLLAR])
+    assert refused.value.differs == ["amount_micros"]
     assert account.journal == journal
 
 

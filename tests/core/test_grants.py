@@ -482,7 +482,8 @@ def test_the_same_grant_id_with_other_content_is_refused(name: str, value: Any) 
     assert (again.replayed, again.grant.expired) == (True, 10)
     with pytest.raises(IdReused) as refused:
         account.do(IssueGrant(ME, "g1", **{**CONTENT, name: value}))
-    assert refused.value.id == "g1"
+    said = {"paid_micros": "amount_paid.micros", "currency": "amount_paid.currency"}
+    assert (refused.value.id, refused.value.differs) == ("g1", [said.get(name, name)])
     assert state(account.load()) == before
 
 

@@ -144,15 +144,19 @@ def test_the_same_refund_again_is_answered_and_paid_once() -> None:
     assert state(account.load()) == before
 
 
-@pytest.mark.parametrize("other", [{}, {"credits": 31}, {"outputs": (2, 3)}])
-def test_the_same_refund_id_with_other_content_is_refused(other: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("other", "differs"),
+    [({}, ["credits"]), ({"credits": 31}, ["credits"]), ({"outputs": (2, 3)}, ["credits", "outputs"])],
+)
+def test_the_same_refund_id_with_other_content_is_refused(other: dict[str, Any], differs: list[str]) -> None:
     account = billed()
     account.refund("r1", "f1", credits=30)
     with pytest.raises(IdReused) as refused:
         account.refund("r1", "f1", **other)
-    assert refused.value.id == "f1"
-    with pytest.raises(IdReused):
-        account.do(Refund(ME, "r1", "f1", "another reason", credits=30))
+    assert (refused.value.id, refused.value.differs) == ("f1", differs)
+    with pytest.raises(IdReused) as refused:
+        account.do(Refund(ME, "r2", "f1", "another reason", credits=30))
+    assert refused.value.differs == ["request_id", "reason"]
 
 
 def test_an_answer_is_not_changed_by_a_refund_that_comes_after_it() -> None:

@@ -75,9 +75,15 @@ TABLE = [
         "f0: is wrong; f1: is wrong; f2: is wrong; f3: is wrong; f4: is wrong",
     ),
     (
-        refusals.IdReused("r"),
+        refusals.IdReused("r", ["size", "n"]),
         "id_reused",
-        {"id": "r"},
+        {"id": "r", "differs": ["size", "n"]},
+        "`r` was used before with another `size` and `n`. Nothing changed; take a new id.",
+    ),
+    (
+        refusals.IdReused("r", []),
+        "id_reused",
+        {"id": "r", "differs": []},
         "`r` was used before with other content. Nothing changed; take a new id.",
     ),
     (

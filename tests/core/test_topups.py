@@ -68,7 +68,7 @@ def test_another_order_may_not_take_its_name(other: dict[str, Any]) -> None:
     account.order()
     with pytest.raises(IdReused) as refused:
         account.do(order(**other))
-    assert refused.value.id == "t1"
+    assert (refused.value.id, refused.value.differs) == ("t1", list(other))
 
 
 def test_only_what_is_on_sale_can_be_ordered() -> None:

@@ -399,8 +399,12 @@ def test_what_the_ledger_cannot_know_waits_until_a_person_says_what_it_is(town: 
     assert "stripe_clearing" not in books(town, currency)
     again = explained(town, unknown, "other", "a card of the other shop")
     assert (again.status_code, again.headers["Idempotent-Replayed"], again.json()) == (200, "true", shown)
-    for other in (explained(town, unknown, "fees", "a card of the other shop"), explained(town, unknown, "other")):
-        assert (other.status_code, other.json()["code"]) == (409, "id_reused")
+    for other, differs in (
+        (explained(town, unknown, "fees", "a card of the other shop"), "to"),
+        (explained(town, unknown, "other"), "reason"),
+    ):
+        document = other.json()
+        assert (other.status_code, document["code"], document["differs"]) == (409, "id_reused", [differs])
 
 
 def test_a_payout_that_was_given_up_is_whole_once_it_is_explained(town: Town, currency: str) -> None:
@@ -441,7 +445,7 @@ def test_what_the_ledger_books_by_itself_is_nobodys_to_explain(town: Town, curre
         town.stripe.resend(event["id"])
     town.settled()
     booked = explained(town, ours, "other")
-    assert (booked.status_code, booked.json()["code"]) == (409, "id_reused")
+    assert (booked.status_code, booked.json()["code"], booked.json()["differs"]) == (409, "id_reused", ["to"])
     missing = explained(town, "txn_none", "fees")
     assert (missing.status_code, missing.json()["code"]) == (404, "transaction_not_found")
     for to, reason in (("elsewhere", "x"), ("fees", ""), ("fees", " "), ("fees", "x" * 513)):

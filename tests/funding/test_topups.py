@@ -61,7 +61,7 @@ def test_the_same_order_again(town: Town) -> None:
     other = town.call(
         "POST", f"/v1/accounts/{account}/topups", {"topup_id": "mine", "pack_id": town.pack(), **PAGES}, status=409
     )
-    assert other["code"] == "id_reused"
+    assert (other["code"], other["differs"]) == ("id_reused", ["pack_id"])
     town.call("DELETE", f"/v1/packs/{pack}", status=200)
     assert (
         town.client.post(

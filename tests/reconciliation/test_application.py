@@ -116,10 +116,12 @@ async def test_what_changed_since_it_was_compared(ledger):
 async def test_ids_and_reasons(ledger):
     first = await ledger.compare("r", ONE_EACH)
     assert await ledger.compare("r", ONE_EACH, actor="key_2") == first.__class__(True, first.reconciliation)
-    with pytest.raises(IdReused):
+    with pytest.raises(IdReused) as refused:
         await ledger.compare("r", MANIFEST)
-    with pytest.raises(IdReused):
+    assert refused.value.differs == ["manifest"]
+    with pytest.raises(IdReused) as refused:
         await ledger.compare("r", ONE_EACH, account_id="acme")
+    assert refused.value.differs == ["account_id"]
     with pytest.raises(ReconciliationNotFound):
         await ledger.application().apply("other", "key_1", "why")
     with pytest.raises(Invalid):

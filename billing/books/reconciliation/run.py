@@ -15,6 +15,7 @@ from billing.books.reconciliation.manifest import Rows, Wanted, check_not_twice,
 from billing.books.reconciliation.source import Source
 from billing.books.reconciliation.staging import Staging, Twice, connected
 from billing.books.reconciliation.totals import Totals
+from billing.core.content import must_agree
 from billing.core.prices import PriceBooks
 from billing.core.reconciliation import COMPARED, Line, Reconciliation
 from billing.core.refusals import AccountNotFound, IdReused, Invalid
@@ -96,7 +97,14 @@ async def reconcile(
 async def _known(connection: Connection, asked: Asked, digest: bytes) -> Reconciliation | None:
     known = await store.known(connection, asked.reconciliation_id)
     if known is not None and known.digest != digest:
-        raise IdReused(asked.reconciliation_id)
+        said = {
+            "account_id": (known.account_id, asked.account_id),
+            "start": (known.starts_at, asked.starts_at),
+            "end": (known.ends_at, asked.ends_at),
+            "complete": (known.complete, asked.complete),
+        }
+        must_agree(asked.reconciliation_id, said)
+        raise IdReused(asked.reconciliation_id, ["manifest"])  # the only other thing that the digest is of
     return known
 
 
