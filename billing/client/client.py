@@ -12,7 +12,7 @@ from billing.client.wire import SyncWire, Wire
 class BillingClient(ChargingCalls, ChargeCalls, AccountCalls, FundingCalls, Wire):
     """Every call of the contract that a gateway or its operator makes, in one asynchronous object:
 
-        async with BillingClient("http://127.0.0.1:8000", key) as billing:
+        async with BillingClient("http://127.0.0.1:8080", key) as billing:
             async with billing.charging("acme", "req-1", model="gpt-image-2", size="1024x1024") as charge:
                 charge.deliver(await call_the_provider())
 
@@ -23,7 +23,7 @@ class BillingClient(ChargingCalls, ChargeCalls, AccountCalls, FundingCalls, Wire
 class SyncBillingClient(ChargingCalls, ChargeCalls, AccountCalls, FundingCalls, SyncWire):
     """The same calls without `async` and `await`, for threads and scripts; lists are plain iterators:
 
-    with SyncBillingClient("http://127.0.0.1:8000", key) as billing:
+    with SyncBillingClient("http://127.0.0.1:8080", key) as billing:
         with billing.charging("acme", "req-1", model="gpt-image-2", size="1024x1024") as charge:
             charge.deliver(call_the_provider())
     """
