@@ -15,8 +15,7 @@ from billing.books.margins import command as provider
 from billing.books.payouts.command import show_payouts
 from billing.books.periods.command import close_period, reopen_period, show_periods
 from billing.books.reconciliation.command import reconcile_manifest
-from billing.books.revenue.command import show_revenue
-from billing.books.revenue.recognise import recognise_revenue
+from billing.books.revenue.command import recognise_revenue, show_revenue
 from billing.books.simulation.command import simulate_prices
 from billing.books.statements.command import verify_statement
 from billing.books.trial_balance.command import show_trial_balance

@@ -27,6 +27,14 @@ class Month(NamedTuple):
         return cls(name, datetime(year, number, 1, tzinfo=UTC), datetime(*after, 1, tzinfo=UTC))
 
     @classmethod
+    def begun(cls, name: str, now: datetime) -> "Month":
+        """A month that has begun by `now`. Raises Invalid."""
+        month = cls.of(name)
+        if month.starts_at > now:
+            raise Invalid.of("period", "lies in the future")
+        return month
+
+    @classmethod
     def containing(cls, moment: datetime) -> "Month":
         return cls.of(f"{moment.astimezone(UTC):%Y-%m}")
 

@@ -1,11 +1,12 @@
 """Closed months, as far as other questions depend on them: when a transfer counts, and since when a month is closed."""
 
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from billing.core.months import Month
 from billing.store.connection import Connection
 
+Known = Literal["close", "now"]  # what counts of a month: what was posted when it was closed, or by now
 # When the transfer `t` counts: when it was due, but never inside a month that was closed when it was posted. Then it
 # counts from the first instant that was open. Nothing is due inside a closed month and posted at that same instant,
 # because only months that are over can be closed.

@@ -6,19 +6,16 @@ Wallet transfers are summed by the database into movements, one for each run of 
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.core.commands import HOUSE
 from billing.core.cost_basis import Movement, Recognition, Unrecognised
 from billing.core.grants import Grant
 from billing.core.payments import Topup
 from billing.core.wallet import Wallet
 from billing.store import rows
 from billing.store.payments import load_topups
-from billing.store.snapshot import reading
 
 # Transfers of an account that one transaction looks at: others of the lane wait for it about as long as for a batch.
 TRANSFERS_AT_ONCE: Final = 5_000
@@ -87,13 +84,6 @@ _MARK = """
     UPDATE account a SET recognised_seq = u.seq, recognised_at = coalesce(u.at, a.recognised_at)
     FROM unnest($1::text[], $2::bigint[], $3::timestamptz[]) u(account_id, seq, at) WHERE a.account_id = u.account_id"""
 
-_CHANGED: Final = f"account_id <> '{HOUSE}' AND (recognised_at IS NULL OR last_at > recognised_at)"
-_WAITING = f"""
-    SELECT account_id, wallet_seq - recognised_seq FROM account WHERE account_id > $1 AND {_CHANGED}
-    ORDER BY account_id LIMIT $2"""
-_COUNT = f"SELECT count(*) FROM account WHERE {_CHANGED}"
-_MISSING = f"SELECT EXISTS (SELECT FROM account WHERE {_CHANGED} AND coalesce(recognised_at, created_at) < $1)"
-
 
 async def load_unrecognised(connection: asyncpg.Connection, wallets: Sequence[Wallet]) -> None:
     """What is not recognised of these accounts, before anything that is due on them is posted."""
@@ -136,25 +126,6 @@ async def apply_recognition(connection: asyncpg.Connection, wallets: Sequence[Wa
         await connection.execute(_WRITE, *rows.arrays(written))
     if marks:
         await connection.execute(_MARK, *rows.arrays(marks))
-
-
-async def unrecognised_accounts(engine: AsyncEngine, *, after: str, limit: int) -> list[tuple[str, int]]:
-    """Up to `limit` accounts in order, beyond `after`, that changed since they were recognised, and by how many transfers."""
-    async with reading(engine) as connection:
-        found: Any = await connection.exec_driver_sql(_WAITING, (after, limit))
-        return [(str(account_id), int(transfers)) for account_id, transfers in found]
-
-
-async def count_unrecognised(engine: AsyncEngine) -> int:
-    """How many accounts changed since they were recognised."""
-    async with reading(engine) as connection:
-        return int((await connection.exec_driver_sql(_COUNT)).scalar_one())
-
-
-async def missing_since(engine: AsyncEngine, moment: datetime) -> bool:
-    """Whether an account has changed since it was recognised, and that was before `moment`."""
-    async with reading(engine) as connection:
-        return bool((await connection.exec_driver_sql(_MISSING, (moment,))).scalar_one())
 
 
 def _add_grant(wallets: dict[str, Wallet], row: asyncpg.Record) -> None:

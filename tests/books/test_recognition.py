@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from billing.books.revenue import recognition
-from billing.books.revenue.recognition import DailyRecognition, Recognised, recognise
+from billing.books.revenue.recognition import DailyRecognition, Recognised, RecognisedAmount, recognise
 from billing.books.verify import verify
 from billing.core.commands import Authorize, IssueGrant, OpenAccount, Recognise
 from billing.core.cost_basis import Movement, movements
@@ -157,7 +157,7 @@ async def test_what_follows_in_the_same_transaction_is_found_by_the_next_run(
         (1, True)
     ]
     found = await run(fresh_database, books)
-    assert (found.accounts, found.transfers, found.amounts) == (1, 1, [("USD", 140, 0)])
+    assert (found.accounts, found.transfers, found.amounts) == (1, 1, [RecognisedAmount("USD", 140, 0)])
     assert await asking(fresh_database, "SELECT wallet_seq - recognised_seq, recognised_at = last_at FROM account") == [
         (0, True)
     ]
@@ -212,14 +212,14 @@ async def test_every_day_what_the_days_before_have_left(fresh_database: str, boo
             # The first day has nothing from before. What it brings waits for the next, and that for five minutes.
             assert await at(noon, OpenAccount("acme"), grant, bill("r1")) is None
             assert await at(noon + timedelta(hours=12, minutes=4)) is None
-            assert await at(noon + timedelta(hours=12, minutes=5)) == (1, [("USD", 140, 0)])
+            assert await at(noon + timedelta(hours=12, minutes=5)) == (1, [RecognisedAmount("USD", 140, 0)])
             assert await at(noon + timedelta(hours=13), bill("r2")) is None
             # A process that starts in the middle of a day does what was missed.
             assert await DailyRecognition(engine, posting).once() is None
             await owner.execute("UPDATE clock.reading SET at = $1", noon + timedelta(days=3))
             late = await DailyRecognition(engine, posting).once()
             assert late is not None
-            assert late.amounts == [("USD", 140, 0)]
+            assert late.amounts == [RecognisedAmount("USD", 140, 0)]
             assert await at(noon + timedelta(days=3)) is None
     finally:
         await owner.close()

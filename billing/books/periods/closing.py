@@ -5,14 +5,14 @@ is drawn, what lapsed is posted by the recognition run that follows, and both ar
 """
 
 from billing.books.periods.report import Period, check_closable, close_month, draw_line, period_of, reopen_month
-from billing.books.revenue.recognition import Progress, recognise
+from billing.books.revenue.recognition import Told, recognise
 from billing.core.months import Month
 from billing.posting import Posting
 from billing.store.engine import Engine
 
 
 async def close(
-    engine: Engine, work: Engine, posting: Posting, period: str, actor: str, progress: Progress | None = None
+    engine: Engine, work: Engine, posting: Posting, period: str, actor: str, progress: Told | None = None
 ) -> tuple[Period, bool]:
     """Closes the month, and says whether that is new. Any number may try at once: one of them does.
 

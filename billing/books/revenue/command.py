@@ -1,34 +1,60 @@
-"""`billing revenue`: what a month has earned, and how deferred revenue rolled forward through it."""
+"""`billing recognise` makes revenue of what was used or expired; `billing revenue` tells what a month has earned."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from billing.books.revenue.models import RevenueShown
-from billing.books.revenue.report import Revenue, RollForward, revenue
-from billing.cli.money import decimal
-from billing.cli.session import AsJson, console, ledger, on, run
-from billing.core.months import Month
-from billing.store.clock import database_time
-from billing.store.engine import Engine, read_engine
+from billing.books.revenue.recognition import Recognised, recognise
+from billing.books.revenue.report import CurrencyRevenue, revenue
+from billing.cli.money import decimal, money
+from billing.cli.session import AsJson, Desk, Secret, console, errors, read, shown_as_json, write
+from billing.store.closings import Known
+
+_COLUMNS = (TextColumn("recognising"), BarColumn(), MofNCompleteColumn(), TextColumn("accounts"), TimeRemainingColumn())
+_LINES = {
+    "opening": "opening",
+    "+ sold": "sold",
+    "− recognised: revenue from usage": "recognised",
+    "− breakage: revenue from what expired": "breakage",
+    "− refunded": "refunded",
+    "− lost to disputes": "disputed",
+}
+
+
+def recognise_revenue(key: Secret = None, as_json: AsJson = False) -> None:
+    """Make revenue of what was used or expired and is not yet recognised. Again, or at any time: only what is missing."""
+    with Progress(*_COLUMNS, console=errors, transient=True) as shown:
+        task = shown.add_task("recognising", total=None)
+
+        async def made(desk: Desk) -> Recognised:
+            async with desk.posting() as posting:
+                return await recognise(
+                    desk.engine, posting, lambda done, total: shown.update(task, completed=done, total=total)
+                )
+
+        found = write(made, key)
+    if shown_as_json(found, as_json):
+        return
+    console.print(f"Accounts that had changed: {found.accounts:,}. Transfers posted: {found.transfers:,}.")
+    for one in found.amounts:
+        usage, breakage = money(one.usage_micros, one.currency), money(one.breakage_micros, one.currency)
+        console.print(f"{usage} of usage, {breakage} of breakage.", highlight=False)
 
 
 def show_revenue(
     period: Annotated[str | None, typer.Option(help="YYYY-MM; default: the running month")] = None,
     known: Annotated[
-        Literal["close", "now"] | None,
+        Known | None,
         typer.Option(help="as it was known when it was closed, or by when it was due; default: as it is accounted for"),
     ] = None,
     account: Annotated[str | None, typer.Option(help="of this account only")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what a month has earned, and how deferred revenue rolled forward through it."""
-    month = None if period is None else Month.of(period)
-    with ledger() as dsn:
-        found = run(lambda: on(read_engine(dsn, size=1), lambda engine: _revenue(engine, month, known, account)))
-    if as_json:
-        print(RevenueShown.of(found).model_dump_json(indent=2))
+    found = read(lambda engine: revenue(engine, period, known=known, account_id=account))
+    if shown_as_json(found, as_json):
         return
     for one in found.currencies:
         _show(found.period, one)
@@ -40,22 +66,11 @@ def show_revenue(
         )
 
 
-async def _revenue(
-    engine: Engine, month: Month | None, known: Literal["close", "now"] | None, account: str | None
-) -> Revenue:
-    name = month.name if month else f"{await database_time(engine):%Y-%m}"
-    return await revenue(engine, name, known=known, account_id=account)
-
-
-def _show(period: str, one: RollForward) -> None:
+def _show(period: str, one: CurrencyRevenue) -> None:
     table = Table(title=f"Deferred revenue in {period}", show_header=False)
     table.add_column("what")
     table.add_column("how much", justify="right")
-    table.add_row("opening", decimal(one.opening))
-    table.add_row("+ sold", decimal(one.flow.sold))
-    table.add_row("− recognised: revenue from usage", decimal(one.flow.recognised))
-    table.add_row("− breakage: revenue from what expired", decimal(one.flow.breakage))
-    table.add_row("− refunded", decimal(one.flow.refunded))
-    table.add_row("− lost to disputes", decimal(one.flow.disputed))
-    table.add_row(f"= closing, in {one.currency}", decimal(one.closing), style="bold")
+    for words, name in _LINES.items():
+        table.add_row(words, decimal(getattr(one.roll_forward, name)))
+    table.add_row(f"= closing, in {one.currency}", decimal(one.roll_forward.closing), style="bold")
     console.print(table)

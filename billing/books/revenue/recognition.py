@@ -4,78 +4,106 @@ The account decides (`billing.core.recognition`), under its lock; a run goes fro
 missing. Any number may run at once, and any of them may end early: what is missing is found by the next.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 
+from billing.books.revenue.report import UNRECOGNISED, count_unrecognised
 from billing.core.answers import RecogniseAnswer
 from billing.core.commands import Recognise
+from billing.core.document import DOCUMENT
 from billing.core.refusals import AccountNotFound, Unavailable
 from billing.posting import Expiry, Posting
 from billing.posting.chore import repeat_every
 from billing.posting.posting import SLICE
-from billing.store.clock import database_time
+from billing.store.clock import time_in
 from billing.store.engine import Engine
-from billing.store.recognition import (
-    TRANSFERS_AT_ONCE,
-    count_unrecognised,
-    missing_since,
-    unrecognised_accounts,
-)
+from billing.store.recognition import TRANSFERS_AT_ONCE
+from billing.store.snapshot import snapshot
 
 ACCOUNTS_AT_ONCE: Final = 1_000
 AFTER_MIDNIGHT: Final = timedelta(minutes=5)  # what was due before has been posted by then
+_WAITING: Final = f"""
+    SELECT account_id, wallet_seq - recognised_seq FROM account WHERE account_id > $1 AND {UNRECOGNISED}
+    ORDER BY account_id LIMIT {ACCOUNTS_AT_ONCE}"""
+_MISSING: Final = (
+    f"SELECT EXISTS (SELECT FROM account WHERE {UNRECOGNISED} AND coalesce(recognised_at, created_at) < $1)"
+)
 log = structlog.get_logger("billing.recognition")
-Progress = Callable[[int, int], None]  # accounts done, and accounts that there were to look at
+Told = Callable[[int, int], None]  # is told how many accounts are done, and how many there were to look at
 
 
-class RecognisedAmount(NamedTuple):
-    """What a run recognised, in micros of `currency`: negative where more was reversed."""
+@dataclass(frozen=True, slots=True)
+class RecognisedAmount:
+    """What a run made revenue of, in one currency."""
 
+    __pydantic_config__ = DOCUMENT
     currency: str
+    """ISO 4217"""
     usage_micros: int
+    """because credits were used; below 0 where more was reversed"""
     breakage_micros: int
+    """because credits expired; below 0 where more was reversed"""
 
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """A run: how many accounts it looked at, and what it posted. Everything until `as_of` is recognised."""
+    """What a run posted. Everything that happened until `as_of` is recognised."""
 
+    __pydantic_config__ = DOCUMENT
     accounts: int
+    """that changed since they were recognised; 0 or more"""
     transfers: int
+    """that were posted; 0 or more"""
     amounts: list[RecognisedAmount]
+    """by currency; empty where nothing was missing"""
     as_of: datetime
+    """when the run began"""
 
 
-async def recognise(engine: Engine, posting: Posting, progress: Progress | None = None) -> Recognised:
+async def recognise(engine: Engine, posting: Posting, told: Told | None = None) -> Recognised:
     """Posts what is due, and then whatever is missing of revenue, of all accounts. Any number may run at once.
 
     `engine` reads. Raises Overloaded, DatabaseUnavailable: what was posted until then stays, and is not posted again.
     An account that fails otherwise keeps no other from its revenue: its error is raised once all were looked at.
     """
-    as_of = await database_time(engine)
+    async with snapshot(engine) as connection:
+        as_of = await time_in(connection, engine)
     await Expiry(engine, posting).once()
-    total = await count_unrecognised(engine) if progress else 0
+    async with snapshot(engine) as connection:
+        total = await count_unrecognised(connection)
     done, transfers, after = 0, 0, ""
-    sums: dict[str, tuple[int, int]] = {}
-    failures: list[Exception] = []
-    while found := await unrecognised_accounts(engine, after=after, limit=ACCOUNTS_AT_ONCE):
+    usage: Counter[str] = Counter()
+    breakage: Counter[str] = Counter()
+    failure: Exception | None = None
+    while found := await _waiting(engine, after):
         for accounts in _slices(found):
-            for answer in await _whole(posting, accounts, failures):
+            async for answer in _until_nothing_is_missing(posting, accounts):
+                if isinstance(answer, Exception):
+                    failure = failure or answer
+                    continue
                 transfers += answer.transfers
-                for currency, (usage, breakage) in answer.amounts.items():
-                    before = sums.get(currency, (0, 0))
-                    sums[currency] = (before[0] + usage, before[1] + breakage)
+                for currency, (used, expired) in answer.amounts.items():
+                    usage[currency] += used
+                    breakage[currency] += expired
             done += len(accounts)
-            if progress:
-                progress(done, max(done, total))
+            if told:
+                told(done, max(done, total))
         after = found[-1][0]
-    if failures:  # the lane has logged each, with its account
-        raise failures[0]
-    return Recognised(done, transfers, [RecognisedAmount(one, *sums[one]) for one in sorted(sums)], as_of)
+    if failure is not None:  # the lane has logged each, with its account
+        raise failure
+    amounts = [RecognisedAmount(currency, usage[currency], breakage[currency]) for currency in sorted(usage)]
+    return Recognised(done, transfers, amounts, as_of)
+
+
+async def _waiting(engine: Engine, after: str) -> list[tuple[str, int]]:
+    """The next accounts that changed since they were recognised, in order, and by how many transfers."""
+    async with snapshot(engine) as connection:
+        return [tuple(row) for row in await connection.fetch(_WAITING, after)]
 
 
 def _slices(found: Sequence[tuple[str, int]]) -> Iterator[list[str]]:
@@ -94,9 +122,10 @@ def _slices(found: Sequence[tuple[str, int]]) -> Iterator[list[str]]:
     yield accounts
 
 
-async def _whole(posting: Posting, accounts: Sequence[str], failures: list[Exception]) -> list[RecogniseAnswer]:
-    """Recognises `accounts`, those with more than one transaction looks at again and again. Appends to `failures`."""
-    answers: list[RecogniseAnswer] = []
+async def _until_nothing_is_missing(
+    posting: Posting, accounts: Sequence[str]
+) -> AsyncIterator[RecogniseAnswer | Exception]:
+    """What comes of `accounts`, transaction by transaction: those with more than one may take are asked again and again."""
     while accounts:
         results = await posting.post_many([Recognise(account) for account in accounts])
         more = []
@@ -105,14 +134,10 @@ async def _whole(posting: Posting, accounts: Sequence[str], failures: list[Excep
                 continue
             if isinstance(result, Unavailable):
                 raise result
-            if isinstance(result, Exception):
-                failures.append(result)
-                continue
-            answers.append(result)
-            if result.more:
+            if isinstance(result, RecogniseAnswer) and result.more:
                 more.append(account)
+            yield result
         accounts = more
-    return answers
 
 
 class DailyRecognition:
@@ -133,11 +158,13 @@ class DailyRecognition:
 
     async def once(self) -> Recognised | None:
         """A run, if something from before today is missing and today has not been looked at."""
-        today = (await database_time(self._engine) - AFTER_MIDNIGHT).date()
-        if today == self._done:
-            return None
+        async with snapshot(self._engine) as connection:
+            today = (await time_in(connection, self._engine) - AFTER_MIDNIGHT).date()
+            if today == self._done:
+                return None
+            missing = await connection.fetchval(_MISSING, datetime.combine(today, time(), UTC))
         run: Recognised | None = None
-        if await missing_since(self._engine, datetime.combine(today, time(), UTC)):
+        if missing:
             run = await recognise(self._engine, self._posting)
             log.info("recognised", accounts=run.accounts, transfers=run.transfers)
         self._done = today

@@ -1,12 +1,11 @@
 """Revenue: recognised on demand, told by month, and by grant."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Query
 
-from billing.books.revenue.models import GrantRevenueShown, RecognisedShown, RevenueShown
-from billing.books.revenue.recognition import recognise
-from billing.books.revenue.report import grants, revenue
+from billing.books.revenue.recognition import Recognised, recognise
+from billing.books.revenue.report import GrantRevenue, Revenue, revenue, revenue_by_grant
 from billing.core.months import MONTH
 from billing.core.refusals import AccountNotFound, PeriodNotClosed
 from billing.core.text import IDENTIFIER
@@ -15,40 +14,41 @@ from billing.http.models.common import Page, decode_cursor, page
 from billing.http.parameters import Cursor, Limit
 from billing.http.problems import responses
 from billing.http.route import Router
+from billing.store.closings import Known
 
 router = Router(prefix="/v1/finance", tags=["finance"])
 Period = Annotated[str, Query(pattern=MONTH, description="YYYY-MM, in UTC")]
 
 
-@router.post("/recognition", response_model=RecognisedShown, responses=responses())
-async def run_recognition(caller: Overseeing) -> RecognisedShown:
+@router.post("/recognition", responses=responses())
+async def run_recognition(caller: Overseeing) -> Recognised:
     """Makes revenue of what was used or expired since the last run. Again, late or twice at once: only what is missing.
 
     The service does so every day by itself.
     """
-    return RecognisedShown.of(await recognise(caller.service.long_reads, caller.service.posting))
+    return await recognise(caller.service.long_reads, caller.service.posting)
 
 
-@router.get("/revenue", response_model=RevenueShown, responses=responses(AccountNotFound, PeriodNotClosed))
+@router.get("/revenue", responses=responses(AccountNotFound, PeriodNotClosed))
 async def get_revenue(
     caller: Overseeing,
     period: Period,
     known: Annotated[
-        Literal["close", "now"] | None,
+        Known | None,
         Query(
             description="`close`: as it was known when the month was closed. `now`: by when everything was due, also what "
             "came after it was closed. Default: the books as they stand, where that counts in a later month"
         ),
     ] = None,
     account_id: Annotated[str | None, Query(pattern=IDENTIFIER, max_length=64)] = None,
-) -> RevenueShown:
+) -> Revenue:
     """A month's revenue and the roll-forward of deferred revenue, by currency: the running month too."""
-    return RevenueShown.of(await revenue(caller.service.long_reads, period, known=known, account_id=account_id))
+    return await revenue(caller.service.long_reads, period, known=known, account_id=account_id)
 
 
-@router.get("/revenue/grants", response_model=Page[GrantRevenueShown], responses=responses())
+@router.get("/revenue/grants", response_model=Page[GrantRevenue], responses=responses())
 async def list_revenue_by_grant(caller: Overseeing, period: Period, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """A month's revenue by account and grant, as the books stand."""
     account_id, grant_id = ("", "") if cursor is None else decode_cursor(cursor, str, str)
-    found = await grants(caller.service.long_reads, period, after=(account_id, grant_id), limit=limit + 1)
-    return page(found, limit, lambda one: [one.account_id, one.grant_id], GrantRevenueShown.of)
+    found = await revenue_by_grant(caller.service.long_reads, period, after=(account_id, grant_id), limit=limit + 1)
+    return page(found, limit, lambda one: [one.account_id, one.grant_id])

@@ -5,10 +5,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from billing.books.trial_balance.report import Known, trial_balance
+from billing.books.trial_balance.report import trial_balance
 from billing.cli.given import moment
 from billing.cli.money import figure
 from billing.cli.session import AsJson, console, read, shown_as_json
+from billing.store.closings import Known
 
 
 def show_trial_balance(

@@ -10,12 +10,11 @@ from billing.core.months import Month
 from billing.core.refusals import Invalid, PeriodNotClosed
 from billing.store.accounts import must_exist
 from billing.store.clock import time_in
-from billing.store.closings import closed_at
+from billing.store.closings import Known, closed_at
 from billing.store.connection import Connection
 from billing.store.engine import Engine
 from billing.store.snapshot import snapshot
 
-Known = Literal["close", "now"]
 _TICK = timedelta(microseconds=1)
 # Sums are numeric: those of many accounts may leave 64 bits. The journal is read once; what it came to is turned over.
 _BALANCES: Final = """
@@ -121,9 +120,7 @@ async def trial_balance(
                 raise Invalid.of(name, "lies in the future")
         before = None if at is None else at + _TICK
         if period is not None:
-            month = Month.of(period)
-            if month.starts_at > as_of:
-                raise Invalid.of("period", "lies in the future")
+            month = Month.begun(period, as_of)
             before = month.ends_at
             if known == "close":
                 known_at = await closed_at(connection, month)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from billing.books.trial_balance.report import Known, TrialBalance, trial_balance
+from billing.books.trial_balance.report import TrialBalance, trial_balance
 from billing.core.months import MONTH
 from billing.core.refusals import AccountNotFound, PeriodNotClosed
 from billing.core.text import IDENTIFIER
@@ -12,6 +12,7 @@ from billing.http.auth import Overseeing
 from billing.http.parameters import Moment
 from billing.http.problems import responses
 from billing.http.route import Router
+from billing.store.closings import Known
 
 router = Router(prefix="/v1/finance", tags=["finance"])
 

@@ -101,7 +101,7 @@ class Page(Shown, Generic[T]):
     next_cursor: str | None
 
 
-def page(items: list[Any], limit: int, cursor_of: Any, show: Any) -> dict[str, Any]:
+def page(items: list[Any], limit: int, cursor_of: Any, show: Any = lambda item: item) -> dict[str, Any]:
     """A page of at most `limit` of `items`, which were fetched one beyond it."""
     shown = items[:limit]
     more = len(items) > limit

@@ -74,8 +74,7 @@ async def _fill(book: Any, engine: Engine, asked: Asked, totals: ControlTotals) 
     sheet = _Sheet(book, "Revenue", ("period", "currency", *names))
     for month in await _months(engine, asked):
         for one in (await revenue(engine, month, account_id=asked.account_id)).currencies:
-            flow = one.flow
-            sums = (one.opening, flow.sold, flow.recognised, flow.breakage, flow.refunded, flow.disputed, one.closing)
+            sums = (getattr(one.roll_forward, name) for name in names)
             sheet.row(month, one.currency, *(amount(sum_, one.currency) for sum_ in sums))
 
     sheet = _Sheet(book, "Journal by day", ("day", "book", "asset", "ledger account", "debits", "credits"))
