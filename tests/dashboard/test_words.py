@@ -7,7 +7,7 @@ import pytest
 from billing.books.explain.step import StepKind
 from billing.books.exports.asked import FORMS, REPORTS
 from billing.books.payouts.models import PayoutItemShown, PayoutShown
-from billing.books.periods.models import PeriodShown
+from billing.books.periods.report import Period
 from billing.books.reconciliation.models import State
 from billing.books.usage.sums import DIMENSIONS
 from billing.core.charges import Status
@@ -41,7 +41,7 @@ WORDS = {
     "dimension": set(DIMENSIONS),
     "measure": {"requests", "images", "failed_images", "credits"},
     "ledger_account": set(CHART),
-    "period_status": values(PeriodShown, "status"),
+    "period_status": values(Period, "status"),
     "payout": values(PayoutShown, "status"),
     "payout_item": values(PayoutItemShown, "status"),
     "reconciliation_state": set(typing.get_args(State)),

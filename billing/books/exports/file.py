@@ -23,9 +23,9 @@ from billing.books.exports.asked import ACCOUNTING, Asked
 from billing.books.exports.control import FORMAT, ControlTotals, OutOfControl, control_totals
 from billing.books.exports.cursor import parsed
 from billing.books.exports.pieces import pieces
-from billing.books.periods.report import draw_line
 from billing.core.instants import instant_text
 from billing.core.refusals import Invalid, Refusal, Unavailable
+from billing.store.closings import draw_line
 from billing.store.engine import Engine
 
 _AHEAD = 2  # one slice is written while two are read: PostgreSQL makes the lines, and has the cores for it

@@ -134,7 +134,7 @@ def amount(smallest: int, asset: str) -> int | Decimal:
 
 async def _months(engine: Engine, asked: Asked) -> list[str]:
     """The months that the question touches, oldest first."""
-    known = [Month.of(one.name) for one in await periods(engine)][::-1]
+    known = [Month.of(one.period) for one in await periods(engine)][::-1]
     return [
         month.name
         for month in known
