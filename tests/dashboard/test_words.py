@@ -6,7 +6,7 @@ import pytest
 
 from billing.books.explain.step import StepKind
 from billing.books.exports.asked import FORMS, REPORTS
-from billing.books.payouts.models import PayoutItemShown, PayoutShown
+from billing.books.payouts.report import Payout, PayoutItem
 from billing.books.periods.report import Period
 from billing.books.reconciliation.models import State
 from billing.books.usage.sums import DIMENSIONS
@@ -42,8 +42,8 @@ WORDS = {
     "measure": {"requests", "images", "failed_images", "credits"},
     "ledger_account": set(CHART),
     "period_status": values(Period, "status"),
-    "payout": values(PayoutShown, "status"),
-    "payout_item": values(PayoutItemShown, "status"),
+    "payout": values(Payout, "status"),
+    "payout_item": values(PayoutItem, "status"),
     "reconciliation_state": set(typing.get_args(State)),
     "reconciliation_kind": set(KINDS),
     "reconciliation_action": set(ACTIONS),

@@ -1,12 +1,16 @@
 """Clearing, explained: what the processor still keeps for us, transaction by transaction."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from billing.books.payouts.sql import CARRIED, CARRIED_AS, INTO_CLEARING
+from billing.books.payouts.report import CARRIED, CARRIED_AS, INTO_CLEARING
 from billing.core.commands import HOUSE
+from billing.core.document import DOCUMENT
+from billing.core.months import Month
+from billing.store.clock import time_in
+from billing.store.connection import Connection
+from billing.store.engine import Engine
 from billing.store.snapshot import snapshot
 
 # $1: everything before this instant, or everything.
@@ -59,78 +63,153 @@ _UNSETTLED: Final = f"""
 _FIRST: Final = "SELECT * FROM ({}) listed WHERE place <= $2 ORDER BY 1, place"
 
 
-class Waiting(NamedTuple):
-    """A balance transaction that was booked and is in no payout yet; its net in micros."""
+@dataclass(frozen=True, slots=True)
+class NotPaidOut:
+    """A balance transaction that was booked and is in no payout yet."""
 
+    __pydantic_config__ = DOCUMENT
     transaction_id: str
+    """Stripe's"""
     account_id: str
+    """whose it is; `_house`: nobody's"""
     event: str
+    """what it is booked as: `payment`, `refund`, `payout` …"""
     booked_as: str
+    """Stripe's id of that payment, refund or payout"""
     net_micros: int
+    """its amount less its fee; below 0 where it was taken from us"""
     booked_at: datetime
+    """when the ledger learned of it"""
 
 
-class Unsettled(NamedTuple):
-    """A transfer that no balance transaction carries yet; what it puts into clearing, in micros."""
+@dataclass(frozen=True, slots=True)
+class NotSettled:
+    """A transfer that no balance transaction carries yet."""
 
+    __pydantic_config__ = DOCUMENT
     account_id: str
+    """whose it is"""
     seq: int
+    """its place in the account's money book, from 1"""
     kind: str
+    """of transfer"""
     external_id: str | None
+    """Stripe's id of what it tells of; null: it has none"""
     micros: int
+    """what it puts into clearing; below 0 where it takes from there"""
     effective_at: datetime
+    """when it was due"""
 
 
-class Incomplete(NamedTuple):
-    """A payout whose booked part is not zero, by so many micros, or of which items are not booked; the first of them."""
+@dataclass(frozen=True, slots=True)
+class IncompletePayout:
+    """A payout of which not all is booked, or what is booked does not come to zero."""
 
+    __pydantic_config__ = DOCUMENT
     payout_id: str
+    """Stripe's"""
     off_by_micros: int
+    """what its booked part comes to; 0 where all of it should"""
     missing_items: int
+    """that are not booked; 0 or more"""
     missing: list[str]
+    """balance transactions of which the ledger knows nothing; the first of them"""
 
 
-class Clearing(NamedTuple):
-    """Clearing in one currency, in micros: what it comes to, and what that consists of. Lists begin with the oldest."""
+@dataclass(frozen=True, slots=True)
+class CurrencyClearing:
+    """`balance = not_paid_out + not_settled + Σ incomplete_payouts.off_by + unexplained`, in one currency."""
 
+    __pydantic_config__ = DOCUMENT
     currency: str
+    """ISO 4217"""
     balance_micros: int
-    waiting_count: int
-    waiting_micros: int
-    waiting: list[Waiting]
-    unsettled_count: int
-    unsettled_micros: int
-    unsettled: list[Unsettled]
-    incomplete: list[Incomplete]
+    """what clearing comes to; below 0 where we owe it"""
+    not_paid_out_micros: int
+    """all that is booked and in no payout yet; below 0 where that was taken from us"""
+    not_paid_out_count: int
+    """how many these are; 0 or more"""
+    not_paid_out: list[NotPaidOut]
+    """the oldest of them"""
+    not_settled_micros: int
+    """all that was reported to us, but Stripe has named no balance transaction for it yet"""
+    not_settled_count: int
+    """how many these are; 0 or more"""
+    not_settled: list[NotSettled]
+    """the oldest of them"""
+    incomplete_payouts: list[IncompletePayout]
+    """by their ids"""
+    unexplained_micros: int
+    """0, or what is booked and what carries it differ: `billing verify` names the row"""
 
-    @property
-    def unexplained_micros(self) -> int:
-        """0, or what is booked and what carries it differ: `billing verify` names the row."""
-        off = sum(payout.off_by_micros for payout in self.incomplete)
-        return self.balance_micros - self.waiting_micros - self.unsettled_micros - off
+
+@dataclass(frozen=True, slots=True)
+class Clearing:
+    """What Stripe keeps for us, by currency, now or at the end of a month."""
+
+    __pydantic_config__ = DOCUMENT
+    period: str | None
+    """YYYY-MM: at its end; null: now"""
+    as_of: datetime
+    """when this was read, in one snapshot"""
+    ok: bool
+    """what was paid out nets to zero, and the rest is accounted for"""
+    currencies: list[CurrencyClearing]
+    """by name"""
 
 
-async def clearing(engine: AsyncEngine, *, before: datetime | None, limit: int) -> list[Clearing]:
-    """By currency, now or as it was before an instant; at most `limit` of each list."""
+async def clearing(engine: Engine, *, period: str | None = None, limit: int) -> Clearing:
+    """Clearing now or at the end of a month; at most `limit` of each list. Raises Invalid (the future)."""
     async with snapshot(engine) as connection:
-        balances = {asset: int(micros) for asset, micros in await connection.fetch(_BALANCE, before)}
-        waiting = await connection.fetch(_FIRST.format(_WAITING), before, limit)
-        unsettled = await connection.fetch(_FIRST.format(_UNSETTLED), before, limit)
-        incomplete = await connection.fetch(_INCOMPLETE, before, limit)
-    currencies = sorted({*balances, *(row[0] for rows in (waiting, unsettled, incomplete) for row in rows)})
-    return [
-        Clearing(
-            currency,
-            balances.get(currency, 0),
-            *_summed(waiting, currency),
-            [Waiting._make((*row[1:5], int(row[5]), row[6])) for row in waiting if row[0] == currency],
-            *_summed(unsettled, currency),
-            [Unsettled._make((*row[1:5], int(row[5]), row[6])) for row in unsettled if row[0] == currency],
-            [Incomplete(row[1], int(row[3]), row[2], row[4] or []) for row in incomplete if row[0] == currency],
+        return await clearing_within(connection, await time_in(connection, engine), period=period, limit=limit)
+
+
+async def clearing_within(connection: Connection, as_of: datetime, *, period: str | None, limit: int) -> Clearing:
+    before = None if period is None else Month.begun(period, as_of).ends_at
+    balances = {asset: int(micros) for asset, micros in await connection.fetch(_BALANCE, before)}
+    waiting = await connection.fetch(_FIRST.format(_WAITING), before, limit)
+    unsettled = await connection.fetch(_FIRST.format(_UNSETTLED), before, limit)
+    incomplete = await connection.fetch(_INCOMPLETE, before, limit)
+    names = sorted({*balances, *(row[0] for rows in (waiting, unsettled, incomplete) for row in rows)})
+    currencies = [
+        _in_currency(
+            name,
+            balances.get(name, 0),
+            *([row for row in rows if row[0] == name] for rows in (waiting, unsettled, incomplete)),
         )
-        for currency in currencies
+        for name in names
     ]
+    ok = not any(one.incomplete_payouts or one.unexplained_micros for one in currencies)
+    return Clearing(period, as_of, ok, currencies)
 
 
-def _summed(rows: list[Any], currency: str) -> tuple[int, int]:
-    return next(((row[7], int(row[8])) for row in rows if row[0] == currency), (0, 0))
+def _in_currency(
+    currency: str, balance: int, waiting: list[Any], unsettled: list[Any], incomplete: list[Any]
+) -> CurrencyClearing:
+    waiting_count, waiting_micros = _summed(waiting)
+    unsettled_count, unsettled_micros = _summed(unsettled)
+    payouts = [IncompletePayout(row[1], int(row[3]), row[2], row[4] or []) for row in incomplete]
+    off = sum(payout.off_by_micros for payout in payouts)
+    return CurrencyClearing(
+        currency=currency,
+        balance_micros=balance,
+        not_paid_out_micros=waiting_micros,
+        not_paid_out_count=waiting_count,
+        not_paid_out=[
+            NotPaidOut(transaction_id, account_id, event, booked_as, int(net), booked_at)
+            for _, transaction_id, account_id, event, booked_as, net, booked_at, *_ in waiting
+        ],
+        not_settled_micros=unsettled_micros,
+        not_settled_count=unsettled_count,
+        not_settled=[
+            NotSettled(account_id, seq, kind, external_id, int(micros), effective_at)
+            for _, account_id, seq, kind, external_id, micros, effective_at, *_ in unsettled
+        ],
+        incomplete_payouts=payouts,
+        unexplained_micros=balance - waiting_micros - unsettled_micros - off,
+    )
+
+
+def _summed(rows: list[Any]) -> tuple[int, int]:
+    """How many there are in all, and what they come to: each row says it."""
+    return (rows[0][7], int(rows[0][8])) if rows else (0, 0)

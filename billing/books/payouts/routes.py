@@ -1,13 +1,13 @@
 """Payouts beside the journal, and what is left in clearing."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import Path, Query
 
-from billing.books.payouts.models import ClearingReportShown, PayoutItems, PayoutItemShown, PayoutShown
-from billing.books.payouts.report import clearing_report
-from billing.books.payouts.sql import payout, payout_items, payouts
-from billing.core.months import MONTH, Month
+from billing.books.payouts.clearing import Clearing, clearing
+from billing.books.payouts.report import NOBODY_KNOWS_WHEN, Payout, PayoutItems, payout, payouts
+from billing.core.months import MONTH
 from billing.core.refusals import PayoutNotFound
 from billing.http.auth import Overseeing
 from billing.http.models.common import Page, decode_cursor, decode_moment, page
@@ -19,22 +19,15 @@ router = Router(prefix="/v1/finance", tags=["finance"])
 Period = Annotated[str | None, Query(pattern=MONTH, description="YYYY-MM, in UTC")]
 
 
-@router.get("/payouts", response_model=Page[PayoutShown], responses=responses())
+@router.get("/payouts", response_model=Page[Payout], responses=responses())
 async def list_payouts(caller: Overseeing, period: Period = None, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """Payouts that were booked, in a month or ever, newest first; last those of which only the items are known."""
-    month = None if period is None else Month.of(period)
     before = None
     if cursor is not None:
         at, payout_id = decode_cursor(cursor, str, str)
         before = (decode_moment(at), payout_id)
-    found = await payouts(
-        caller.service.long_reads,
-        start=month and month.starts_at,
-        end=month and month.ends_at,
-        before=before,
-        limit=limit + 1,
-    )
-    return page(found, limit, lambda one: [one[1].isoformat(), one[0].payout_id], lambda one: PayoutShown.of(one[0]))
+    found = await payouts(caller.service.long_reads, period=period, before=before, limit=limit + 1)
+    return page(found, limit, lambda one: [(one.booked_at or NOBODY_KNOWS_WHEN).isoformat(), one.payout_id])
 
 
 @router.get("/payouts/{payout_id}", response_model=PayoutItems, responses=responses(PayoutNotFound))
@@ -48,19 +41,14 @@ async def get_payout(
     """A payout and what it consists of, each item beside what is booked of it."""
     clean(payout_id=payout_id)
     after = "" if cursor is None else decode_cursor(cursor, str)[0]
-    engine = caller.service.long_reads
-    found = await payout(engine, payout_id)
-    items = await payout_items(engine, payout_id, after=after, wrong=wrong, limit=limit + 1)
-    return PayoutItems(
-        **dict(PayoutShown.of(found)),
-        **page(items, limit, lambda item: [item.transaction_id], PayoutItemShown.of),
-    )
+    found, items = await payout(caller.service.long_reads, payout_id, after=after, wrong=wrong, limit=limit + 1)
+    return {**asdict(found), **page(items, limit, lambda item: [item.transaction_id])}
 
 
-@router.get("/clearing", response_model=ClearingReportShown, responses=responses())
-async def get_clearing(caller: Overseeing, period: Period = None, limit: Limit = 50) -> ClearingReportShown:
+@router.get("/clearing", responses=responses())
+async def get_clearing(caller: Overseeing, period: Period = None, limit: Limit = 50) -> Clearing:
     """What Stripe keeps for us, now or at a month's end: what is not paid out yet, and what does not add up.
 
     All that was paid out nets to zero, or the payout is named with the transactions of which the ledger knows nothing.
     """
-    return ClearingReportShown.of(await clearing_report(caller.service.long_reads, period=period, limit=limit))
+    return await clearing(caller.service.long_reads, period=period, limit=limit)

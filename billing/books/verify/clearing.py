@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from billing.books.payouts.sql import CARRIED, CARRIED_AS, INTO_CLEARING
+from billing.books.payouts.report import CARRIED, CARRIED_AS, INTO_CLEARING
 from billing.books.verify.reading import Check
 from billing.core.clearing import POSTED
 from billing.core.commands import HOUSE
