@@ -21,8 +21,8 @@ from billing.bench.cpu import Cpu, Meter
 from billing.bench.measurement import Measurement, Side, Target, Turn
 from billing.bench.options import Options
 from billing.bench.progress import Progress
-from billing.books.exports.asked import Asked
 from billing.books.exports.file import write_file
+from billing.books.exports.question import ExportQuestion
 from billing.embedded import EmbeddedPostgres
 from billing.store.connection import plain_dsn
 from billing.store.engine import read_engine, work_engine
@@ -101,7 +101,7 @@ async def _apart(dsn: str, *what: str) -> dict[str, float]:
 async def _write(dsn: str, report: str, format: str, path: str) -> int:
     engine, work = read_engine(dsn, size=4), work_engine(dsn, size=1)
     try:
-        return (await write_file(engine, work, Asked.of(report, format), Path(path))).totals.rows
+        return (await write_file(engine, work, ExportQuestion(report, format), Path(path))).totals.rows
     finally:
         await engine.dispose()
         await work.dispose()

@@ -80,11 +80,12 @@ def write(
     *,
     roles: tuple[str, ...] = (ADMIN, FINANCE),
     named: str | None = None,
+    sessions: int = 2,
 ) -> T:
     """What `effect` comes to, in the name of the holder of `key`.
 
     Where `named` says why somebody must be named, nobody may write without a key; elsewhere whoever has the database is
-    "command line". Raises ValueError (no such key, or one of another role), NotMigrated, WrongSchema.
+    "command line". `sessions` read at once. Raises ValueError (no such key, or one of another role), NotMigrated, WrongSchema.
     """
     if key is None and named is not None:
         raise ValueError(f"{named}: give your key with --key or BILLING_KEY. `billing keys create` makes one.")
@@ -92,7 +93,7 @@ def write(
     settings = Settings.read()
 
     async def done(dsn: str) -> T:
-        engine, work = read_engine(dsn, size=2), work_engine(dsn, size=2)
+        engine, work = read_engine(dsn, size=sessions), work_engine(dsn, size=2)
         try:
             await require_current(engine)
             clock = await Clock.read(engine, settings.clock_bound_seconds)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from billing.books.exports.mapping import EXAMPLES, parse_mapping
+from billing.books.exports.formats.mapping import EXAMPLES, parse_mapping
 from billing.books.exports.reports import slices
 
 from .service import Api, problem

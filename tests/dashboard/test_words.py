@@ -5,7 +5,7 @@ import typing
 import pytest
 
 from billing.books.explain.step import StepKind
-from billing.books.exports.asked import FORMS, REPORTS
+from billing.books.exports.question import FORMS, REPORTS
 from billing.books.payouts.report import Payout, PayoutItem
 from billing.books.periods.report import Period
 from billing.books.reconciliation.models import State

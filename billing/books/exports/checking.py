@@ -13,15 +13,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from billing.books.exports.control import USED
 from billing.books.exports.formats.ledgers import CONTROL
 from billing.books.exports.formats.parquet import KEY, metadata_of, rows_of
+from billing.books.exports.reports.costs import COST_SUMS
 from billing.core.chart import CHART, OWN
+from billing.store.usage import COUNTS
 
 _BLOCK: Final = 1 << 20
 _POSTING: Final = re.compile(r"^ +([A-Z][A-Za-z0-9:-]*)  (-?[0-9.]+) ([A-Z]+)$")
 _LEDGER_OF: Final = {name: ledger_account for ledger_account, name in CHART.items()}
-_COST_SUMS: Final = ("BilledCost", "EffectiveCost", "PricingCurrencyEffectiveCost")
 _BY_EXTENSION: Final = {"jsonl": "jsonl", "parquet": "parquet", "beancount": "beancount", "journal": "hledger"}
 
 
@@ -30,7 +30,7 @@ class NoExport(ValueError):
 
 
 @dataclass(slots=True)
-class Checked:
+class CheckedFile:
     """What was found: nothing where the file is as it was written.
 
     Where its control totals stand in it alone (`alone`) nothing is known of its bytes, only that its rows come to them.
@@ -48,10 +48,10 @@ class Checked:
 
 
 @dataclass(slots=True)
-class _Found:
+class _Sums:
     rows: int = 0
     ledger: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
-    used: dict[str, int] = field(default_factory=lambda: dict.fromkeys(USED, 0))
+    used: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     costs: dict[tuple[str, str], list[Decimal]] = field(default_factory=dict)
 
     def transfer(self, row: Mapping[str, Any]) -> None:
@@ -63,18 +63,18 @@ class _Found:
         self.ledger.setdefault((book, ledger_account, asset), [0, 0])[side] += amount
 
     def line(self, row: Mapping[str, Any]) -> None:
-        for name in USED:
+        for name in COUNTS:
             self.used[name] += int(row[name])
         self.rows += 1
 
     def cost(self, row: Mapping[str, Any]) -> None:
-        sums = self.costs.setdefault((row["BillingCurrency"], row["ChargeCategory"]), [Decimal()] * len(_COST_SUMS))
-        for place, name in enumerate(_COST_SUMS):
+        sums = self.costs.setdefault((row["BillingCurrency"], row["ChargeCategory"]), [Decimal()] * len(COST_SUMS))
+        for place, name in enumerate(COST_SUMS):
             sums[place] += Decimal(str(row[name]))
         self.rows += 1
 
 
-def check_file(path: Path) -> Checked:
+def check_file(path: Path) -> CheckedFile:
     """Looks at every row of the file. Raises NoExport, OSError."""
     beside = path.with_name(f"{path.name}.totals.json")
     said = _json(beside.read_bytes()) if beside.exists() else None
@@ -83,7 +83,7 @@ def check_file(path: Path) -> Checked:
     format = said.get("file_format") if said else _BY_EXTENSION.get(path.suffix.removeprefix("."))
     if format is None:
         raise NoExport(f"{path}: there is no {beside.name} to compare it with")
-    found = Checked(path, str(format), alone=said is None)
+    found = CheckedFile(path, str(format), alone=said is None)
     if said is not None:
         _compare_bytes(path, said, found)
     try:
@@ -107,10 +107,10 @@ def check_file(path: Path) -> Checked:
     return found
 
 
-def _check_parts(path: Path, said: Mapping[str, Any]) -> Checked:
+def _check_parts(path: Path, said: Mapping[str, Any]) -> CheckedFile:
     """Each part, and that they come to the whole together."""
-    found = Checked(path, str(said.get("file_format")))
-    sums = _Found()
+    found = CheckedFile(path, str(said.get("file_format")))
+    sums = _Sums()
     try:
         for part in said["parts"]:
             place = path.with_name(Path(part["file"]).name)
@@ -130,9 +130,9 @@ def _check_parts(path: Path, said: Mapping[str, Any]) -> Checked:
     return found
 
 
-def _read(path: Path, found: Checked, said: Mapping[str, Any] | None) -> tuple[_Found | None, dict[str, Any] | None]:
+def _read(path: Path, found: CheckedFile, said: Mapping[str, Any] | None) -> tuple[_Sums | None, dict[str, Any] | None]:
     """What the rows come to, if the format tells, and the control totals in the file, if it has any."""
-    sums = _Found()
+    sums = _Sums()
     match found.format:
         case "parquet":
             inside = _json(metadata_of(path).get(KEY, b"{}"))
@@ -157,18 +157,18 @@ def _read(path: Path, found: Checked, said: Mapping[str, Any] | None) -> tuple[_
     return None, None
 
 
-def _adding(sums: _Found, report: str) -> tuple[Callable[[Mapping[str, Any]], None], tuple[str, ...]]:
+def _adding(sums: _Sums, report: str) -> tuple[Callable[[Mapping[str, Any]], None], tuple[str, ...]]:
     known: dict[str, tuple[Callable[[Mapping[str, Any]], None], tuple[str, ...]]] = {
         "journal": (sums.transfer, ("book", "debit", "credit", "asset", "amount")),
-        "usage": (sums.line, USED),
-        "costs": (sums.cost, ("BillingCurrency", "ChargeCategory", *_COST_SUMS)),
+        "usage": (sums.line, COUNTS),
+        "costs": (sums.cost, ("BillingCurrency", "ChargeCategory", *COST_SUMS)),
     }
     if report not in known:
         raise NoExport("there are no control totals that say which report this is")
     return known[report]
 
 
-def _json_lines(path: Path, sums: _Found) -> dict[str, Any] | None:
+def _json_lines(path: Path, sums: _Sums) -> dict[str, Any] | None:
     inside = None
     with path.open(encoding="utf-8", newline="\n") as file:
         for line in file:
@@ -182,7 +182,7 @@ def _json_lines(path: Path, sums: _Found) -> dict[str, Any] | None:
     return inside
 
 
-def _entries(path: Path, sums: _Found) -> dict[str, Any] | None:
+def _entries(path: Path, sums: _Sums) -> dict[str, Any] | None:
     """Entries of transfers; those of opening balances and of assertions move nothing."""
     inside = None
     counts = False
@@ -205,7 +205,7 @@ def _entries(path: Path, sums: _Found) -> dict[str, Any] | None:
     return inside
 
 
-def _balanced(path: Path, found: Checked) -> None:
+def _balanced(path: Path, found: CheckedFile) -> None:
     """Every entry of QuickBooks and Xero comes to nought."""
     sums: dict[str, Decimal] = {}
     with path.open(encoding="utf-8", newline="") as file:
@@ -219,7 +219,7 @@ def _balanced(path: Path, found: Checked) -> None:
     found.problems += [f"{entry} does not balance: {rest}" for entry, rest in sums.items() if rest]
 
 
-def _compare_bytes(path: Path, said: Mapping[str, Any], found: Checked) -> None:
+def _compare_bytes(path: Path, said: Mapping[str, Any], found: CheckedFile) -> None:
     digest, length = hashlib.sha256(), 0
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
@@ -231,7 +231,7 @@ def _compare_bytes(path: Path, said: Mapping[str, Any], found: Checked) -> None:
         found.problems.append("the file's SHA-256 is not that of what was written")
 
 
-def _compare(rows: _Found, said: Mapping[str, Any], found: Checked) -> None:
+def _compare(rows: _Sums, said: Mapping[str, Any], found: CheckedFile) -> None:
     if rows.rows != said.get("rows"):
         found.problems.append(f"the file has {rows.rows} rows, and its control totals say {said.get('rows')}")
     if said.get("report") == "journal":
@@ -247,13 +247,13 @@ def _compare(rows: _Found, said: Mapping[str, Any], found: Checked) -> None:
     if said.get("report") == "usage":
         found.problems += [
             f"{name}: the rows come to {rows.used[name]}, and the control totals say {said.get(name)}"
-            for name in USED
+            for name in COUNTS
             if rows.used[name] != said.get(name)
         ]
     if said.get("report") == "costs":
         for one in said["costs"]:
-            sums = rows.costs.get((one["BillingCurrency"], one["ChargeCategory"]), [Decimal()] * len(_COST_SUMS))
-            for name, total in zip(_COST_SUMS, sums, strict=True):
+            sums = rows.costs.get((one["BillingCurrency"], one["ChargeCategory"]), [Decimal()] * len(COST_SUMS))
+            for name, total in zip(COST_SUMS, sums, strict=True):
                 if total != Decimal(one[name]):
                     found.problems.append(
                         f"{one['BillingCurrency']} {one['ChargeCategory']} {name}: the rows come to {total}, "

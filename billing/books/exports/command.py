@@ -10,15 +10,13 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from billing.books.exports.accepted import doubts
-from billing.books.exports.asked import ACCOUNTING, LEAST_LINES, PART_LINES, REPORTS, Asked
 from billing.books.exports.checking import check_file
-from billing.books.exports.mapping import EXAMPLES, read_mapping
-from billing.books.exports.parts import WrittenParts, write_parts
+from billing.books.exports.formats.mapping import EXAMPLES, doubts, read_mapping
+from billing.books.exports.parts import write_parts
+from billing.books.exports.question import ACCOUNTING, LEAST_LINES, PART_LINES, REPORTS, ExportQuestion
 from billing.books.exports.reports.focus import VERSIONS
 from billing.cli.given import moment
-from billing.cli.session import AsJson, console, errors, ledger, run
-from billing.store.engine import read_engine, work_engine
+from billing.cli.session import AsJson, console, errors, write
 
 _SESSIONS = 4  # slices that are read at once, and what is summed up meanwhile
 
@@ -78,35 +76,29 @@ def export(
             )
         if report in REPORTS and format is None:
             format = REPORTS[report][0]
-        asked = Asked.of(
+        asked = ExportQuestion(
             report, format or "", period=period, start=moment(since, "--from"), end=moment(until, "--to"),
             account_id=account, per_account=per_account, book=book, currency=currency, focus=focus, opening=not without_opening,
             part_lines=part_lines,
-            accounts=None if map_file is None else read_mapping(map_file),
+            accounts={} if map_file is None else read_mapping(map_file),
         )  # fmt: skip
         _export(asked, output or Path(asked.file_name), moment(as_of, "--as-of"), as_json)
 
 
-def _export(asked: Asked, path: Path, as_of: datetime | None, as_json: bool) -> None:
+def _export(asked: ExportQuestion, path: Path, as_of: datetime | None, as_json: bool) -> None:
     bars = Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         console=errors, transient=True, disable=not errors.is_terminal,
     )  # fmt: skip
-    with ledger() as dsn, bars:
+    with bars:
         task = bars.add_task(escape(path.name), total=None)
-
-        async def write() -> WrittenParts:
-            engine, work = read_engine(dsn, size=_SESSIONS), work_engine(dsn, size=1)
-            try:
-                return await write_parts(
-                    engine, work, asked, path, as_of=as_of,
-                    progress=lambda done, total: bars.update(task, completed=done, total=total),
-                )  # fmt: skip
-            finally:
-                await engine.dispose()
-                await work.dispose()
-
-        written = run(write)
+        written = write(
+            lambda desk: write_parts(
+                desk.engine, desk.work, asked, path, as_of=as_of,
+                progress=lambda done, total: bars.update(task, completed=done, total=total),
+            ),
+            sessions=_SESSIONS,
+        )  # fmt: skip
     for doubt in doubts(asked.format, asked.accounts):
         errors.print(f"[yellow]billing:[/yellow] {escape(doubt)}", highlight=False, soft_wrap=True)
     resumed = sum(file.resumed_rows for file in written.files)
@@ -122,7 +114,7 @@ def _export(asked: Asked, path: Path, as_of: datetime | None, as_json: bool) -> 
         )
     if len(written.files) > 1:
         console.print(
-            f"{len(written.files)} parts of at most {asked.part_lines} lines; {escape(path.name)}.totals.json holds all of them.",
+            f"{len(written.files)} parts of at most {asked.lines_at_once} lines; {escape(path.name)}.totals.json holds all of them.",
             highlight=False, soft_wrap=True,
         )  # fmt: skip
     if resumed:

@@ -19,13 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from billing.books.exports.asked import ACCOUNTING, Asked
-from billing.books.exports.control import FORMAT, ControlTotals, OutOfControl, control_totals
-from billing.books.exports.cursor import parsed
-from billing.books.exports.pieces import pieces
+from billing.books.exports.pieces import pieces, place_of
+from billing.books.exports.question import ACCOUNTING, ExportQuestion
+from billing.books.exports.report import FORMAT, ControlTotals, OutOfControl, control_totals, instant
 from billing.core.instants import instant_text
-from billing.core.refusals import Invalid, Refusal, Unavailable
-from billing.store.closings import draw_line
+from billing.core.refusals import Refusal, Unavailable
 from billing.store.engine import Engine
 
 _AHEAD = 2  # one slice is written while two are read: PostgreSQL makes the lines, and has the cores for it
@@ -46,15 +44,17 @@ class Written:
     """A file that is whole. `resumed_rows` of its rows were there from before."""
 
     path: Path
+    asked: ExportQuestion
     totals: ControlTotals
     bytes: int
     sha256: str
     resumed_rows: int
 
     def document(self) -> dict[str, Any]:
+        """As `FILE.totals.json` holds it."""
         return {
             "file": self.path.name,
-            "file_format": self.totals.asked.format,
+            "file_format": self.asked.format,
             "bytes": self.bytes,
             "sha256": self.sha256,
             **self.totals.document(),
@@ -74,7 +74,7 @@ class _State:
 async def write_file(
     engine: Engine,
     work: Engine,
-    asked: Asked,
+    asked: ExportQuestion,
     path: Path,
     *,
     as_of: datetime | None = None,
@@ -89,11 +89,11 @@ async def write_file(
     check_replaceable(path)
     part, kept = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.part.json")
     with _alone(part) as file:
-        state = _continued(file, kept, question(asked, as_of))
-        if state is None:
-            state = _State(question(asked, as_of), instant_text(await instant(work, as_of)) or "")
-        resumed = state.rows
         try:
+            state = _continued(file, kept, question(asked, as_of))
+            if state is None:
+                state = _State(question(asked, as_of), instant_text(await instant(work, asked, as_of)))
+            resumed = state.rows
             totals, digest = await _write(engine, asked, file, kept, state, tell)
         except Unavailable:
             raise
@@ -106,30 +106,22 @@ async def write_file(
             kept.unlink(missing_ok=True)
             raise
         os.fsync(file.fileno())
-        found = Written(path, totals, file.tell(), digest, resumed)
+        found = Written(path, asked, totals, file.tell(), digest, resumed)
         part.replace(path)
         put(path.with_name(f"{path.name}.totals.json"), found.document())
         kept.unlink(missing_ok=True)
         return found
 
 
-async def instant(work: Engine, as_of: datetime | None) -> datetime:
-    """The instant that an export shows: all that was posted by then is there to be read. Raises Invalid, Overloaded."""
-    now = await draw_line(work)
-    if as_of is not None and as_of > now:
-        raise Invalid.of("as_of", "lies in the future")
-    return as_of or now
-
-
 async def _write(
-    engine: Engine, asked: Asked, file: BinaryIO, kept: Path, state: _State, tell: Progress
+    engine: Engine, asked: ExportQuestion, file: BinaryIO, kept: Path, state: _State, tell: Progress
 ) -> tuple[ControlTotals, str]:
     """Everything from the state's cursor on; the control totals, and the digest of the whole file."""
     digest = hashlib.sha256()
     file.seek(0)
     while block := file.read(_BLOCK):
         digest.update(block)
-    after = None if state.cursor is None else parsed(state.cursor, asked.report)
+    after = None if state.cursor is None else place_of(state.cursor, asked.report)
     as_of = datetime.fromisoformat(state.as_of)
 
     def write(content: bytes) -> None:
@@ -156,7 +148,9 @@ async def _write(
 
 
 @asynccontextmanager
-async def _counted(engine: Engine, asked: Asked, as_of: datetime) -> AsyncIterator[asyncio.Task[ControlTotals]]:
+async def _counted(
+    engine: Engine, asked: ExportQuestion, as_of: datetime
+) -> AsyncIterator[asyncio.Task[ControlTotals]]:
     """The control totals, counted while rows are read. Who leaves early waits until the session is free again."""
     counting = asyncio.create_task(control_totals(engine, asked, as_of))
     try:
@@ -165,13 +159,13 @@ async def _counted(engine: Engine, asked: Asked, as_of: datetime) -> AsyncIterat
         await asyncio.gather(counting, return_exceptions=True)
 
 
-def stands(path: Path, asked: Asked, totals: ControlTotals) -> Written | None:
+def stands(path: Path, asked: ExportQuestion, totals: ControlTotals) -> Written | None:
     """The file, if it is there, as it was written, and comes to these totals."""
     try:
         said = json.loads(path.with_name(f"{path.name}.totals.json").read_bytes())
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-            found = Written(path, totals, file.tell(), digest, 0)
+            found = Written(path, asked, totals, file.tell(), digest, 0)
     except (OSError, ValueError):
         return None
     return found if said == json.loads(json.dumps(found.document())) else None
@@ -201,7 +195,7 @@ def _continued(file: BinaryIO, kept: Path, question: str) -> _State | None:
     return state
 
 
-def question(asked: Asked, as_of: datetime | None) -> str:
+def question(asked: ExportQuestion, as_of: datetime | None) -> str:
     """A digest of all that decides what stands in the file, but for the instant, unless it was given."""
     asked_for = json.dumps([FORMAT, asdict(asked), instant_text(as_of)], default=str, sort_keys=True)
     return hashlib.sha256(asked_for.encode()).hexdigest()

@@ -12,10 +12,10 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from billing.books.exports.asked import ACCOUNTING, Asked
-from billing.books.exports.control import ControlTotals, control_totals
-from billing.books.exports.file import Progress, Written, check_replaceable, instant, put, question, stands, write_file
+from billing.books.exports.file import Progress, Written, check_replaceable, put, question, stands, write_file
 from billing.books.exports.formats.accounting import check_mapped, entries
+from billing.books.exports.question import ACCOUNTING, ExportQuestion
+from billing.books.exports.report import ControlTotals, control_totals, instant
 from billing.core.instants import instant_text
 from billing.core.refusals import Invalid
 from billing.store.engine import Engine
@@ -26,6 +26,7 @@ class WrittenParts:
     """What was written: one file under the name that was asked for, or several beside it."""
 
     path: Path
+    asked: ExportQuestion
     totals: ControlTotals
     files: tuple[Written, ...]
 
@@ -36,22 +37,22 @@ class WrittenParts:
         names = ("file", "bytes", "sha256", "start", "end")
         return {
             "file": self.path.name,
-            "file_format": self.totals.asked.format,
+            "file_format": self.asked.format,
             **self.totals.document(),
             "parts": [{name: file.document()[name] for name in names} for file in self.files],
         }
 
 
-async def parts(engine: Engine, asked: Asked, as_of: datetime) -> list[Asked]:
+async def parts(engine: Engine, asked: ExportQuestion, as_of: datetime) -> list[ExportQuestion]:
     """The question in parts of at most `part_lines` lines, in order of time; at least one. Raises Invalid."""
     await check_mapped(engine, asked, as_of)
     cuts: list[datetime] = []
     lines = 0
     async with aclosing(_days(engine, asked, as_of)) as days:
         async for day, count in days:
-            if count > asked.part_lines:
+            if count > asked.lines_at_once:
                 raise Invalid.of("part_lines", f"must be at least {count}: a day is not cut, and {day} has so many")
-            if lines + count > asked.part_lines:
+            if lines + count > asked.lines_at_once:
                 cuts.append(datetime.combine(day, time(), UTC))
                 lines = 0
             lines += count
@@ -64,7 +65,7 @@ async def parts(engine: Engine, asked: Asked, as_of: datetime) -> list[Asked]:
 async def write_parts(
     engine: Engine,
     work: Engine,
-    asked: Asked,
+    asked: ExportQuestion,
     path: Path,
     *,
     as_of: datetime | None = None,
@@ -76,12 +77,12 @@ async def write_parts(
     """
     if asked.format not in ACCOUNTING:
         one = await write_file(engine, work, asked, path, as_of=as_of, progress=progress)
-        return WrittenParts(path, one.totals, (one,))
+        return WrittenParts(path, asked, one.totals, (one,))
     check_replaceable(path)
     kept = path.with_name(f"{path.name}.parts.json")
     before = _of_before(path)
     begun = _begun(kept, question(asked, as_of))
-    at = begun or await instant(work, as_of)
+    at = begun or await instant(work, asked, as_of)
     asked_for = await parts(engine, asked, at)
     put(kept, {"question": question(asked, as_of), "as_of": instant_text(at)})
     files: list[Written] = []
@@ -95,14 +96,14 @@ async def write_parts(
     for stale in before.difference(file.path for file in files):
         stale.unlink(missing_ok=True)
         stale.with_name(f"{stale.name}.totals.json").unlink(missing_ok=True)
-    found = WrittenParts(path, await control_totals(engine, asked, at), tuple(files))
+    found = WrittenParts(path, asked, await control_totals(engine, asked, at), tuple(files))
     if len(files) > 1:
         put(path.with_name(f"{path.name}.totals.json"), found.document())
     kept.unlink()
     return found
 
 
-async def _days(engine: Engine, asked: Asked, as_of: datetime) -> AsyncGenerator[tuple[date, int], None]:
+async def _days(engine: Engine, asked: ExportQuestion, as_of: datetime) -> AsyncGenerator[tuple[date, int], None]:
     """Each day with its lines, those of all currencies together."""
     day, count = None, 0
     async with aclosing(entries(engine, asked, as_of)) as found:

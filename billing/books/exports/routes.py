@@ -1,21 +1,18 @@
 """Exports: the journal, usage and costs as files, streamed."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query
 from fastapi.responses import StreamingResponse
 
-from billing.books.exports.asked import ACCOUNTING, COLUMNS, FORMS, REPORTS, Asked
-from billing.books.exports.control import control_totals
-from billing.books.exports.cursor import parsed
-from billing.books.exports.file import instant
-from billing.books.exports.mapping import MappingError, parse_mapping
-from billing.books.exports.models import ColumnShown, ControlTotalsShown, FormatShown, Reports, ReportShown
+from billing.books.exports.formats.mapping import MappingError, parse_mapping
 from billing.books.exports.parts import parts
-from billing.books.exports.pieces import Piece, pieces
-from billing.books.exports.reports.focus import SINCE, VERSIONS
+from billing.books.exports.pieces import Piece, pieces, place_of
+from billing.books.exports.question import ACCOUNTING, FORMS, REPORTS, ExportQuestion
+from billing.books.exports.report import ControlTotals, ExportReports, control_totals, instant, reports
+from billing.books.exports.reports.focus import VERSIONS
 from billing.core.instants import instant_text
 from billing.core.months import MONTH
 from billing.core.refusals import AccountNotFound, Invalid
@@ -24,8 +21,6 @@ from billing.http.auth import Overseeing
 from billing.http.parameters import End, Moment, Start, clean
 from billing.http.problems import responses
 from billing.http.route import Router
-from billing.http.service import Service
-from billing.store.accounts import account
 
 router = Router(prefix="/v1/finance/exports", tags=["finance"])
 Name = Annotated[str, Path(max_length=32, description=", ".join(REPORTS))]
@@ -35,14 +30,13 @@ _FILE: dict[str, Any] = {
     "description": "The file. `Export-As-Of` is the instant that it shows; `Export-Parts`, in how many parts QuickBooks or "
     "Xero takes it",
 }
-_TYPES = {"integer": "integer", "decimal": "decimal", "price": "decimal", "time": "time"}
 _EAGER = 8  # pieces: what can go wrong shows in the first that has rows
 
 
-@router.get("", response_model=Reports, responses=responses())
-async def list_exports(caller: Overseeing) -> Any:
+@router.get("", responses=responses())
+async def list_exports(caller: Overseeing) -> ExportReports:
     """Which reports there are, in which formats, and the columns of those that are tables."""
-    return Reports(data=[_report(name) for name in REPORTS])
+    return reports()
 
 
 async def _asked(
@@ -74,25 +68,25 @@ async def _asked(
             description='quickbooks, xero: JSON such as {"bank": {"account": "1000", "tax_rate": "…", "account_type": "…"}}',
         ),
     ] = None,
-) -> Asked:
+) -> ExportQuestion:
     clean(report=report, format=format, book=book, currency=currency, focus=focus, map=map)
     try:
-        accounts = None if map is None else parse_mapping(map, "json")
+        accounts = {} if map is None else parse_mapping(map, "json")
     except MappingError as error:
         raise Invalid.of("map", str(error)) from None
-    return Asked.of(
+    return ExportQuestion(
         report, format, period=period, start=start, end=end, account_id=account_id, per_account=per_account, book=book,
         currency=currency, accounts=accounts, focus=focus, opening=opening,
         part_lines=part_lines,
     )  # fmt: skip
 
 
-Question = Annotated[Asked, Depends(_asked)]
+Asked = Annotated[ExportQuestion, Depends(_asked)]
 
 
 @router.get("/{report}", response_class=StreamingResponse, responses={200: _FILE, **responses(AccountNotFound)})
 async def get_export(
-    asked: Question,
+    asked: Asked,
     caller: Overseeing,
     as_of: AsOf = None,
     after: Annotated[
@@ -118,9 +112,9 @@ async def get_export(
             raise Invalid.of("after", f"{asked.report} as {asked.format} is only written from its beginning")
         if as_of is None:
             raise Invalid.of("after", "needs as_of, as the first answer's Export-As-Of said it")
-        known = parsed(after, asked.report)
+        known = place_of(after, asked.report)
     service = caller.service
-    at = await _instant(service, asked, as_of)
+    at = await instant(service.work, asked, as_of)
     headers = {"Export-As-Of": instant_text(at)}
     name = asked.file_name
     if part is not None and asked.format not in ACCOUNTING:
@@ -145,26 +139,15 @@ async def get_export(
     return StreamingResponse(_content(first, made), media_type=asked.form.media_type, headers=headers)
 
 
-@router.get(
-    "/{report}/totals",
-    response_model=ControlTotalsShown,
-    response_model_exclude_none=False,
-    responses=responses(AccountNotFound),
-)
-async def get_export_totals(asked: Question, caller: Overseeing, as_of: AsOf = None) -> Any:
+@router.get("/{report}/totals", responses=responses(AccountNotFound))
+async def get_export_totals(asked: Asked, caller: Overseeing, as_of: AsOf = None) -> ControlTotals:
     """What the file of the same question and instant must come to: rows, and sums by ledger account or kind."""
     service = caller.service
-    at = await _instant(service, asked, as_of)
-    totals = (await control_totals(service.long_reads, asked, at)).document()
-    if asked.format in ACCOUNTING:
-        totals["parts"] = len(await parts(service.long_reads, asked, at))
-    return ControlTotalsShown(**totals)
-
-
-async def _instant(service: Service, asked: Asked, as_of: datetime | None) -> datetime:
-    if asked.account_id is not None:
-        await account(service.engine, asked.account_id)
-    return await instant(service.work, as_of)
+    at = await instant(service.work, asked, as_of)
+    totals = await control_totals(service.long_reads, asked, at)
+    if asked.format not in ACCOUNTING:
+        return totals
+    return replace(totals, parts=len(await parts(service.long_reads, asked, at)))
 
 
 async def _content(first: list[Piece], rest: AsyncIterator[Piece]) -> AsyncIterator[bytes]:
@@ -172,25 +155,3 @@ async def _content(first: list[Piece], rest: AsyncIterator[Piece]) -> AsyncItera
         yield piece.content
     async for piece in rest:
         yield piece.content
-
-
-def _report(name: str) -> ReportShown:
-    formats = [
-        FormatShown(
-            format=format,
-            media_type=FORMS[format].media_type,
-            extension=FORMS[format].extension,
-            resumable=FORMS[format].resumable and name != "costs",
-        )
-        for format in REPORTS[name]
-    ]
-    columns = [
-        ColumnShown(
-            name=column.name,
-            type=_TYPES.get(column.kind, "text"),
-            optional=column.optional,
-            focus=SINCE[column.name] if name == "costs" else None,
-        )
-        for column in COLUMNS.get(name, ())
-    ]
-    return ReportShown(report=name, formats=formats, columns=columns)

@@ -5,14 +5,15 @@ Nothing changes them: all tests of a worker share them.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
-from billing.books.exports.asked import Asked
 from billing.books.exports.file import Written, write_file
+from billing.books.exports.question import ExportQuestion
 from billing.books.revenue.recognition import recognise
 from billing.core.commands import Correct, IssueGrant, OpenAccount, Refund
 from billing.core.prices import PriceBooks
@@ -69,10 +70,17 @@ async def written(dsn: str, path: Path, report: str, format: str, **more: Any) -
     as_of, progress = more.pop("as_of", None), more.pop("progress", None)
     engine, work = read_engine(dsn, size=4), work_engine(dsn, size=1)
     try:
-        return await write_file(engine, work, Asked.of(report, format, **more), path, as_of=as_of, progress=progress)
+        return await write_file(
+            engine, work, ExportQuestion(report, format, **more), path, as_of=as_of, progress=progress
+        )
     finally:
         await engine.dispose()
         await work.dispose()
+
+
+def shown_at(written: Written) -> datetime:
+    """The instant that a file shows."""
+    return datetime.fromisoformat(written.totals.as_of)
 
 
 async def _fill(dsn: str, books: PriceBooks) -> None:

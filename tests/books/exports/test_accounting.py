@@ -14,18 +14,24 @@ from typing import Any
 import pytest
 
 from billing.books.exports import parts as parts_
-from billing.books.exports.accepted import Named, doubts
-from billing.books.exports.asked import Asked
 from billing.books.exports.checking import check_file
 from billing.books.exports.formats.accounting import entries
-from billing.books.exports.mapping import EXAMPLES, MappingError, parse_mapping, read_mapping
+from billing.books.exports.formats.mapping import (
+    EXAMPLES,
+    MappingError,
+    TheirAccount,
+    doubts,
+    parse_mapping,
+    read_mapping,
+)
 from billing.books.exports.parts import WrittenParts, write_parts
+from billing.books.exports.question import ExportQuestion
 from billing.core.money import decimals, nearest_minor_units
 from billing.core.refusals import Invalid
 from billing.store.engine import read_engine, work_engine
 from billing.store.refusals import DatabaseUnavailable
 
-from .conftest import Export
+from .conftest import Export, shown_at
 
 MAPS = {format: parse_mapping(example, "csv") for format, example in EXAMPLES.items()}
 MAP, XERO = MAPS["quickbooks"], MAPS["xero"]
@@ -59,17 +65,17 @@ def test_quickbooks(export: Export) -> None:
     # However many days there are, each account comes to its balance, rounded once.
     for one in export_.totals.ledger:
         if one.book == "money":
-            rounded = Decimal(nearest_minor_units(one.balance, one.asset)).scaleb(-decimals(one.asset))
+            rounded = Decimal(nearest_minor_units(one.debits - one.credits, one.asset)).scaleb(-decimals(one.asset))
             assert by_account[one.ledger_account, one.asset] == rounded
     assert check_file(export_.path).ok
 
 
 def test_months_apart_come_to_the_same_as_together(export: Export, on_books: Callable[..., Any]) -> None:
-    as_of = export("journal", "csv").totals.as_of
+    as_of = shown_at(export("journal", "csv"))
     begins = as_of.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
     async def found(engine: Any, **more: Any) -> list[tuple[date, str, dict[str, int]]]:
-        asked = Asked.of("journal", "quickbooks", accounts=MAP, **more)
+        asked = ExportQuestion("journal", "quickbooks", accounts=MAP, **more)
         return [(one.day, one.asset, one.lines) async for one in entries(engine, asked, as_of)]
 
     whole = on_books(found)
@@ -93,13 +99,15 @@ def test_xero_knows_one_currency_at_a_time_and_the_wallets_too(export: Export, t
         assert "." not in row["*Amount"]
     assert rows
     assert set(by_entry.values()) == {0}
-    wallets = {name: Named(name, "None") for name in ("wallet", "issued", "consumed", "expired", "revoked")}
+    wallets = {name: TheirAccount(name, "None") for name in ("wallet", "issued", "consumed", "expired", "revoked")}
     written_ = export("journal", "xero", accounts=wallets, book="wallet")
     sums: dict[str, int] = defaultdict(int)
     for row in cells(written_.path):
         sums[row["*AccountCode"]] += int(row["*Amount"])
     assert sums == {
-        one.ledger_account: one.balance for one in written_.totals.ledger if one.book == "wallet" and one.balance
+        one.ledger_account: balance
+        for one in written_.totals.ledger
+        if one.book == "wallet" and (balance := one.debits - one.credits)
     }
 
 
@@ -109,7 +117,12 @@ def test_a_ledger_account_that_is_not_mapped(export: Export, tmp_path: Path) -> 
         with pytest.raises(Invalid, match=f"add the line `{missing},<account>`"):
             export("journal", "quickbooks", accounts=fewer)
     with pytest.raises(Invalid, match="tax rate"):
-        export("journal", "xero", accounts={name: Named(named.account) for name, named in XERO.items()}, currency="USD")
+        export(
+            "journal",
+            "xero",
+            accounts={name: TheirAccount(named.account) for name, named in XERO.items()},
+            currency="USD",
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -120,7 +133,7 @@ def in_parts(dsn: str, path: Path, format: str, **more: Any) -> WrittenParts:
             return await write_parts(
                 engine,
                 work,
-                Asked.of("journal", format, accounts=MAPS[format], **more),
+                ExportQuestion("journal", format, accounts=MAPS[format], **more),
                 path,
                 as_of=more.pop("as_of", None),
             )
@@ -136,7 +149,7 @@ def test_long_journals_come_in_parts_that_are_taken_at_once(
     exported: str, export: Export, tmp_path: Path, format: str, more: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "it.csv"
-    monkeypatch.setattr("billing.books.exports.asked.LEAST_LINES", 1)
+    monkeypatch.setattr("billing.books.exports.question.LEAST_LINES", 1)
     assert [file.path for file in in_parts(exported, path, format, **more).files] == [path]
     lines = max(4, *(len(rows) for rows in by_day(cells(path)).values()))
     whole = in_parts(exported, path, format, part_lines=lines, **more)
@@ -146,7 +159,7 @@ def test_long_journals_come_in_parts_that_are_taken_at_once(
     found = [cells(file.path) for file in whole.files]
     assert max(map(len, found)) <= lines
     assert all(not set(by_day(one)) & set(by_day(next_)) for one, next_ in pairwise(found))
-    alone = export("journal", format, "alone.csv", accounts=MAPS[format], as_of=whole.totals.as_of, **more)
+    alone = export("journal", format, "alone.csv", accounts=MAPS[format], as_of=shown_at(whole), **more)
     assert [row for rows in found for row in rows] == cells(alone.path)
     # Each has its control totals, and they sum to those of the whole, which one file of the same holds too.
     assert check_file(path).ok
@@ -166,7 +179,7 @@ def test_parts_that_were_interrupted_go_on_as_of_the_same_instant(
     exported: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, written = tmp_path / "it.csv", parts_.write_file
-    monkeypatch.setattr("billing.books.exports.asked.LEAST_LINES", 1)
+    monkeypatch.setattr("billing.books.exports.question.LEAST_LINES", 1)
     in_parts(exported, path, "quickbooks")
     lines = max(len(rows) for rows in by_day(cells(path)).values())
 
@@ -199,31 +212,37 @@ def by_day(rows: list[dict[str, str]]) -> dict[str, list[dict[str, str]]]:
 def test_what_the_other_program_is_known_to_refuse() -> None:
     """Xero takes no bank in a manual journal; QuickBooks Online wants names, and a partner beside receivables."""
     for format, wrong in (
-        ("xero", {"bank": Named("090", "Tax Exempt", "Bank"), "refunds": Named("610", "x", "accounts receivable")}),
+        (
+            "xero",
+            {
+                "bank": TheirAccount("090", "Tax Exempt", "Bank"),
+                "refunds": TheirAccount("610", "x", "accounts receivable"),
+            },
+        ),
         (
             "quickbooks",
             {
-                "bank": Named("Receivables", "", "Accounts receivable (A/R)"),
-                "refunds": Named("Payables", "", "Accounts payable (A/P)"),
+                "bank": TheirAccount("Receivables", "", "Accounts receivable (A/R)"),
+                "refunds": TheirAccount("Payables", "", "Accounts payable (A/P)"),
             },
         ),
     ):
         with pytest.raises(Invalid) as refused:
-            Asked.of("journal", format, accounts=MAPS[format] | wrong)
+            ExportQuestion("journal", format, accounts=MAPS[format] | wrong)
         assert all(f"{name} is {named.account}" in refused.value.detail for name, named in wrong.items())
     for name in ("Sales: Credits", "Sales:", "a:b:c:d:e:f"):
         with pytest.raises(Invalid, match="Parent:Sub"):
-            Asked.of("journal", "quickbooks", accounts=MAP | {"refunds": Named(name)})
+            ExportQuestion("journal", "quickbooks", accounts=MAP | {"refunds": TheirAccount(name)})
     with pytest.raises(Invalid, match="codes of accounts"):
-        Asked.of("journal", "xero", accounts=MAP)
+        ExportQuestion("journal", "xero", accounts=MAP)
     assert doubts("xero", XERO) == doubts("quickbooks", MAP) == []
-    assert "bank is 090" in doubts("xero", XERO | {"bank": Named("090", "Tax Exempt")})[0]
+    assert "bank is 090" in doubts("xero", XERO | {"bank": TheirAccount("090", "Tax Exempt")})[0]
     assert "4000" in doubts("quickbooks", XERO)[0]
     for format in ("quickbooks", "xero"):
         with pytest.raises(Invalid, match="part_lines"):
-            Asked.of("journal", format, accounts=MAPS[format], part_lines=5)
+            ExportQuestion("journal", format, accounts=MAPS[format], part_lines=5)
     with pytest.raises(Invalid, match="part_lines"):
-        Asked.of("journal", "csv", part_lines=300)
+        ExportQuestion("journal", "csv", part_lines=300)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +285,7 @@ def test_mappings_of_every_form(tmp_path: Path) -> None:
     for form, text in (("toml", table), ("json", document), ("csv", rows)):
         path = tmp_path / f"map.{form}"
         path.write_text(text, newline="")
-        assert read_mapping(path) == {"bank": Named("1000"), "refunds": Named("4900", "None")}
+        assert read_mapping(path) == {"bank": TheirAccount("1000"), "refunds": TheirAccount("4900", "None")}
     path.write_bytes(b"ledger_account,account\nbank,\xff\n")
     with pytest.raises(MappingError, match="line 2: this is not UTF-8"):
         read_mapping(path)

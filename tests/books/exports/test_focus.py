@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from billing.books.exports.asked import Asked
+from billing.books.exports.question import ExportQuestion
 from billing.core.refusals import Invalid
 
 from .conftest import Export
@@ -150,9 +150,9 @@ def test_parquet_and_json_hold_what_csv_holds(export: Export, in_csv: Callable[[
 def test_versions_that_are_not_written() -> None:
     for report, version in (("costs", "1.4"), ("usage", "1.2")):
         with pytest.raises(Invalid, match="focus"):
-            Asked.of(report, "csv", focus=version)
-    assert Asked.of("costs", "csv", period="2026-10", focus="1.3").file_name == "costs-2026-10-focus-1.3.csv"
-    assert Asked.of("costs", "csv", period="2026-10").file_name == "costs-2026-10.csv"
+            ExportQuestion(report, "csv", focus=version)
+    assert ExportQuestion("costs", "csv", period="2026-10", focus="1.3").file_name == "costs-2026-10-focus-1.3.csv"
+    assert ExportQuestion("costs", "csv", period="2026-10").file_name == "costs-2026-10.csv"
 
 
 # What the validator has against any file like ours. Its FormatCurrency knows ISO 4217 alone, while CurrencyFormat lets a

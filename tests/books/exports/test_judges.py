@@ -19,7 +19,7 @@ from beancount.core.data import Transaction
 from billing.books.trial_balance.report import trial_balance
 from billing.core.chart import CHART, account_of, own_part
 
-from .conftest import ODD, TEXTS, Export
+from .conftest import ODD, TEXTS, Export, shown_at
 
 Balances = Mapping[tuple[str, str], Decimal]
 LEDGER_OF = {name: ledger_account for ledger_account, name in CHART.items()}
@@ -134,7 +134,7 @@ def month_by_month(export: Export, format: str, opening: bool, **more: Any) -> l
     begins = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     before = begins - timedelta(days=1)
     months = [export("journal", format, f"first.{format}", period=f"{before:%Y-%m}", **more)]
-    as_of = months[0].totals.as_of
+    as_of = shown_at(months[0])
     months.append(
         export("journal", format, f"second.{format}", period=f"{begins:%Y-%m}", opening=opening, as_of=as_of, **more)
     )

@@ -30,7 +30,7 @@ COMMAND = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from billing.books.exports import file
-from billing.books.exports.asked import Asked
+from billing.books.exports.question import ExportQuestion
 from billing.store.engine import read_engine, work_engine
 from billing.books.exports.reports import slices
 
@@ -56,7 +56,7 @@ def kept(path, document):
     point()
 
 file.pieces, file.put = made, kept
-asyncio.run(file.write_file(read_engine(dsn), work_engine(dsn), Asked.of(report, format), Path(path)))
+asyncio.run(file.write_file(read_engine(dsn), work_engine(dsn), ExportQuestion(report, format), Path(path)))
 """
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,16 +13,16 @@ import duckdb
 import openpyxl
 import pytest
 
-from billing.books.exports.asked import COLUMNS, Asked
 from billing.books.exports.checking import NoExport, check_file
 from billing.books.exports.pieces import pieces
+from billing.books.exports.question import COLUMNS, ExportQuestion
 from billing.core.cells import harmless, plain
 from billing.core.instants import instant_text
 from billing.core.refusals import AccountNotFound, Invalid
 from billing.store.engine import Engine
 from billing.store.snapshot import snapshot
 
-from .conftest import ODD, TEXTS, Export
+from .conftest import ODD, TEXTS, Export, shown_at
 
 OnBooks = Callable[[Callable[[Engine], Awaitable[Any]]], Any]
 JOURNAL = "account_id, book, seq, kind, debit, credit, asset, amount, balance_after, request_id, grant_id, refund_id, external_id"
@@ -182,14 +183,14 @@ def test_the_workbook(export: Export, on_books: OnBooks) -> None:
         == rows(on_books, "SELECT sum(credits)::bigint FROM usage_bucket")[0][0]
     )
     assert any(row[0] for row in list(book["Revenue"].values)[1:])
-    assert export("workbook", "xlsx", "again.xlsx", as_of=written.totals.as_of).sha256 == written.sha256
+    assert export("workbook", "xlsx", "again.xlsx", as_of=shown_at(written)).sha256 == written.sha256
 
 
 def test_parts_of_the_books(export: Export, on_books: OnBooks) -> None:
     one = export("journal", "csv", account_id=ODD)
     assert {row["account_id"] for row in cells(one.path)} == {f"'{ODD}"}
     assert one.totals.document()["seqs"][0]["first"] == 1
-    now = one.totals.as_of
+    now = shown_at(one)
     begins = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     months = [
         export("journal", "csv", f"{start}.csv", start=start, end=end, as_of=now)
@@ -200,7 +201,7 @@ def test_parts_of_the_books(export: Export, on_books: OnBooks) -> None:
     assert sum(month.totals.rows for month in months) == whole.totals.rows
     for written in months:
         periods = {row["period"] for row in cells(written.path)}
-        assert (f"{now:%Y-%m}" in periods) is (written.totals.asked.start is not None)
+        assert (f"{now:%Y-%m}" in periods) is (written.asked.start is not None)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +245,7 @@ def test_what_is_streamed_is_bytes(on_books: OnBooks) -> None:
     """HTTP sends nothing else."""
 
     async def kinds(engine: Engine) -> set[type]:
-        asked = [Asked.of(report, format) for report in COLUMNS for format in ("csv", "jsonl", "parquet")]
+        asked = [ExportQuestion(report, format) for report in COLUMNS for format in ("csv", "jsonl", "parquet")]
         now = datetime.now(UTC)
         return {type(piece.content) for one in asked async for piece in pieces(engine, one, now)}
 
@@ -269,13 +270,13 @@ def test_what_cannot_be_asked(export: Export, on_books: OnBooks, tmp_path: Any) 
 def test_the_database_disagrees(export: Export, exported: str, tmp_path: Any) -> None:
     """Rows that vanish while they are read are noticed."""
     from billing.books.exports import file as files
-    from billing.books.exports.control import OutOfControl
+    from billing.books.exports.report import OutOfControl
 
     whole = files.control_totals
 
     async def more(*asked: Any) -> Any:
         totals = await whole(*asked)
-        return totals._replace(rows=totals.rows + 1)
+        return replace(totals, rows=totals.rows + 1)
 
     files.control_totals = more  # type: ignore[assignment]
     try:

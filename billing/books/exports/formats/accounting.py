@@ -13,9 +13,8 @@ from datetime import date, datetime
 from io import StringIO
 from typing import Final
 
-from billing.books.exports.accepted import Named
-from billing.books.exports.asked import Asked
-from billing.books.exports.mapping import ROUNDING
+from billing.books.exports.formats.mapping import ROUNDING, TheirAccount
+from billing.books.exports.question import ExportQuestion
 from billing.books.exports.reports.totals import moved
 from billing.core.cells import harmless
 from billing.core.money import decimals, nearest_minor_units, written
@@ -30,7 +29,7 @@ _MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 
 
 @dataclass(slots=True)
-class Entry:
+class DayEntry:
     """One day of one asset: what each ledger account's rounded balance rose by, in minor units; their sum is 0."""
 
     day: date
@@ -42,24 +41,24 @@ class Entry:
         return _decimals(self.asset)
 
 
-async def entries(engine: Engine, asked: Asked, as_of: datetime) -> AsyncGenerator[Entry, None]:
+async def entries(engine: Engine, asked: ExportQuestion, as_of: datetime) -> AsyncGenerator[DayEntry, None]:
     """The entries in order of day and asset. An account's balances are all that is kept of what went before."""
     balances: dict[tuple[str, str], int] = {}
-    scope = asked.scope(as_of)
-    if scope.start is not None:
-        before = scope._replace(start=None, end=scope.start)
+    extent = asked.extent(as_of)
+    if extent.start is not None:
+        before = extent._replace(start=None, end=extent.start)
         async for one in moved(engine, before):
             if one.book == asked.book:
                 balances[one.asset, one.ledger_account] = one.balance
-    entry: Entry | None = None
-    async for one in moved(engine, scope, by="day"):
+    entry: DayEntry | None = None
+    async for one in moved(engine, extent, by="day"):
         if one.book != asked.book or asked.currency not in (None, one.asset):
             continue
-        day = date.fromisoformat(one.part or "")
+        day = date.fromisoformat(one.of or "")
         if entry is None or (entry.day, entry.asset) != (day, one.asset):
             if entry is not None and _closed(entry).lines:
                 yield entry
-            entry = Entry(day, one.asset)
+            entry = DayEntry(day, one.asset)
         place = (one.asset, one.ledger_account)
         before_it = balances.get(place, 0)
         balances[place] = before_it + one.balance
@@ -69,7 +68,7 @@ async def entries(engine: Engine, asked: Asked, as_of: datetime) -> AsyncGenerat
         yield entry
 
 
-async def check_mapped(engine: Engine, asked: Asked, as_of: datetime) -> None:
+async def check_mapped(engine: Engine, asked: ExportQuestion, as_of: datetime) -> None:
     """Looks at every entry before the first is written. Raises Invalid: an account without a name, or, for Xero, two
     currencies, because its journals know none."""
     assets: list[str] = []
@@ -93,7 +92,7 @@ async def check_mapped(engine: Engine, asked: Asked, as_of: datetime) -> None:
         raise Invalid.of("currency", f"journals of Xero know none: export one of {', '.join(sorted(assets))} at a time")
 
 
-def rows(asked: Asked, entry: Entry) -> str:
+def rows(asked: ExportQuestion, entry: DayEntry) -> str:
     """The entry's lines as CSV."""
     return csv_rows(
         (_quickbooks if asked.format == "quickbooks" else _xero)(entry, ledger_account, asked.accounts[ledger_account], rise)
@@ -107,7 +106,7 @@ def csv_rows(cells: object) -> str:
     return text.getvalue()
 
 
-def _quickbooks(entry: Entry, ledger_account: str, named: Named, rise: int) -> tuple[str, ...]:
+def _quickbooks(entry: DayEntry, ledger_account: str, named: TheirAccount, rise: int) -> tuple[str, ...]:
     amount = written(abs(rise), entry.decimals)
     return (
         f"{entry.day:%Y%m%d}-{entry.asset}", f"{entry.day:%m/%d/%Y}", harmless(named.account),
@@ -115,7 +114,7 @@ def _quickbooks(entry: Entry, ledger_account: str, named: Named, rise: int) -> t
     )  # fmt: skip
 
 
-def _xero(entry: Entry, ledger_account: str, named: Named, rise: int) -> tuple[str, ...]:
+def _xero(entry: DayEntry, ledger_account: str, named: TheirAccount, rise: int) -> tuple[str, ...]:
     day = f"{entry.day.day:02} {_MONTHS[entry.day.month - 1]} {entry.day.year}"  # means the same in every region
     return (
         f"Credits {entry.day} {entry.asset}", day, ledger_account, harmless(named.account), harmless(named.tax_rate),
@@ -123,7 +122,7 @@ def _xero(entry: Entry, ledger_account: str, named: Named, rise: int) -> tuple[s
     )  # fmt: skip
 
 
-def _closed(entry: Entry) -> Entry:
+def _closed(entry: DayEntry) -> DayEntry:
     if rest := -sum(entry.lines.values()):
         entry.lines[ROUNDING] = rest
     return entry

@@ -16,25 +16,23 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal
 
-from billing.books.exports.asked import Asked
-from billing.books.exports.control import ControlTotals, OutOfControl
-from billing.books.exports.reports.slices import Scope
-from billing.books.exports.reports.totals import Moved, moved
+from billing.books.exports.question import ExportQuestion
+from billing.books.exports.report import ControlTotals, OutOfControl
+from billing.books.exports.reports.slices import Extent
+from billing.books.exports.reports.totals import By, LedgerSum, moved
 from billing.core.chart import CHART, own_part
 from billing.core.money import written
 from billing.store.engine import Engine
 
 CONTROL = "; control_totals: "
-By = Literal["account"] | None
 _BLOCK = 1_000  # lines to a piece
 
 
-async def head(engine: Engine, asked: Asked, as_of: datetime) -> AsyncGenerator[str, None]:
+async def head(engine: Engine, asked: ExportQuestion, as_of: datetime) -> AsyncGenerator[str, None]:
     """Declarations of commodities and ledger accounts, and the opening balances."""
     by: By = "account" if asked.per_account else None
-    until = asked.scope(as_of)._replace(start=None)
+    until = asked.extent(as_of)._replace(start=None)
     before = None if asked.start is None else until._replace(end=asked.start)
     declared = before if asked.format == "beancount" and not asked.opening else None
     assets = {one.asset: one.book async for one in moved(engine, until)}
@@ -67,14 +65,16 @@ async def head(engine: Engine, asked: Asked, as_of: datetime) -> AsyncGenerator[
                 yield text
 
 
-async def foot(engine: Engine, asked: Asked, totals: ControlTotals) -> AsyncGenerator[str, None]:
+async def foot(
+    engine: Engine, asked: ExportQuestion, as_of: datetime, totals: ControlTotals
+) -> AsyncGenerator[str, None]:
     """Each ledger account's balance, as an assertion, and the control totals as a comment."""
-    last = totals.as_of if asked.end is None or asked.end > totals.as_of else asked.end - timedelta(microseconds=1)
+    last = as_of if asked.end is None or asked.end > as_of else asked.end - timedelta(microseconds=1)
     day = last.astimezone(UTC).date()
     if asked.opening or asked.start is None or asked.format == "beancount":
         if asked.format == "hledger":
             yield f"{day} * control totals\n"
-        async with aclosing(_assertions(engine, asked, asked.scope(totals.as_of)._replace(start=None), day)) as texts:
+        async with aclosing(_assertions(engine, asked, asked.extent(as_of)._replace(start=None), day)) as texts:
             async for text in texts:
                 yield text
     yield f"\n{CONTROL}{json.dumps(totals.document(), separators=(',', ':'))}\n"
@@ -83,7 +83,7 @@ async def foot(engine: Engine, asked: Asked, totals: ControlTotals) -> AsyncGene
 _TYPES = {"Assets": "A", "Liabilities": "L", "Equity": "E", "Income": "R", "Expenses": "X"}
 
 
-async def _opening(engine: Engine, asked: Asked, before: Scope) -> AsyncGenerator[str, None]:
+async def _opening(engine: Engine, asked: ExportQuestion, before: Extent) -> AsyncGenerator[str, None]:
     """One entry of all balances; of each customer's, where they have ledger accounts of their own."""
     assert asked.start is not None
     day = asked.start.astimezone(UTC).date()
@@ -94,9 +94,9 @@ async def _opening(engine: Engine, asked: Asked, before: Scope) -> AsyncGenerato
     async with aclosing(moved(engine, before, by="account" if asked.per_account else None)) as found:
         async for one in found:
             text = ""
-            if one.part != part:
-                part = one.part
-                whose = f" {one.part}" if one.part else ""
+            if one.of != part:
+                part = one.of
+                whose = f" {one.of}" if one.of else ""
                 title = f'"Opening balances{whose}"' if asked.format == "beancount" else f"opening balances{whose}"
                 text = f"\n{day} * {title}\n"
             if asked.format == "beancount":
@@ -109,7 +109,7 @@ async def _opening(engine: Engine, asked: Asked, before: Scope) -> AsyncGenerato
     yield "".join(lines) + "\n"
 
 
-async def _assertions(engine: Engine, asked: Asked, until: Scope, day: date) -> AsyncGenerator[str, None]:
+async def _assertions(engine: Engine, asked: ExportQuestion, until: Extent, day: date) -> AsyncGenerator[str, None]:
     """Each ledger account's balance as that day ends."""
     lines: list[str] = []
     async with aclosing(moved(engine, until, by="account" if asked.per_account else None)) as found:
@@ -121,7 +121,7 @@ async def _assertions(engine: Engine, asked: Asked, until: Scope, day: date) -> 
     yield "".join(lines)
 
 
-async def _new_names(engine: Engine, until: Scope, declared: Scope | None, by: By) -> AsyncGenerator[list[str], None]:
+async def _new_names(engine: Engine, until: Extent, declared: Extent | None, by: By) -> AsyncGenerator[list[str], None]:
     """Names of ledger accounts that moved by then, some at a time, but for those that had moved in `declared`."""
     some: list[str] = []
     async with aclosing(_names(engine, until, by)) as found, aclosing(_names(engine, declared, by)) as old:
@@ -138,7 +138,7 @@ async def _new_names(engine: Engine, until: Scope, declared: Scope | None, by: B
 
 
 async def _names(
-    engine: Engine, until: Scope | None, by: By
+    engine: Engine, until: Extent | None, by: By
 ) -> AsyncGenerator[tuple[str | None, dict[str, None]], None]:
     """Of each customer's, or of all together, the names of the ledger accounts, each once."""
     if until is None:
@@ -147,10 +147,10 @@ async def _names(
     names: dict[str, None] = {}
     async with aclosing(moved(engine, until, by=by)) as found:
         async for one in found:
-            if one.part != part and names:
+            if one.of != part and names:
                 yield part, names
                 names = {}
-            part = one.part
+            part = one.of
             names[_name(one)] = None
     if names:
         yield part, names
@@ -160,18 +160,18 @@ def _midnight(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _asserted(one: Moved, format: str, day: date) -> str:
+def _asserted(one: LedgerSum, format: str, day: date) -> str:
     if format == "beancount":  # as the next day begins, and exactly
         return f"{day + timedelta(days=1)} balance {_name(one)}  {_amount(one)} ~ 0 {one.asset}\n"
     nothing = written(0, 0 if one.book == "wallet" else 6)
     return f"    {_name(one)}  {nothing} {one.asset} = {_amount(one)} {one.asset}\n"
 
 
-def _amount(one: Moved) -> str:
+def _amount(one: LedgerSum) -> str:
     return written(one.balance, 0 if one.book == "wallet" else 6)
 
 
-def _name(one: Moved) -> str:
+def _name(one: LedgerSum) -> str:
     if one.ledger_account not in CHART:
         raise OutOfControl(f"the ledger account {one.ledger_account} has no name in the chart of accounts")
-    return CHART[one.ledger_account] + ("" if one.part is None else f":{own_part(one.part)}")
+    return CHART[one.ledger_account] + ("" if one.of is None else f":{own_part(one.of)}")

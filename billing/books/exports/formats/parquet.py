@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from billing.books.exports.control import ControlTotals
+from billing.books.exports.report import ControlTotals
 from billing.books.exports.reports.columns import Column
 from billing.core.refusals import Invalid
 

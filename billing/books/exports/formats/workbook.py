@@ -12,22 +12,26 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from billing.books.exports.asked import Asked
-from billing.books.exports.control import ControlTotals
-from billing.books.exports.reports.totals import Moved, moved, used
+from billing.books.exports.question import ExportQuestion
+from billing.books.exports.report import ControlTotals, LedgerTotal
+from billing.books.exports.reports.totals import LedgerSum, moved, used
 from billing.books.periods.report import periods
 from billing.books.revenue.report import revenue
 from billing.core.cells import FORMULA
 from billing.core.months import Month
 from billing.core.refusals import Invalid
 from billing.store.engine import Engine
+from billing.store.snapshot import snapshot
+from billing.store.usage import COUNTS
 
 _DIGITS: Final = 15
 _BLOCK: Final = 1 << 18
 _WIDTH: Final = 18
 
 
-async def workbook(engine: Engine, asked: Asked, totals: ControlTotals) -> AsyncGenerator[bytes, None]:
+async def workbook(
+    engine: Engine, asked: ExportQuestion, as_of: datetime, totals: ControlTotals
+) -> AsyncGenerator[bytes, None]:
     """The file. Raises Invalid where the library is not installed."""
     library = _library()
     with tempfile.TemporaryDirectory(prefix="billing-export-") as place:
@@ -39,27 +43,24 @@ async def workbook(engine: Engine, asked: Asked, totals: ControlTotals) -> Async
                 "strings_to_numbers": False,
             },
         )  # fmt: skip
-        book.set_properties(
-            {"title": "Credits and what was paid for them", "created": totals.as_of.replace(tzinfo=None)}
-        )
-        await _fill(book, engine, asked, totals)
+        book.set_properties({"title": "Credits and what was paid for them", "created": as_of.replace(tzinfo=None)})
+        await _fill(book, engine, asked, as_of, totals)
         await asyncio.to_thread(book.close)
         with path.open("rb") as file:
             while block := file.read(_BLOCK):
                 yield block
 
 
-async def _fill(book: Any, engine: Engine, asked: Asked, totals: ControlTotals) -> None:
-    scope = asked.scope(totals.as_of)
+async def _fill(book: Any, engine: Engine, asked: ExportQuestion, as_of: datetime, totals: ControlTotals) -> None:
+    extent = asked.extent(as_of)
     sheet = _Sheet(
         book, "Trial balance", ("book", "ledger account", "asset", "opening", "debits", "credits", "closing")
     )
     opening: dict[tuple[str, ...], int] = {}
-    before: dict[tuple[str, ...], Moved] = {}
-    if scope.start is not None:
-        before = {_place(one): one async for one in moved(engine, scope._replace(start=None, end=scope.start))}
-        opening = {place: one.balance for place, one in before.items()}
-    during = {_place(one): one for one in totals.ledger}
+    if extent.start is not None:
+        before = extent._replace(start=None, end=extent.start)
+        opening = {_place(one): one.balance async for one in moved(engine, before)}
+    during = {_place(one): one for one in totals.ledger or ()}
     for place in sorted({*opening, *during}, key=lambda place: (place[0] != "wallet", place)):
         there, now = opening.get(place, 0), during.get(place)
         debits, credits = (now.debits, now.credits) if now else (0, 0)
@@ -78,9 +79,9 @@ async def _fill(book: Any, engine: Engine, asked: Asked, totals: ControlTotals) 
             sheet.row(month, one.currency, *(amount(sum_, one.currency) for sum_ in sums))
 
     sheet = _Sheet(book, "Journal by day", ("day", "book", "asset", "ledger account", "debits", "credits"))
-    async for day in moved(engine, scope, by="day"):
+    async for day in moved(engine, extent, by="day"):
         sheet.row(
-            day.part,
+            day.of,
             day.book,
             day.asset,
             day.ledger_account,
@@ -88,10 +89,11 @@ async def _fill(book: Any, engine: Engine, asked: Asked, totals: ControlTotals) 
             amount(day.credits, day.asset),
         )
 
-    counts = ("requests", "images", "failed_images", "credits")
-    sheet = _Sheet(book, "Usage", ("event", "model", "size tier", "quality", *counts))
-    for line in await used(engine, scope):
-        sheet.row(line.event, line.model, line.size_tier, line.quality, *(getattr(line, name) for name in counts))
+    sheet = _Sheet(book, "Usage", ("event", "model", "size tier", "quality", *COUNTS))
+    async with snapshot(engine) as connection:
+        lines = await used(connection, extent)
+    for line in lines:
+        sheet.row(line.event, line.model, line.size_tier, line.quality, *(getattr(line, name) for name in COUNTS))
 
     sheet = _Sheet(book, "Control totals", ("what", "value"))
     for name, value in totals.document().items():
@@ -132,7 +134,7 @@ def amount(smallest: int, asset: str) -> int | Decimal:
     return smallest if asset == "CREDIT" else Decimal(smallest).scaleb(-6)
 
 
-async def _months(engine: Engine, asked: Asked) -> list[str]:
+async def _months(engine: Engine, asked: ExportQuestion) -> list[str]:
     """The months that the question touches, oldest first."""
     known = [Month.of(one.period) for one in await periods(engine)][::-1]
     return [
@@ -142,7 +144,7 @@ async def _months(engine: Engine, asked: Asked) -> list[str]:
     ]
 
 
-def _place(one: Moved) -> tuple[str, ...]:
+def _place(one: LedgerSum | LedgerTotal) -> tuple[str, ...]:
     return one.book, one.asset, one.ledger_account
 
 

@@ -5,14 +5,14 @@ effective cost is what was paid for the credits that it drew, by each grant's co
 yet costs nothing until it is paid.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from billing.books.exports.reports.focus import ORDER, SELECT
-from billing.books.exports.reports.slices import SUMMED_UP, Scope, literal
+from billing.books.exports.reports.slices import SUMMED_UP, Extent, literal
+from billing.core.document import DOCUMENT
+from billing.store.connection import Connection
 from billing.store.corrections import LINES, tier_when_refunded
-from billing.store.snapshot import snapshot
 
 # Everything that was billed or given back for a charge, with the transfers that say from which grants.
 _EVENTS: Final = """
@@ -120,18 +120,38 @@ _ROWS: Final = f"""
     FROM summed s LEFT JOIN account a ON a.account_id = s.account_id"""
 
 
-def costs(scope: Scope, select: str, *, ordered: bool = True) -> str:
+@dataclass(frozen=True, slots=True)
+class CostTotal:
+    """What the costs of one category in one currency come to, by the names of FOCUS: exact decimals, as text."""
+
+    __pydantic_config__ = DOCUMENT
+    BillingCurrency: str
+    """ISO 4217"""
+    ChargeCategory: str
+    """`Purchase` or `Usage`"""
+    BilledCost: str
+    """in whole units of the currency; below 0 where more went back"""
+    EffectiveCost: str
+    """likewise"""
+    PricingCurrencyEffectiveCost: str
+    """in credits; below 0 likewise"""
+
+
+COST_SUMS: Final = ("BilledCost", "EffectiveCost", "PricingCurrencyEffectiveCost")
+
+
+def costs(extent: Extent, select: str, *, ordered: bool = True) -> str:
     """The query whose rows are the report; `select` is a list over FOCUS's columns."""
     bounds = {
-        name: _within(scope, moment, account)
+        name: extent.holds(moment, account)
         for name, moment, account in (
             ("settled", "c.resolved_at", "c.account_id"),
             ("refunded", "r.created_at", "r.account_id"),
             ("corrected", "k.created_at", "k.account_id"),
         )
     }
-    bought = _within(scope, "t.effective_at", "t.account_id") + f" AND t.posted_at <= {literal(scope.as_of)}"
-    as_of = literal(scope.as_of)
+    bought = extent.holds("t.effective_at", "t.account_id") + f" AND t.posted_at <= {literal(extent.as_of)}"
+    as_of = literal(extent.as_of)
     sums = _SUMS.format(usage=_USAGE, bought=_BOUGHT.format(bought=bought))
     return f"""
         WITH event AS MATERIALIZED ({_EVENTS.format(**bounds)}), line AS MATERIALIZED ({_LINES}),
@@ -140,26 +160,10 @@ def costs(scope: Scope, select: str, *, ordered: bool = True) -> str:
         SELECT {select} FROM focus f{f" ORDER BY {ORDER}" if ordered else ""}"""
 
 
-async def summed_costs(engine: AsyncEngine, scope: Scope) -> tuple[int, list[dict[str, str]]]:
-    """How many rows the report has, and by currency and category what they come to, as decimals."""
-    names = ("BilledCost", "EffectiveCost", "PricingCurrencyEffectiveCost")
-    sums = ", ".join(f'sum(f."{name}")::text' for name in names)
-    query = costs(scope, f'f."BillingCurrency", f."ChargeCategory", count(*), {sums}', ordered=False)
-    async with snapshot(engine) as connection:
-        await connection.execute(SUMMED_UP)
-        found = await connection.fetch(f"{query} GROUP BY 1, 2 ORDER BY 1, 2")
-    entries = [
-        dict(zip(("BillingCurrency", "ChargeCategory", *names), (*row[:2], *row[3:]), strict=True)) for row in found
-    ]
-    return sum(row[2] for row in found), entries
-
-
-def _within(scope: Scope, moment: str, account: str) -> str:
-    bounds = [f"{moment} <= {literal(scope.as_of)}"]
-    if scope.account_id is not None:
-        bounds.append(f"{account} = {literal(scope.account_id)}")
-    if scope.start is not None:
-        bounds.append(f"{moment} >= {literal(scope.start)}")
-    if scope.end is not None:
-        bounds.append(f"{moment} < {literal(scope.end)}")
-    return " AND ".join(bounds)
+async def summed_costs(connection: Connection, extent: Extent) -> tuple[int, list[CostTotal]]:
+    """How many rows the report has, and by currency and category what they come to."""
+    sums = ", ".join(f'sum(f."{name}")::text' for name in COST_SUMS)
+    query = costs(extent, f'f."BillingCurrency", f."ChargeCategory", {sums}, count(*)', ordered=False)
+    await connection.execute(SUMMED_UP)
+    found = await connection.fetch(f"{query} GROUP BY 1, 2 ORDER BY 1, 2")
+    return sum(row[-1] for row in found), [CostTotal(*row[:-1]) for row in map(tuple, found)]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from billing.books.exports.reports.columns import Column, instant_text
-from billing.books.exports.reports.slices import Part, Scope, literal
+from billing.books.exports.reports.slices import Extent, Origin, literal
 from billing.store.closings import ACCOUNTED_AT
 
 # Most transfers are due when they are posted, and a text costs more to make than to use again.
@@ -40,18 +40,18 @@ COLUMNS: Final = (
 )
 
 
-def journal(select: Callable[[Sequence[Column]], str]) -> tuple[Part, ...]:
+def journal(select: Callable[[Sequence[Column]], str]) -> tuple[Origin, ...]:
     """The journal's only part, as `select` writes its rows."""
-    return (Part("journal", select(COLUMNS), SOURCE, "transfer", ("account_id", "book", "seq"), KEY, within),)
+    return (Origin("journal", select(COLUMNS), SOURCE, "transfer", ("account_id", "book", "seq"), KEY, within),)
 
 
-def within(scope: Scope, accounted_at: str = "a.accounted_at") -> str:
-    """SQL: the transfer `t` is in the scope, by when it is accounted for."""
-    bounds = [f"t.posted_at <= {literal(scope.as_of)}"]
-    if scope.account_id is not None:
-        bounds.append(f"t.account_id = {literal(scope.account_id)}")
-    if scope.start is not None:  # nothing is accounted for after it is posted
-        bounds += [f"t.posted_at >= {literal(scope.start)}", f"{accounted_at} >= {literal(scope.start)}"]
-    if scope.end is not None:
-        bounds.append(f"{accounted_at} < {literal(scope.end)}")
+def within(extent: Extent, accounted_at: str = "a.accounted_at") -> str:
+    """SQL: the transfer `t` is in the extent, by when it is accounted for."""
+    bounds = [f"t.posted_at <= {literal(extent.as_of)}"]
+    if extent.account_id is not None:
+        bounds.append(f"t.account_id = {literal(extent.account_id)}")
+    if extent.start is not None:  # nothing is accounted for after it is posted
+        bounds += [f"t.posted_at >= {literal(extent.start)}", f"{accounted_at} >= {literal(extent.start)}"]
+    if extent.end is not None:
+        bounds.append(f"{accounted_at} < {literal(extent.end)}")
     return " AND ".join(bounds)

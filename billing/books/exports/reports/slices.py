@@ -15,10 +15,10 @@ from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.books.exports.reports.columns import DELIMITER, LINE_FEED, QUOTE
 from billing.store.snapshot import snapshot
 
 Key = tuple[str | int, ...]
+QUOTE, DELIMITER, LINE_FEED = "\x01", "\x02", "\x03"  # none of them stands in JSON, or in what ledgers are written of
 ROWS_AT_ONCE: Final = 25_000
 _LAST: Final = 2**31 - 1  # no index of an output is higher
 # A slice is a range of a primary key, and what belongs to its rows is looked up by key: to sort a table for it, or to
@@ -40,7 +40,7 @@ _OPTIONS: Final[dict[Lines, dict[str, Any]]] = {
 }
 
 
-class Scope(NamedTuple):
+class Extent(NamedTuple):
     """What an export takes in: from `start` up to `end`, as far as it was posted by `as_of`; of one account or all."""
 
     as_of: datetime
@@ -48,13 +48,24 @@ class Scope(NamedTuple):
     end: datetime | None = None
     account_id: str | None = None
 
+    def holds(self, moment: str, account: str) -> str:
+        """SQL: what happened to that account at that moment is in it."""
+        found = [f"{moment} <= {literal(self.as_of)}"]
+        if self.account_id is not None:
+            found.append(f"{account} = {literal(self.account_id)}")
+        if self.start is not None:
+            found.append(f"{moment} >= {literal(self.start)}")
+        if self.end is not None:
+            found.append(f"{moment} < {literal(self.end)}")
+        return " AND ".join(found)
+
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Origin:
     """Rows of one origin, in the order of `key` (expressions of `rows`, the last of which may be an output's index).
 
     `driver` is the table whose primary key `driver_key` cuts the slices. `rows` is FROM and WHERE, which the
-    scope, as `scope` writes it, and the slice's range narrow. Each row of the driver has one in a table whose primary
+    extent, as `within` writes it, and the slice's range narrow. Each row of the driver has one in a table whose primary
     key, `beside`, is the beginning of the driver's: then both are read side by side, instead of looking rows up.
     """
 
@@ -64,36 +75,36 @@ class Part:
     driver: str
     driver_key: tuple[str, ...]
     key: tuple[str, ...]
-    scope: Callable[[Scope], str]
+    within: Callable[[Extent], str]
     beside: tuple[str, ...] = ()
 
 
 class Slice(NamedTuple):
-    """`content` is whole lines; `part` and `key` say how far they reach, which is where a resumed export goes on.
+    """`content` is whole lines; `origin` and `key` say how far they reach, which is where a resumed export goes on.
 
-    An empty key is the end of the part.
+    An empty key is the end of the origin.
     """
 
     content: bytes
     rows: int
-    part: str
+    origin: str
     key: Key
 
 
 async def slices(
     engine: AsyncEngine,
-    parts: Sequence[Part],
-    scope: Scope,
+    origins: Sequence[Origin],
+    extent: Extent,
     *,
     lines: Lines,
     after: tuple[str, Key] | None = None,
     ahead: int = 1,
 ) -> AsyncGenerator[Slice, None]:
-    """The parts' lines, one after the other, from beyond `after` on; `ahead` slices are read before they are asked for."""
+    """The origins' lines, one after the other, from beyond `after` on; `ahead` slices are read before they are asked for."""
     underway: deque[asyncio.Task[Slice]] = deque()
     try:
-        async for part, since, until in _ranges(engine, parts, scope, after):
-            underway.append(asyncio.create_task(_read(engine, part, scope, since, until, lines)))
+        async for origin, since, until in _ranges(engine, origins, extent, after):
+            underway.append(asyncio.create_task(_read(engine, origin, extent, since, until, lines)))
             if len(underway) > ahead:
                 yield await asyncio.shield(underway[0])
                 underway.popleft()
@@ -107,40 +118,40 @@ async def slices(
 
 
 async def _ranges(
-    engine: AsyncEngine, parts: Sequence[Part], scope: Scope, after: tuple[str, Key] | None
-) -> AsyncGenerator[tuple[Part, Key | None, Key | None], None]:
-    names = [part.name for part in parts]
+    engine: AsyncEngine, origins: Sequence[Origin], extent: Extent, after: tuple[str, Key] | None
+) -> AsyncGenerator[tuple[Origin, Key | None, Key | None], None]:
+    names = [origin.name for origin in origins]
     first = 0 if after is None else names.index(after[0])
     since = None if after is None else after[1]
-    if since == ():  # that part is whole
+    if since == ():  # that origin is whole
         first, since = first + 1, None
-    for part in parts[first:]:
+    for origin in origins[first:]:
         while True:
-            until = await _until(engine, part, scope, since)
-            yield part, since, until
+            until = await _until(engine, origin, extent, since)
+            yield origin, since, until
             if until is None:
                 break
             since = until
         since = None
 
 
-async def _until(engine: AsyncEngine, part: Part, scope: Scope, since: Key | None) -> Key | None:
+async def _until(engine: AsyncEngine, origin: Origin, extent: Extent, since: Key | None) -> Key | None:
     """The last key of the slice that begins after `since`; nothing where that is the last slice."""
-    columns = ", ".join(part.driver_key)
+    columns = ", ".join(origin.driver_key)
     where = ["true"]
     if since is not None:
-        where.append(f"({columns}) > {_tuple(since[: len(part.driver_key)])}")
-    if scope.account_id is not None:
-        where.append(f"account_id = {literal(scope.account_id)}")
+        where.append(f"({columns}) > {_tuple(since[: len(origin.driver_key)])}")
+    if extent.account_id is not None:
+        where.append(f"account_id = {literal(extent.account_id)}")
     query = (
-        f"SELECT {columns} FROM {part.driver} WHERE {' AND '.join(where)} ORDER BY {columns} "
+        f"SELECT {columns} FROM {origin.driver} WHERE {' AND '.join(where)} ORDER BY {columns} "
         f"OFFSET {ROWS_AT_ONCE - 1} LIMIT 1"
     )
     asking = asyncio.create_task(_asked(engine, query))
     found = await asyncio.shield(asking)
     if found is None:
         return None
-    return (*found, *[_LAST] * (len(part.key) - len(part.driver_key)))
+    return (*found, *[_LAST] * (len(origin.key) - len(origin.driver_key)))
 
 
 async def _asked(engine: AsyncEngine, query: str) -> Key | None:
@@ -151,38 +162,38 @@ async def _asked(engine: AsyncEngine, query: str) -> Key | None:
 
 
 async def _read(
-    engine: AsyncEngine, part: Part, scope: Scope, since: Key | None, until: Key | None, lines: Lines
+    engine: AsyncEngine, origin: Origin, extent: Extent, since: Key | None, until: Key | None, lines: Lines
 ) -> Slice:
-    bounds = [part.scope(scope)]
-    columns = ", ".join(part.key)
-    driven = ", ".join(part.key[: len(part.driver_key)])
+    bounds = [origin.within(extent)]
+    columns = ", ".join(origin.key)
+    driven = ", ".join(origin.key[: len(origin.driver_key)])
     if since is not None:
         bounds.append(f"({columns}) > {_tuple(since)}")
-        if len(part.key) > len(part.driver_key):  # in the words of the driver's index, too
-            bounds.append(f"({driven}) >= {_tuple(since[: len(part.driver_key)])}")
-        if part.beside:
-            bounds.append(f"({', '.join(part.beside)}) >= {_tuple(since[: len(part.beside)])}")
+        if len(origin.key) > len(origin.driver_key):  # in the words of the driver's index, too
+            bounds.append(f"({driven}) >= {_tuple(since[: len(origin.driver_key)])}")
+        if origin.beside:
+            bounds.append(f"({', '.join(origin.beside)}) >= {_tuple(since[: len(origin.beside)])}")
     if until is not None:
-        bounds.append(f"({driven}) <= {_tuple(until[: len(part.driver_key)])}")
-        if part.beside:
-            bounds.append(f"({', '.join(part.beside)}) <= {_tuple(until[: len(part.beside)])}")
-    query = f"SELECT {part.select} {part.rows} AND {' AND '.join(bounds)} ORDER BY {columns}"
-    return await _copied(engine, query, part, until, lines)
+        bounds.append(f"({driven}) <= {_tuple(until[: len(origin.driver_key)])}")
+        if origin.beside:
+            bounds.append(f"({', '.join(origin.beside)}) <= {_tuple(until[: len(origin.beside)])}")
+    query = f"SELECT {origin.select} {origin.rows} AND {' AND '.join(bounds)} ORDER BY {columns}"
+    return await _copied(engine, query, origin, until, lines)
 
 
-async def _copied(engine: AsyncEngine, query: str, part: Part, until: Key | None, lines: Lines) -> Slice:
+async def _copied(engine: AsyncEngine, query: str, origin: Origin, until: Key | None, lines: Lines) -> Slice:
     found: list[bytes] = []
 
     async def keep(data: bytes) -> None:
         found.append(data)
 
     async with snapshot(engine) as connection:
-        await connection.execute(_SIDE_BY_SIDE if part.beside else _BY_KEY)
+        await connection.execute(_SIDE_BY_SIDE if origin.beside else _BY_KEY)
         status = await connection.copy_from_query(query, output=keep, format="csv", **_OPTIONS[lines])
     content = b"".join(found)
     if lines != "csv":
         content = content.translate(_LINES, DELIMITER.encode())
-    return Slice(content, int(status.split()[1]), part.name, until or ())
+    return Slice(content, int(status.split()[1]), origin.name, until or ())
 
 
 def literal(value: str | int | datetime) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from billing.books.exports.reports.columns import Column
-from billing.books.exports.reports.slices import Part, Scope, literal
+from billing.books.exports.reports.slices import Extent, Origin
 from billing.store.corrections import LINES, tier_when_refunded
 
 NAMES: Final = (
@@ -69,7 +69,7 @@ _CORRECTED: Final = {
     "credits": Column("credits", "integer", "line.sign * line.credits"),
     "flags": Column("flags", "labels", "'{}'::text[]"),
 }
-COLUMNS: Final = tuple(_SETTLED[name] for name in NAMES)  # of the other parts only where they come from differs
+COLUMNS: Final = tuple(_SETTLED[name] for name in NAMES)  # of the other origins only where they come from differs
 
 _SETTLED_ROWS: Final = """
     FROM output o JOIN charge c ON c.account_id = o.account_id AND c.request_id = o.request_id
@@ -86,19 +86,19 @@ _CORRECTED_ROWS: Final = f"""
     WHERE true"""
 
 
-def usage(select: Callable[[Sequence[Column]], str]) -> tuple[Part, ...]:
+def usage(select: Callable[[Sequence[Column]], str]) -> tuple[Origin, ...]:
     """Settled outputs, refunds and corrections, as `select` writes their rows."""
     return (
-        Part(
+        Origin(
             "settle", _selected(select, _SETTLED), _SETTLED_ROWS, "output", ("account_id", "request_id", "index"),
             ("o.account_id", "o.request_id", "o.index"), _within("c.resolved_at", "o.account_id"),
             beside=("c.account_id", "c.request_id"),
         ),
-        Part(
+        Origin(
             "refund", _selected(select, _REFUNDED), _REFUNDED_ROWS, "refund", ("account_id", "refund_id"),
             ("r.account_id", "r.refund_id", "(part ->> 0)::integer"), _within("r.created_at", "r.account_id"),
         ),
-        Part(
+        Origin(
             "correction", _selected(select, _CORRECTED), _CORRECTED_ROWS, "correction", ("account_id", "correction_id"),
             ("k.account_id", "k.correction_id", "(part ->> 0)::integer", "line.sign"),
             _within("k.created_at", "k.account_id"),
@@ -110,15 +110,5 @@ def _selected(select: Callable[[Sequence[Column]], str], columns: Mapping[str, C
     return select([columns[name] for name in NAMES])
 
 
-def _within(moment: str, account: str) -> Callable[[Scope], str]:
-    def bounds(scope: Scope) -> str:
-        found = [f"{moment} <= {literal(scope.as_of)}"]
-        if scope.account_id is not None:
-            found.append(f"{account} = {literal(scope.account_id)}")
-        if scope.start is not None:
-            found.append(f"{moment} >= {literal(scope.start)}")
-        if scope.end is not None:
-            found.append(f"{moment} < {literal(scope.end)}")
-        return " AND ".join(found)
-
-    return bounds
+def _within(moment: str, account: str) -> Callable[[Extent], str]:
+    return lambda extent: extent.holds(moment, account)

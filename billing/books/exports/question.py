@@ -1,16 +1,16 @@
-"""What is asked for: a report, a format, which part of the books; and what reports and formats there are."""
+"""What can be asked for: a report, a format, which part of the books."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from billing.books.exports.accepted import Named, check_accepted
+from billing.books.exports.formats.mapping import TheirAccount, check_accepted
 from billing.books.exports.reports.columns import Column
 from billing.books.exports.reports.focus import VERSIONS
 from billing.books.exports.reports.focus import columns as costs
 from billing.books.exports.reports.journal import COLUMNS as JOURNAL
-from billing.books.exports.reports.slices import Scope
+from billing.books.exports.reports.slices import Extent
 from billing.books.exports.reports.usage import COLUMNS as USAGE
 from billing.core.amounts import CREDIT, MAX_AMOUNT
 from billing.core.months import Month
@@ -54,10 +54,11 @@ LEDGERS: Final = ("beancount", "hledger")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ExportQuestion:
     """One export. `accounts` maps ledger accounts to those of another program, where the format needs it.
 
-    `start` and `end` bound the time that a row is accounted for; a month's is `period`.
+    `start` and `end` bound the time that a row is accounted for; a `period`'s are those of the month. `focus` and
+    `part_lines` are None where nobody chose. A question that cannot be answered raises Invalid.
     """
 
     report: str
@@ -69,90 +70,79 @@ class Asked:
     per_account: bool = False
     book: str = "money"
     currency: str | None = None
-    accounts: Mapping[str, Named] = field(default_factory=dict)
-    focus: str = VERSIONS[0]
+    accounts: Mapping[str, TheirAccount] = field(default_factory=dict)
+    focus: str | None = None
     opening: bool = True
-    part_lines: int = 0
+    part_lines: int | None = None
 
-    @classmethod
-    def of(
-        cls,
-        report: str,
-        format: str,
-        *,
-        period: str | None = None,
-        start: datetime | None = None,
-        end: datetime | None = None,
-        account_id: str | None = None,
-        per_account: bool = False,
-        book: str = "money",
-        currency: str | None = None,
-        accounts: Mapping[str, Named] | None = None,
-        focus: str | None = None,
-        opening: bool = True,
-        part_lines: int | None = None,
-    ) -> "Asked":
-        """A question that can be answered. Raises Invalid."""
+    def __post_init__(self) -> None:
+        report, format = self.report, self.format
         if report not in REPORTS:
             raise Invalid.of("report", f"must be one of {', '.join(REPORTS)}")
         if format not in REPORTS[report]:
             raise Invalid.of("format", f"of {report} must be one of {', '.join(REPORTS[report])}")
-        if period is not None:
-            if start is not None or end is not None:
+        if self.period is not None:
+            if self.start is not None or self.end is not None:
                 raise Invalid.of("period", "cannot be combined with a start or an end")
-            month = Month.of(period)
-            start, end = month.starts_at, month.ends_at
-        if start is not None and end is not None and start >= end:
+            month = Month.of(self.period)
+            object.__setattr__(self, "start", month.starts_at)
+            object.__setattr__(self, "end", month.ends_at)
+        if self.start is not None and self.end is not None and self.start >= self.end:
             raise Invalid.of("end", "must be later than start")
-        if account_id is not None:
-            identifier(account_id, "account_id")
-        if per_account and format not in LEDGERS:
+        if self.account_id is not None:
+            identifier(self.account_id, "account_id")
+        if self.per_account and format not in LEDGERS:
             raise Invalid.of("per_account", f"is for {' and '.join(LEDGERS)}")
-        if not opening and format not in LEDGERS:
+        if not self.opening and format not in LEDGERS:
             raise Invalid.of("opening", f"is for {' and '.join(LEDGERS)}")
-        if book not in ("money", "wallet"):
+        if self.book not in ("money", "wallet"):
             raise Invalid.of("book", "must be money or wallet")
-        if (book != "money" or currency is not None) and format not in ACCOUNTING:
-            raise Invalid.of("book" if currency is None else "currency", f"is for {' and '.join(ACCOUNTING)}")
-        if currency is not None and not (book == "wallet" and currency == CREDIT):
-            an_iso_code(currency, "currency")
+        if (self.book != "money" or self.currency is not None) and format not in ACCOUNTING:
+            raise Invalid.of("book" if self.currency is None else "currency", f"is for {' and '.join(ACCOUNTING)}")
+        if self.currency is not None and not (self.book == "wallet" and self.currency == CREDIT):
+            an_iso_code(self.currency, "currency")
         if format in ACCOUNTING:
-            if not accounts:
+            if not self.accounts:
                 raise Invalid.of(
                     "map",
                     f"{format} needs to know its own accounts: see `billing export --example-map --format {format}`",
                 )
-            check_accepted(format, accounts)
-        if part_lines is not None and format not in ACCOUNTING:
+            check_accepted(format, self.accounts)
+        if self.part_lines is not None and format not in ACCOUNTING:
             raise Invalid.of("part_lines", f"is for {' and '.join(ACCOUNTING)}")
-        if part_lines is not None and not LEAST_LINES <= part_lines <= MAX_AMOUNT:
+        if self.part_lines is not None and not LEAST_LINES <= self.part_lines <= MAX_AMOUNT:
             raise Invalid.of("part_lines", f"must be at least {LEAST_LINES}")
-        if focus is not None and report != "costs":
+        if self.focus is not None and report != "costs":
             raise Invalid.of("focus", "is for costs")
-        if focus not in (None, *VERSIONS):
+        if self.focus not in (None, *VERSIONS):
             raise Invalid.of("focus", f"must be {' or '.join(VERSIONS)}")
-        return cls(
-            report, format, start, end, account_id, period, per_account, book, currency, accounts or {}, focus or VERSIONS[0],
-            opening,
-            part_lines or PART_LINES.get(format, 0),
-        )  # fmt: skip
 
     @property
     def form(self) -> Form:
         return FORMS[self.format]
 
     @property
+    def focus_version(self) -> str:
+        """Of costs: the version of FOCUS that they are written in."""
+        return self.focus or VERSIONS[0]
+
+    @property
+    def lines_at_once(self) -> int:
+        """Of a journal for accounting: how many lines a file of it has at most."""
+        return self.part_lines or PART_LINES[self.format]
+
+    @property
     def columns(self) -> tuple[Column, ...]:
         """Of a table."""
-        return costs(self.focus) if self.report == "costs" else COLUMNS[self.report]
+        return costs(self.focus_version) if self.report == "costs" else COLUMNS[self.report]
 
-    def scope(self, as_of: datetime) -> Scope:
-        return Scope(as_of, self.start, self.end, self.account_id)
+    def extent(self, as_of: datetime) -> Extent:
+        return Extent(as_of, self.start, self.end, self.account_id)
 
     @property
     def file_name(self) -> str:
         when = self.period or "-".join(f"{at:%Y%m%d}" for at in (self.start, self.end) if at is not None)
         kind = "" if self.format in (*_TABLE, "xlsx") else f"-{self.format}"
-        if self.focus != VERSIONS[0]:
+        if self.focus_version != VERSIONS[0]:
             kind = f"-focus-{self.focus}"
         return "-".join(filter(None, (self.report, when))) + f"{kind}.{self.form.extension}"

@@ -6,7 +6,8 @@ An entry has lines and a COPY's row has none: line feeds are written as a contro
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from billing.books.exports.reports.columns import LINE_FEED, Column
+from billing.books.exports.reports.columns import Column
+from billing.books.exports.reports.slices import LINE_FEED
 from billing.core.chart import CHART, ESCAPES, OWN
 from billing.core.ledger import WALLET
 

@@ -1,8 +1,12 @@
-"""Mapping files: which account of QuickBooks or Xero each of our ledger accounts is.
+"""Which account of QuickBooks Online or Xero each of our ledger accounts is, and what these two are known to refuse.
 
-As CSV `ledger_account,account,tax_rate,account_type`, the last two columns as one likes; as TOML or JSON a table of names, or
-of tables with `account`, `tax_rate` and `account_type`. `rounding` is where the cents go that rounding leaves over. A mistake is refused with
-the line in which it stands.
+A mapping is a file: as CSV `ledger_account,account,tax_rate,account_type`, the last two columns as one likes; as TOML or JSON
+a table of names, or of tables with `account`, `tax_rate` and `account_type`. `rounding` is where the cents go that rounding
+leaves over. A mistake is refused with the line in which it stands.
+
+Xero takes the code of an account, and none of a bank's, of receivables or of payables: those move by other papers alone.
+QuickBooks Online takes its name, after those above it (`Income:Credits used`), with account numbers turned off; lines of
+receivables and payables need a customer's or vendor's name, which a journal of days has not.
 """
 
 import csv
@@ -11,10 +15,11 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from billing.books.exports.accepted import Named
 from billing.core.chart import CHART
+from billing.core.ledger import BANK
+from billing.core.refusals import Invalid
 from billing.core.text import NamedTwice, named_once
 
 ROUNDING: Final = "rounding"
@@ -49,11 +54,27 @@ _COLUMNS: Final = ("ledger_account", "account", "tax_rate", "account_type")
 _LONGEST: Final = 200
 
 
+_CLOSED: Final = {
+    "quickbooks": ("accounts receivable (a/r)", "accounts payable (a/p)", "accounts receivable", "accounts payable"),
+    "xero": ("bank", "credit card", "accounts receivable", "accounts payable", "unpaid expense claims"),
+}
+_CODE: Final = 10  # characters of an account's code in Xero
+_LEVELS: Final = 5  # of accounts below accounts in QuickBooks Online
+
+
+class TheirAccount(NamedTuple):
+    """A ledger account in another program: its name or code there, its type there, and for Xero the tax rate of its lines."""
+
+    account: str
+    tax_rate: str = ""
+    account_type: str = ""
+
+
 class MappingError(ValueError):
     """What is wrong with a mapping file, and in which line."""
 
 
-def read_mapping(path: Path) -> dict[str, Named]:
+def read_mapping(path: Path) -> dict[str, TheirAccount]:
     """The mapping in a .csv, .toml or .json file. Raises MappingError, OSError."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -66,12 +87,12 @@ def read_mapping(path: Path) -> dict[str, Named]:
         raise MappingError(f"{path}: {error}") from None
 
 
-def parse_mapping(text: str, form: str) -> dict[str, Named]:
+def parse_mapping(text: str, form: str) -> dict[str, TheirAccount]:
     """The mapping that `text` holds, as csv, toml or json. Raises MappingError."""
     entries = {"csv": _csv, "toml": _toml, "json": _json}.get(form)
     if entries is None:
         raise MappingError("a mapping is a .csv, .toml or .json file")
-    found: dict[str, Named] = {}
+    found: dict[str, TheirAccount] = {}
     for line, name, account, *more in entries(text):
         if name not in _KNOWN:
             raise MappingError(f"line {line}: there is no ledger account {name!r}; there are {', '.join(_KNOWN)}")
@@ -81,7 +102,7 @@ def parse_mapping(text: str, form: str) -> dict[str, Named]:
             raise MappingError(f"line {line}: {name}: accounts, tax rates and types are text of one line, quoted")
         if not account.strip():
             raise MappingError(f"line {line}: {name} is mapped to nothing")
-        found[name] = Named(account.strip(), *(what.strip() for what in more))
+        found[name] = TheirAccount(account.strip(), *(what.strip() for what in more))
     if not found:
         raise MappingError("line 1: nothing is mapped")
     return found
@@ -153,3 +174,48 @@ def _line_of(text: str, pattern: str, name: str, *, last: bool = False) -> int:
 
 def _is_line(found: Any) -> bool:
     return isinstance(found, str) and len(found) <= _LONGEST and found.isprintable()
+
+
+def check_accepted(format: str, accounts: Mapping[str, TheirAccount]) -> None:
+    """Raises Invalid where the program is known to refuse a journal with one of these accounts; all are named."""
+    wrong = [
+        f"{name} is {named.account}, which is of the type {named.account_type}"
+        for name, named in accounts.items()
+        if named.account_type.lower() in _CLOSED[format]
+    ]
+    if wrong:
+        instead = (
+            "a current asset that its bank feed is cleared against"
+            if format == "xero"
+            else "another current asset or liability"
+        )
+        raise Invalid.of("map", f"{format} takes no such account in a journal: {'; '.join(wrong)}. Name {instead}")
+    if format == "xero" and (names := [one.account for one in accounts.values() if len(one.account) > _CODE]):
+        raise Invalid.of(
+            "map",
+            f"Xero wants codes of accounts, of at most {_CODE} characters, and these are none: {', '.join(names)}",
+        )
+    if format == "quickbooks":
+        for name, named in accounts.items():
+            levels = named.account.split(":")
+            if len(levels) > _LEVELS or any(level != level.strip() or not level for level in levels):
+                raise Invalid.of(
+                    "map",
+                    f"{name}: {named.account!r} is no name of an account: write Parent:Sub, without spaces around the colon",
+                )
+
+
+def doubts(format: str, accounts: Mapping[str, TheirAccount]) -> list[str]:
+    """What the program may refuse, and cannot be known here."""
+    if format == "xero" and BANK in accounts and not accounts[BANK].account_type:
+        return [
+            f"{BANK} is {accounts[BANK].account}: if that is a bank account, Xero refuses the journal. Name a current asset, and say "
+            f"so: `{BANK},{accounts[BANK].account},{accounts[BANK].tax_rate},Current Asset`"
+        ]
+    if format == "quickbooks" and (
+        numbers := sorted({one.account for one in accounts.values() if one.account.isdigit()})
+    ):
+        return [
+            f"QuickBooks Online wants names of accounts, such as Parent:Sub, and these are numbers: {', '.join(numbers)}"
+        ]
+    return []
