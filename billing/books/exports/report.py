@@ -10,11 +10,11 @@ from billing.books.exports.question import COLUMNS, FORMS, REPORTS, ExportQuesti
 from billing.books.exports.reports.costs import CostTotal, summed_costs
 from billing.books.exports.reports.focus import SINCE
 from billing.books.exports.reports.totals import LedgerSum, SeqRange, UsageTotal, ends, ledger_sums, used
-from billing.books.periods.report import draw_line
 from billing.core.document import DOCUMENT
 from billing.core.instants import instant_text
 from billing.core.refusals import Invalid
 from billing.store.accounts import must_exist
+from billing.store.closings import draw_line
 from billing.store.engine import Engine
 from billing.store.snapshot import snapshot, working
 from billing.store.usage import COUNTS
