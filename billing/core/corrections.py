@@ -57,18 +57,18 @@ def correct(wallet: Wallet, command: Correct, books: PriceBooks, now: datetime) 
         draws = draw(wallet, "supplement", command.request_id, drawn, debt, now)
         wallet.draws.setdefault(command.request_id, []).extend(draws)
     row = CorrectionRow(
-        wallet.account_id,
-        command.correction_id,
-        command.request_id,
-        command.outputs,
-        command.reason,
-        command.actor,
-        credits,
-        tuple(delivered),
-        tuple(returns),
-        now,
-        first,
-        wallet.wallet_seq,
+        account_id=wallet.account_id,
+        correction_id=command.correction_id,
+        request_id=command.request_id,
+        reason=command.reason,
+        actor=command.actor,
+        credits=credits,
+        created_at=now,
+        first_seq=first,
+        last_seq=wallet.wallet_seq,
+        asked=command.outputs,
+        outputs=tuple(delivered),
+        returns=tuple(returns),
     )
     wallet.corrections[command.correction_id] = row
     wallet.new_corrections.append(row)

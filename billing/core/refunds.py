@@ -16,7 +16,7 @@ from billing.core.content import must_agree
 from billing.core.grants import DEFAULT_PRIORITY, REFUND_GRANT_LIFETIME, Draw, Grant
 from billing.core.issuing import pay_debts
 from billing.core.refusals import ChargeNotFound, ChargeNotOpen, Invalid, RefundExceedsBill
-from billing.core.wallet import RefundRow, Return, Wallet
+from billing.core.wallet import RefundPart, RefundRow, Return, Wallet
 
 
 def refund(wallet: Wallet, command: Refund, now: datetime) -> RefundAnswer:
@@ -45,28 +45,28 @@ def refund(wallet: Wallet, command: Refund, now: datetime) -> RefundAnswer:
     first = wallet.wallet_seq + 1
     source = Source("refund", command.request_id, command.refund_id, command.refund_id)
     returns = undo(wallet, source, credits, now)
+    standing = {output.index: output for output in wallet.standing(command.request_id)}
     row = RefundRow(
-        wallet.account_id,
-        command.refund_id,
-        command.request_id,
-        command.credits,
-        command.outputs,
-        command.reason,
-        credits,
-        tuple(parts),
-        tuple(returns),
-        now,
-        first,
-        wallet.wallet_seq,
+        account_id=wallet.account_id,
+        refund_id=command.refund_id,
+        request_id=command.request_id,
+        asked_credits=command.credits,
+        asked_outputs=command.outputs,
+        reason=command.reason,
+        credits=credits,
+        created_at=now,
+        first_seq=first,
+        last_seq=wallet.wallet_seq,
+        outputs=tuple(RefundPart(index, part, standing[index].size_tier) for index, part in parts),
+        returns=tuple(returns),
     )
     wallet.refunds[command.refund_id] = row
     wallet.new_refunds.append(row)
     outputs = wallet.outputs[command.request_id] = list(outputs)  # earlier answers of the batch keep theirs
-    standing = wallet.standing(command.request_id)
     for index, part in parts:
         place = next(place for place, output in enumerate(outputs) if output.index == index)
         outputs[place] = outputs[place]._replace(refunded_credits=outputs[place].refunded_credits + part)
-        wallet.tally.refund(charge, standing[place], part, now)
+        wallet.tally.refund(charge, standing[index], part, now)
         wallet.changed_outputs.add((command.request_id, index))
     charge = charge._replace(refunded_credits=charge.refunded_credits + credits)
     wallet.replace_charge(charge)
@@ -176,13 +176,13 @@ def _return(wallet: Wallet, source: Source, draw: Draw, credits: int, now: datet
         wallet.debt -= credits
         wallet.changed_debts.add(debt.seq)
         post(credits, None)
-        return [(None, credits, None)]
+        return [Return(None, credits, None)]
     returns: list[Return] = []
     paid = min(credits, wallet.debt)
     if paid:
         # The grant's credits stay used: they now pay for another bill.
         pay_debts(wallet, draw.grant_id, paid, post(paid, None))
-        returns.append((draw.grant_id, paid, None))
+        returns.append(Return(draw.grant_id, paid, None))
     if rest := credits - paid:
         grant = wallet.grants[draw.grant_id]
         if grant.withdrawn or grant.lapsed_at(now):
@@ -194,7 +194,7 @@ def _return(wallet: Wallet, source: Source, draw: Draw, credits: int, now: datet
             if grant.frozen:
                 wallet.frozen += rest
             post(rest, grant.grant_id)
-        returns.append((draw.grant_id, rest, grant.grant_id))
+        returns.append(Return(draw.grant_id, rest, grant.grant_id))
     return returns
 
 

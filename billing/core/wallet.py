@@ -39,11 +39,27 @@ class Hold(NamedTuple):
     credits: int
 
 
-Return = tuple[str | None, int, str | None]  # drawn from (None: debt), credits, returned to (None: debts)
+class Return(NamedTuple):
+    """Credits of a bill that one transfer gave back: drawn from a grant (None: debt), and where they went (None: debts)."""
+
+    drawn_from: str | None
+    credits: int
+    returned_to: str | None
+
+
+class RefundPart(NamedTuple):
+    """What a refund returned of an output, and the tier in which that stood then (None where it had failed)."""
+
+    index: int  # type: ignore[assignment]  # the domain's word; nobody searches these tuples
+    credits: int
+    size_tier: str | None
 
 
 class RefundRow(NamedTuple):
-    """One refund: what was asked (`asked_*`, for retries), what it came to, and whose credits it returned."""
+    """One refund: what was asked (`asked_*`, for retries), what it came to, and whose credits it returned.
+
+    Its transfers are `first_seq` to `last_seq`, one for each of `returns`. Last stand the parts that are rows of their own.
+    """
 
     account_id: str
     refund_id: str
@@ -52,11 +68,11 @@ class RefundRow(NamedTuple):
     asked_outputs: tuple[int, ...] | None
     reason: str
     credits: int
-    outputs: tuple[tuple[int, int], ...]
-    returns: tuple[Return, ...]
     created_at: datetime
     first_seq: int
     last_seq: int
+    outputs: tuple[RefundPart, ...]
+    returns: tuple[Return, ...]
 
 
 class CorrectionRow(NamedTuple):
@@ -69,15 +85,15 @@ class CorrectionRow(NamedTuple):
     account_id: str
     correction_id: str
     request_id: str
-    asked: tuple[Reported, ...]
     reason: str
     actor: str
     credits: int
-    outputs: tuple[Delivered, ...]
-    returns: tuple[Return, ...]
     created_at: datetime
     first_seq: int
     last_seq: int
+    asked: tuple[Reported, ...]
+    outputs: tuple[Delivered, ...]
+    returns: tuple[Return, ...]
 
 
 class AccountChange(NamedTuple):

@@ -171,10 +171,8 @@ async def _apply_rare(connection: asyncpg.Connection, wallets: Sequence[Wallet])
     if paid:
         await connection.execute(_DEBTS, *rows.arrays(paid))
     await _copy(connection, "fill", Fill._fields, [fill for wallet in wallets for fill in wallet.fills])
-    refunds = [rows.refund_row(refund) for wallet in wallets for refund in wallet.new_refunds]
-    await _copy(connection, "refund", RefundRow._fields, refunds)
-    corrections = [rows.correction_row(correction) for wallet in wallets for correction in wallet.new_corrections]
-    await _copy(connection, "correction", CorrectionRow._fields, corrections)
+    await _apply_refunds(connection, [one for wallet in wallets for one in wallet.new_refunds])
+    await _apply_corrections(connection, [one for wallet in wallets for one in wallet.new_corrections])
     clawed = [wallet.grants[grant_id] for wallet in wallets for grant_id in wallet.clawed_grants - wallet.new_grants]
     if clawed:
         parts = [rows.grant_parts(grant) for grant in clawed]
@@ -198,6 +196,23 @@ async def _apply_rare(connection: asyncpg.Connection, wallets: Sequence[Wallet])
     ]
     if outputs:
         await connection.execute(_OUTPUTS, *rows.arrays(outputs))
+
+
+async def _apply_refunds(connection: asyncpg.Connection, refunds: Sequence[RefundRow]) -> None:
+    parts = [(one.account_id, one.refund_id, *part) for one in refunds for part in one.outputs]
+    await _copy(connection, "refund", rows.REFUND_COLUMNS, [one[:-2] for one in refunds])
+    await _copy(connection, "refund_output", rows.REFUND_OUTPUT_COLUMNS, parts)
+    await _copy(connection, "returned", rows.RETURNED_COLUMNS, [row for one in refunds for row in rows.returned(one)])
+
+
+async def _apply_corrections(connection: asyncpg.Connection, corrections: Sequence[CorrectionRow]) -> None:
+    asked = [(one.account_id, one.correction_id, *part) for one in corrections for part in one.asked]
+    parts = [(one.account_id, one.correction_id, *part) for one in corrections for part in one.outputs]
+    returned = [row for one in corrections for row in rows.returned(one)]
+    await _copy(connection, "correction", rows.CORRECTION_COLUMNS, [one[:-3] for one in corrections])
+    await _copy(connection, "correction_report", rows.CORRECTION_REPORT_COLUMNS, asked)
+    await _copy(connection, "correction_output", rows.CORRECTION_OUTPUT_COLUMNS, parts)
+    await _copy(connection, "returned", rows.RETURNED_COLUMNS, returned)
 
 
 async def _copy(connection: asyncpg.Connection, table: str, columns: Sequence[str], records: Sequence[Any]) -> None:

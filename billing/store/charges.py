@@ -16,11 +16,14 @@ from billing.store.balances import Figures, figures, known
 from billing.store.clock import time_by
 from billing.store.gather import Needs, gather
 from billing.store.snapshot import reading, snapshot
-from billing.store.tables import ChargeRow, CorrectionTable, OutputRow, RefundTable, columns_of
+from billing.store.tables import ChargeRow, OutputRow, columns_of
 
 _COLUMNS = columns_of(ChargeRow, Charge._fields)
 _C = ChargeRow.__table__.c  # type: ignore[attr-defined]
 _FLAGGED: ColumnElement[bool] = literal_column("charge.flags <> '{}'", Boolean)  # in the words of its index
+_OF_CHARGE = "r WHERE r.account_id = $1 AND r.request_id = $2 AND r.first_seq > $3 ORDER BY r.first_seq LIMIT $4"
+_REFUNDS = f"SELECT {rows.REFUND} FROM refund {_OF_CHARGE}"
+_CORRECTIONS = f"SELECT {rows.CORRECTION} FROM correction {_OF_CHARGE}"
 _DESCENDING = (_C.account_id, _C.authorized_at.desc(), _C.request_id.desc())
 
 
@@ -104,11 +107,8 @@ async def charges(
 async def refunds(engine: AsyncEngine, account_id: str, request_id: str, *, after: int, limit: int) -> list[RefundRow]:
     """A charge's refunds, oldest first, beyond the seq `after`. Raises AccountNotFound, ChargeNotFound."""
     await charge(engine, account_id, request_id)
-    columns = columns_of(RefundTable, RefundRow._fields)
-    of_charge = select(*columns).where(columns[0] == account_id, columns[2] == request_id)
-    query = of_charge.where(columns[-2] > after).order_by(columns[-2]).limit(limit)
-    async with reading(engine) as connection:
-        return [rows.refund(row) for row in await connection.execute(query)]
+    async with snapshot(engine) as connection:
+        return [rows.refund(row) for row in await connection.fetch(_REFUNDS, account_id, request_id, after, limit)]
 
 
 async def corrections(
@@ -116,11 +116,10 @@ async def corrections(
 ) -> list[CorrectionRow]:
     """A charge's corrections, oldest first, beyond the seq `after`. Raises AccountNotFound, ChargeNotFound."""
     await charge(engine, account_id, request_id)
-    columns = columns_of(CorrectionTable, CorrectionRow._fields)
-    of_charge = select(*columns).where(columns[0] == account_id, columns[2] == request_id)
-    query = of_charge.where(columns[-2] > after).order_by(columns[-2]).limit(limit)
-    async with reading(engine) as connection:
-        return [rows.correction(row) for row in await connection.execute(query)]
+    async with snapshot(engine) as connection:
+        return [
+            rows.correction(row) for row in await connection.fetch(_CORRECTIONS, account_id, request_id, after, limit)
+        ]
 
 
 async def _outputs(connection: AsyncConnection, settled: Sequence[Charge]) -> dict[tuple[str, str], list[Output]]:

@@ -14,11 +14,12 @@ from billing.store.connection import SERVICE_ROLE
 _TABLES: Final = {
     "SELECT": ("alembic_version",),
     "SELECT, INSERT": (
-        "transfer", "fill", "account_change", "correction", "stripe_transaction", "payout_item", "stripe_object",
+        "transfer", "fill", "account_change", "refund", "refund_output", "returned", "correction",
+        "correction_report", "correction_output", "stripe_transaction", "payout_item", "stripe_object",
         "expiry_notice", "price_book", "clock_acceptance", "usage_day", "closing", "reconciliation", "reconciliation_line", "provider_report",
     ),
     "SELECT, INSERT, UPDATE": (
-        "account", "grant", "charge", "output", "debt", "refund", "recognition", "usage_bucket", "topup", "card_refund",
+        "account", "grant", "charge", "output", "debt", "recognition", "usage_bucket", "topup", "card_refund",
         "dispute", "auto_recharge", "stripe_customer", "pack", "api_key", "signing_key", "webhook_endpoint", "machine",
     ),
     "SELECT, INSERT, DELETE": ("hold", "session", "provider_usage", "provider_cost"),

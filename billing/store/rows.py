@@ -1,6 +1,5 @@
 """Rows: between the core's values and the tables' columns. The core's tuples are rows already."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from operator import attrgetter
@@ -9,7 +8,7 @@ from typing import Any
 from billing.core.charges import Charge, Delivered, Output, Reported
 from billing.core.grants import Debt, Grant
 from billing.core.ledger import Transfer
-from billing.core.wallet import CorrectionRow, RefundRow, Settings, Wallet
+from billing.core.wallet import CorrectionRow, RefundPart, RefundRow, Return, Settings, Wallet
 
 GRANT_COLUMNS = tuple(field.name for field in fields(Grant))
 DEBT_COLUMNS = tuple(field.name for field in fields(Debt))
@@ -18,6 +17,12 @@ ACCOUNT_COLUMNS = (
     "account_id", *SETTINGS_COLUMNS, "opening_digest", "posted", "held", "frozen", "debt", "wallet_seq", "wallet_head",
     "money_seq", "money_head", "last_at", "due_at", "recharge_below",
 )  # fmt: skip
+
+REFUND_COLUMNS, CORRECTION_COLUMNS = RefundRow._fields[:-2], CorrectionRow._fields[:-3]  # then come their parts
+REFUND_OUTPUT_COLUMNS = ("account_id", "refund_id", *RefundPart._fields)
+CORRECTION_REPORT_COLUMNS = ("account_id", "correction_id", *Reported._fields)
+CORRECTION_OUTPUT_COLUMNS = ("account_id", "correction_id", *Delivered._fields)
+RETURNED_COLUMNS = ("account_id", "seq", "request_id", *Return._fields)
 
 _CHARGE_FLAGS, _OUTPUT_FLAGS = Charge._fields.index("flags"), Output._fields.index("flags")
 
@@ -39,7 +44,20 @@ def arrays(keys: Iterable[Sequence[Any]]) -> list[list[Any]]:
 CHARGE, OUTPUT = columns(Charge._fields, "c"), columns(Output._fields, "o")
 TRANSFER = columns(Transfer._fields, "t")
 GRANT, DEBT = columns(GRANT_COLUMNS, "g"), columns(DEBT_COLUMNS, "d")
-REFUND, CORRECTION = columns(RefundRow._fields, "r"), columns(CorrectionRow._fields, "r")
+# What returned credits (`r`), whole: with its parts, each an array of rows in their order.
+_RETURNS = """ARRAY(SELECT ROW(b.drawn_from, b.credits, b.returned_to) FROM returned b
+        WHERE b.account_id = r.account_id AND b.seq BETWEEN r.first_seq AND r.last_seq ORDER BY b.seq)"""
+# By credits, the last output was refunded first.
+REFUND = f"""{columns(REFUND_COLUMNS, "r")},
+    ARRAY(SELECT ROW({columns(RefundPart._fields, "p")}) FROM refund_output p
+        WHERE p.account_id = r.account_id AND p.refund_id = r.refund_id
+        ORDER BY CASE WHEN r.asked_outputs IS NULL THEN -p.index ELSE p.index END),
+    {_RETURNS}"""
+_OF_CORRECTION = "p WHERE p.account_id = r.account_id AND p.correction_id = r.correction_id ORDER BY p.index"
+CORRECTION = f"""{columns(CORRECTION_COLUMNS, "r")},
+    ARRAY(SELECT ROW({columns(Reported._fields, "p")}) FROM correction_report {_OF_CORRECTION}),
+    ARRAY(SELECT ROW({columns(Delivered._fields, "p")}) FROM correction_output {_OF_CORRECTION}),
+    {_RETURNS}"""
 ACCOUNT = columns(ACCOUNT_COLUMNS, "a")
 
 
@@ -89,27 +107,18 @@ def output(row: Any) -> Output:
 
 
 def refund(row: Any) -> RefundRow:
-    r = RefundRow(*row)
-    return r._replace(
-        asked_outputs=None if r.asked_outputs is None else tuple(r.asked_outputs),
-        outputs=tuple((index, credits) for index, credits in json.loads(r.outputs)),  # type: ignore[arg-type]
-        returns=tuple((drawn, credits, to) for drawn, credits, to in json.loads(r.returns)),  # type: ignore[arg-type]
-    )
-
-
-def refund_row(r: RefundRow) -> tuple[Any, ...]:
-    return tuple(r._replace(outputs=json.dumps(r.outputs), returns=json.dumps(r.returns)))  # type: ignore[arg-type]
+    *plain, outputs, returns = row
+    parts = tuple(RefundPart(*one) for one in outputs), tuple(Return(*one) for one in returns)
+    r = RefundRow._make((*plain, *parts))
+    return r._replace(asked_outputs=None if r.asked_outputs is None else tuple(r.asked_outputs))
 
 
 def correction(row: Any) -> CorrectionRow:
-    c = CorrectionRow(*row)
-    return c._replace(
-        asked=tuple(Reported(*one) for one in json.loads(c.asked)),  # type: ignore[arg-type]
-        outputs=tuple(Delivered(*one) for one in json.loads(c.outputs)),  # type: ignore[arg-type]
-        returns=tuple((drawn, credits, to) for drawn, credits, to in json.loads(c.returns)),  # type: ignore[arg-type]
-    )
+    *plain, asked, outputs, returns = row
+    reports, delivered = tuple(Reported(*one) for one in asked), tuple(Delivered(*one) for one in outputs)
+    return CorrectionRow._make((*plain, reports, delivered, tuple(Return(*one) for one in returns)))
 
 
-def correction_row(c: CorrectionRow) -> tuple[Any, ...]:
-    texts = {"asked": json.dumps(c.asked), "outputs": json.dumps(c.outputs), "returns": json.dumps(c.returns)}
-    return tuple(c._replace(**texts))  # type: ignore[arg-type]
+def returned(of: RefundRow | CorrectionRow) -> Iterable[tuple[Any, ...]]:
+    """Each of its transfers returned the credits of one of its returns."""
+    return ((of.account_id, seq, of.request_id, *one) for seq, one in enumerate(of.returns, of.first_seq))

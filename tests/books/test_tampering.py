@@ -58,7 +58,11 @@ TAMPERINGS = {
         },
     ),
     "a refund forgotten": (
-        ["DELETE FROM refund WHERE refund_id = 'r-into-debt'"],
+        [
+            "DELETE FROM refund WHERE refund_id = 'r-into-debt'",
+            "DELETE FROM refund_output WHERE refund_id = 'r-into-debt'",
+            "DELETE FROM returned WHERE account_id = 'acme' AND seq BETWEEN 12 AND 13",
+        ],
         {
             "I1": (
                 "refund",
@@ -304,7 +308,14 @@ TAMPERINGS = {
         },
     ),
     "a correction forgotten": (
-        ["DELETE FROM correction WHERE correction_id = 'k-down'"],
+        [
+            "DELETE FROM returned WHERE account_id = 'mended' AND seq BETWEEN (SELECT first_seq FROM correction WHERE "
+            "correction_id = 'k-down') AND (SELECT last_seq FROM correction WHERE correction_id = 'k-down')",
+            *(
+                f"DELETE FROM {table} WHERE correction_id = 'k-down'"
+                for table in ("correction", "correction_report", "correction_output")
+            ),
+        ],
         {
             "I1": ("transfer", "mended/wallet/7", "it corrects charge grew, but belongs to no correction"),
             "I6": ("grant", "mended/short", "and 14 moved, but by transfers, fills and refunds 0, 14, 0, 0 and 0"),
@@ -313,8 +324,8 @@ TAMPERINGS = {
     ),
     "a correction that says more than it moved": (
         [
-            """UPDATE correction SET credits = 54, outputs = replace(outputs, '14, 67', '14, 68')
-               WHERE correction_id = 'k-up'""",
+            "UPDATE correction SET credits = 54 WHERE correction_id = 'k-up'",
+            "UPDATE correction_output SET credits_after = 68 WHERE correction_id = 'k-up'",
         ],
         {
             "I1": (
@@ -327,33 +338,43 @@ TAMPERINGS = {
     ),
     "a correction that moved too much, and another that gave it back": (
         [
-            "UPDATE correction SET credits = 54, outputs = replace(outputs, '14, 67', '14, 68') WHERE correction_id = 'k-up'",
-            """UPDATE correction SET credits = -68, outputs = replace(outputs, '67, 0', '68, 0'),
-               returns = replace(returns, '13', '14') WHERE correction_id = 'k-down'""",
+            "UPDATE correction SET credits = 54 WHERE correction_id = 'k-up'",
+            "UPDATE correction_output SET credits_after = 68 WHERE correction_id = 'k-up'",
+            "UPDATE correction SET credits = -68 WHERE correction_id = 'k-down'",
+            "UPDATE correction_output SET credits_before = 68 WHERE correction_id = 'k-down'",
+            "UPDATE returned SET credits = 14 WHERE account_id = 'mended' AND credits = 13",
         ],
         {
             "I6": ("debt", "mended/5", "of 13 credits 0 are outstanding, but grants filled 0 and refunds forgave 14"),
             "I9": ("correction", "mended/k-up", "14 → 68 credits; price book 1 makes output 0 succeeded of 2048x2048"),
         },
     ),
-    "a correction whose papers nobody can read": (
-        ["UPDATE correction SET outputs = '[[0' WHERE correction_id = 'k-up'"],
-        dict.fromkeys(("I6", "I9", "I11"), ("correction", "mended/k-up", "outputs should be")),
+    "outputs of a correction that never was": (
+        ["UPDATE correction_output SET correction_id = 'ghost' WHERE correction_id = 'k-up'"],
+        {"I9": ("correction", "mended/ghost", "there is no such correction")},
+    ),
+    "a report of a correction that never was": (
+        ["INSERT INTO correction_report VALUES ('mended', 'ghost', 0, 'failed', NULL, NULL, NULL)"],
+        {"I9": ("correction", "mended/ghost", "there is no such correction")},
+    ),
+    "a correction without a report": (
+        ["DELETE FROM correction_report WHERE correction_id = 'k-up'"],
+        {"I9": ("correction", "mended/k-up", "it cannot be priced")},
     ),
     "a correction of what was never reported": (
-        ["UPDATE correction SET asked = '[[0, \"late\", 1, 1, null]]' WHERE correction_id = 'k-up'"],
-        {"I9": ("correction", "mended/k-up", "asked should be")},
+        ["UPDATE correction_report SET status = 'late' WHERE correction_id = 'k-up'"],
+        {"I9": ("correction", "mended/k-up", "it cannot be priced")},
     ),
     "a correction whose outputs change otherwise": (
-        ["UPDATE correction SET outputs = replace(outputs, '67, 0', '68, 0') WHERE correction_id = 'k-down'"],
+        ["UPDATE correction_output SET credits_before = 68 WHERE correction_id = 'k-down'"],
         {"I9": ("correction", "mended/k-down", "it changes the bill by -67 credits, but its outputs by -68")},
     ),
     "a correction of something else than was reported": (
-        ["UPDATE correction SET asked = replace(asked, '2048', '1024') WHERE correction_id = 'k-up'"],
+        ["UPDATE correction_report SET width = 1024, height = 1024 WHERE correction_id = 'k-up'"],
         {"I9": ("correction", "mended/k-up", "14 → 67 credits; price book 1 makes nothing more of it")},
     ),
     "a correction of a tier that never was": (
-        ["""UPDATE correction SET outputs = replace(outputs, '"2K"', '"9K"') WHERE correction_id = 'k-up'"""],
+        ["UPDATE correction_output SET size_tier = '9K' WHERE correction_id = 'k-up'"],
         {"I9": ("correction", "mended/k-up", "in tier 9K")},
     ),
     "an output corrected without a correction": (
@@ -380,19 +401,35 @@ TAMPERINGS = {
         },
     ),
     "a refund moved between outputs": (
-        ["""UPDATE refund SET outputs = '[[1, 2]]' WHERE refund_id = 'r-part'"""],
+        ["UPDATE refund_output SET index = 1 WHERE refund_id = 'r-part'"],
         {"I5": ("output", "acme/one-step/0", "it costs 4 credits and 2 were refunded, but refunds return 0 of it")},
     ),
-    "a refund whose papers nobody can read": (
-        ["UPDATE refund SET returns = '[[\"promo\", 2' WHERE refund_id = 'r-part'"],
+    "a refund of more than it says of its outputs": (
+        ["UPDATE refund_output SET credits = 3 WHERE refund_id = 'r-part'"],
+        {"I5": ("refund", "acme/r-part", "it returns 2 credits, but of its outputs 3")},
+    ),
+    "outputs of a refund that never was": (
+        ["UPDATE refund_output SET refund_id = 'ghost' WHERE refund_id = 'r-part'"],
+        {"I5": ("refund", "acme/ghost", "there is no such refund, but 2 credits of outputs are returned by it")},
+    ),
+    "a refund in another tier than the output stood in": (
+        ["UPDATE refund_output SET size_tier = '4K' WHERE refund_id = 'r-part'"],
         {
-            "I5": (
-                "refund",
-                "acme/r-part",
-                'returns should be a list of a grant, credits and a grant each, but is [["promo"',
-            ),
-            "I6": ("refund", "acme/r-part", "returns should be"),
+            "I5": ("refund", "acme/r-part", "of output 0 in tier 4K, but that stood in tier 1K"),
+            "I11": ("usage_bucket", None, "are counted"),
         },
+    ),
+    "a refund whose credits nobody had drawn": (
+        ["DELETE FROM returned WHERE account_id = 'acme' AND seq = 8"],
+        {"I6": ("grant", None, "but by transfers, fills and refunds")},
+    ),
+    "credits returned for another charge": (
+        ["UPDATE returned SET request_id = 'late' WHERE account_id = 'acme' AND seq = 8"],
+        {"I6": ("returned", "acme/8", "it returns 2 credits of charge late")},
+    ),
+    "credits returned to another grant": (
+        ["UPDATE returned SET returned_to = NULL WHERE account_id = 'acme' AND seq = 8"],
+        {"I6": ("grant", None, "but by transfers, fills and refunds")},
     ),
     "a refund of no charge": (
         ["UPDATE refund SET request_id = 'ghost' WHERE refund_id = 'r-part'"],
@@ -1162,7 +1199,9 @@ def test_tampering_is_found_and_the_row_is_named(healthy: str, spoil: Spoil, nam
     for invariant, (table, key, words) in expected.items():
         assert invariant in found, found
         assert found[invariant][0] == table, found
-        assert found[invariant][1] == key or (table == "hold" and found[invariant][1].endswith(f"/{key}")), found
+        assert (
+            key is None or found[invariant][1] == key or (table == "hold" and found[invariant][1].endswith(f"/{key}"))
+        ), found
         assert words in found[invariant][2], found
 
 

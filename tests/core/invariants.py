@@ -125,7 +125,7 @@ def charges_are_billed_and_refunded_rightly(account: Account) -> None:
         assert [row.seq for row in rows] == list(range(refund.first_seq, refund.last_seq + 1))
         assert [row.amount for row in rows] == [credits for _, credits, _ in refund.returns]
         assert [row.grant_id for row in rows] == [to for _, _, to in refund.returns]
-        assert sum(credits for _, credits in refund.outputs) == refund.credits == sum(row.amount for row in rows)
+        assert sum(part.credits for part in refund.outputs) == refund.credits == sum(row.amount for row in rows)
 
     for correction in wallet.corrections.values():
         rows = [row for row in account.journal if row.kind in ("supplement", "reduction")]

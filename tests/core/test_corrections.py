@@ -149,7 +149,7 @@ def test_what_was_corrected_can_be_refunded_and_no_more() -> None:
     account.correct("r1", large(0), failed(1))
     account.wait(DAY)
     answer = account.refund("r1")
-    assert answer.refund.outputs == ((0, 20),)
+    assert answer.refund.outputs[0][:2] == (0, 20)
     assert answer.balance.posted == 100
     # It counts where the image was counted last.
     assert [(row.size_tier, row.credits) for row in account.wallet.tally.rows(ME)] == [("L", -20)]

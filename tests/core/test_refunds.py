@@ -51,7 +51,7 @@ PARTS: list[tuple[dict[str, Any], int, list[tuple[int, int]]]] = [
 def test_a_refund_returns_just_what_was_asked(what: dict[str, Any], credits: int, parts: list[tuple[int, int]]) -> None:
     account = billed()
     answer = account.refund("r1", **what)
-    assert (answer.refund.credits, list(answer.refund.outputs)) == (credits, parts)
+    assert (answer.refund.credits, [part[:2] for part in answer.refund.outputs]) == (credits, parts)
     assert {one.index: one.refunded_credits for one in answer.outputs if one.refunded_credits} == dict(parts)
     assert (answer.charge.status, answer.charge.settled_credits, answer.charge.refunded_credits) == (
         "settled", 40, credits
@@ -91,9 +91,9 @@ def test_never_more_is_refunded_than_was_billed(
 def test_refunds_by_credits_and_by_outputs_know_of_each_other() -> None:
     account = billed()
     account.refund("r1", "f1", credits=15)  # all of 3 and 5 of 2
-    assert account.refund("r1", "f2", outputs=(2, 3)).refund.outputs == ((2, 15),)
-    assert account.refund("r1", "f3", credits=4).refund.outputs == ((0, 4),)
-    assert account.refund("r1", "f4").refund.outputs == ((0, 6),)
+    assert account.refund("r1", "f2", outputs=(2, 3)).refund.outputs[0][:2] == (2, 15)
+    assert account.refund("r1", "f3", credits=4).refund.outputs[0][:2] == (0, 4)
+    assert account.refund("r1", "f4").refund.outputs[0][:2] == (0, 6)
     assert account.remaining == {"g1": 100}
     check(account)
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from types import SimpleNamespace
 
 TABLES = (
-    "transfer", "grant", "charge", "output", "hold", "debt", "fill", "refund", "correction", "account_change", "topup", "card_refund",
+    "transfer", "grant", "charge", "output", "hold", "debt", "fill", "refund", "refund_output", "returned", "correction", "correction_output", "account_change", "topup", "card_refund",
     "dispute", "stripe_transaction", "usage_bucket", "usage_day", "recognition",
 )  # fmt: skip
 ORDERS = {
@@ -181,13 +181,20 @@ def _check_usage(rows):
     standing = {key: dict(output) for key, output in outputs.items()}
     costs = {key: output["credits"] for key, output in outputs.items()}
     for row in sorted([*rows.refund, *rows.correction], key=lambda row: row["first_seq"]):
-        for index, *more in json.loads(row["outputs"]):
-            key, at = (row["request_id"], index), row["created_at"]
-            if "refund_id" in row:
-                count(standing[key], at, 0, 0, 0, -more[0])
+        kind = "refund" if "refund_id" in row else "correction"
+        for part in getattr(rows, f"{kind}_output"):
+            if part[f"{kind}_id"] != row[f"{kind}_id"]:
                 continue
-            status, _, _, tier, before, after, *stood = more
-            assert stood == [standing[key]["status"], standing[key]["size_tier"]]
+            key, at = (row["request_id"], part["index"]), row["created_at"]
+            if kind == "refund":
+                assert part["size_tier"] == standing[key]["size_tier"]
+                count(standing[key], at, 0, 0, 0, -part["credits"])
+                continue
+            status, tier, before, after = (part[n] for n in ("status", "size_tier", "credits_before", "credits_after"))
+            assert (part["status_before"], part["size_tier_before"]) == (
+                standing[key]["status"],
+                standing[key]["size_tier"],
+            )
             assert before == costs[key]
             for sign, credits in ((-1, before), (1, after)):
                 delivered = standing[key]["status"] == "succeeded"
@@ -359,9 +366,8 @@ def _check_grants(rows):
         used[row["grant_id"]] += row["amount"] if row["kind"] in ("settle", "supplement") else 0
     for fill in rows.fill:
         used[fill["grant_id"]] += fill["credits"]
-    for row in (*rows.refund, *rows.correction):
-        for source, credits, to in json.loads(row["returns"]):
-            used[source] -= credits if to in (source, None) else 0
+    for row in rows.returned:
+        used[row["drawn_from"]] -= row["credits"] if row["returned_to"] in (row["drawn_from"], None) else 0
     for grant in grants:
         parts = ("remaining", "used", "expired", "revoked", "moved")
         assert sum(grant[part] for part in parts) == grant["granted"]
@@ -374,8 +380,11 @@ def _check_grants(rows):
     for fill in rows.fill:
         filled[fill["seq"]] += fill["credits"]
     forgiven = sum(row["credits"] - row["outstanding"] - filled[row["seq"]] for row in rows.debt)
-    returned = [json.loads(row["returns"]) for row in (*rows.refund, *rows.correction)]
-    assert forgiven == sum(credits for parts in returned for source, credits, _ in parts if source is None)
+    assert forgiven == sum(row["credits"] for row in rows.returned if row["drawn_from"] is None)
+    undone = [row for row in rows.transfer if row["kind"] in ("refund", "reduction")]
+    assert {(row["seq"], row["credits"], row["request_id"], row["returned_to"]) for row in rows.returned} == {
+        (row["seq"], row["amount"], row["request_id"], row["grant_id"]) for row in undone
+    }
 
 
 def _check_clawbacks(rows):

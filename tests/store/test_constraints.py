@@ -42,7 +42,12 @@ BROKEN = {
     "fill_positive": "UPDATE fill SET credits = 0",
     "refund_positive": "UPDATE refund SET credits = 0",
     "correction_posted": "UPDATE correction SET last_seq = first_seq - 1",
-    "correction_returns_what_fell": "UPDATE correction SET credits = -credits",
+    "correction_report_status_known": "UPDATE correction_report SET status = 'late'",
+    "correction_output_status_known": "UPDATE correction_output SET status_before = 'late'",
+    "correction_output_not_negative": "UPDATE correction_output SET credits_after = -1",
+    "refund_output_positive": "UPDATE refund_output SET credits = 0",
+    "returned_positive": "UPDATE returned SET credits = 0",
+    "returned_to_whom": "UPDATE returned SET drawn_from = NULL, returned_to = 'g1'",
     "topup_via_known": "UPDATE topup SET via = 'cash'",
     "topup_status_known": "UPDATE topup SET status = 'lost', paid_at = NULL",
     "topup_paid_when_paid": "UPDATE topup SET paid_at = NULL",
@@ -106,7 +111,15 @@ async def test_every_check_of_the_ledger_is_tried_here(owner):
         "topup",
         "card_refund",
     ]
-    tables += ["dispute", "auto_recharge", "usage_bucket"]
+    tables += [
+        "refund_output",
+        "returned",
+        "correction_report",
+        "correction_output",
+        "dispute",
+        "auto_recharge",
+        "usage_bucket",
+    ]
     assert {row[0] for row in await owner.fetch(query, tables)} == set(BROKEN)
 
 

@@ -8,7 +8,7 @@ from billing.store.connection import SERVICE_ROLE, connect, plain_dsn
 from billing.store.privileges import granted
 from billing.store.schema import migrate
 
-JOURNAL = ("transfer", "account_change", "correction")
+JOURNAL = ("transfer", "account_change", "refund", "refund_output", "returned", "correction", "correction_output")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from billing.core.payments import (
     Topup,
 )
 from billing.core.usage import UsageCount
-from billing.core.wallet import AccountChange, CorrectionRow, Hold, RefundRow
+from billing.core.wallet import AccountChange, Hold
 from billing.store import rows
 from billing.store.tables import metadata
 
@@ -45,8 +45,12 @@ TUPLES = {
     "output": Output._fields,
     "transfer": Transfer._fields,
     "hold": Hold._fields,
-    "refund": RefundRow._fields,
-    "correction": CorrectionRow._fields,
+    "refund": rows.REFUND_COLUMNS,
+    "refund_output": rows.REFUND_OUTPUT_COLUMNS,
+    "returned": rows.RETURNED_COLUMNS,
+    "correction": rows.CORRECTION_COLUMNS,
+    "correction_report": rows.CORRECTION_REPORT_COLUMNS,
+    "correction_output": rows.CORRECTION_OUTPUT_COLUMNS,
     "account_change": AccountChange._fields,
     "grant": tuple(field.name for field in fields(Grant)),
     "debt": tuple(field.name for field in fields(Debt)),

@@ -146,7 +146,7 @@ def _refund(r: RefundRow, found: Evidence) -> Iterator[Told]:
         "refund_id": r.refund_id,
         "credits": r.credits,
         "reason": r.reason,
-        "outputs": [{"index": index, "credits": credits} for index, credits in r.outputs],
+        "outputs": [{"index": index, "credits": credits} for index, credits, _ in r.outputs],
         "created_at": instant_text(r.created_at),
         "first_seq": r.first_seq,
         "last_seq": r.last_seq,

@@ -58,13 +58,12 @@ WITH settled AS MATERIALIZED (
     FROM charge c
     WHERE c.status = 'settled' AND c.resolved_at >= $1 AND c.resolved_at < $2 AND ($3::text IS NULL OR c.model = $3)
 ), corrected AS (
-    SELECT DISTINCT ON (k.account_id, k.request_id, part -> 0)
-        k.account_id, k.request_id, (part ->> 0)::integer AS index, part ->> 1 AS status, part ->> 4 AS size_tier
+    SELECT DISTINCT ON (k.account_id, k.request_id, p.index) k.account_id, k.request_id, p.index, p.status, p.size_tier
     FROM correction k
     JOIN settled s ON s.account_id = k.account_id AND s.request_id = k.request_id
-    CROSS JOIN LATERAL jsonb_array_elements(k.outputs::jsonb) part
+    JOIN correction_output p ON p.account_id = k.account_id AND p.correction_id = k.correction_id
     WHERE k.created_at >= $1
-    ORDER BY k.account_id, k.request_id, part -> 0, k.created_at DESC, k.first_seq DESC
+    ORDER BY k.account_id, k.request_id, p.index, k.first_seq DESC
 ), standing AS MATERIALIZED (
     SELECT s.account_id, s.request_id, s.day, s.model, coalesce(k.size_tier, o.size_tier, s.quoted_tier) AS size_tier,
         s.quality, (coalesce(k.status, o.status) = 'succeeded')::integer AS images,
@@ -85,17 +84,9 @@ WITH settled AS MATERIALIZED (
         JOIN debt d ON d.account_id = s.account_id AND d.request_id = s.request_id
         JOIN fill f ON f.account_id = d.account_id AND f.seq = d.seq
         UNION ALL
-        SELECT s.account_id, s.request_id, part ->> 0, -(part ->> 1)::bigint
+        SELECT s.account_id, s.request_id, r.drawn_from, -r.credits
         FROM settled s
-        JOIN refund r ON r.account_id = s.account_id AND r.request_id = s.request_id
-        CROSS JOIN LATERAL jsonb_array_elements(r.returns::jsonb) part
-        WHERE part ->> 0 IS NOT NULL
-        UNION ALL
-        SELECT s.account_id, s.request_id, part ->> 0, -(part ->> 1)::bigint
-        FROM settled s
-        JOIN correction k ON k.account_id = s.account_id AND k.request_id = s.request_id
-        CROSS JOIN LATERAL jsonb_array_elements(k.returns::jsonb) part
-        WHERE part ->> 0 IS NOT NULL
+        JOIN returned r ON r.account_id = s.account_id AND r.request_id = s.request_id AND r.drawn_from IS NOT NULL
     ) d GROUP BY 1, 2, 3
 ), worth AS (
     SELECT d.account_id, d.request_id, g.currency,

@@ -12,7 +12,6 @@ import asyncpg
 
 from billing.core.charges import Charge, Output, as_delivered
 from billing.core.reconciliation import ManifestRow
-from billing.core.wallet import CorrectionRow
 from billing.store import rows
 from billing.store.rows import columns
 
@@ -157,9 +156,9 @@ async def _looked_at(
         case.standing = case.outputs
     corrected = [key for key, case in by_key.items() if case.charge is not None]
     if corrected:
-        names = columns(CorrectionRow._fields, "x")
         for row in await connection.fetch(
-            f"SELECT {names} FROM {wanted} JOIN correction x ON {of} ORDER BY x.first_seq",
+            f"""SELECT {rows.CORRECTION} FROM {wanted}
+                JOIN correction r USING (account_id, request_id) ORDER BY r.first_seq""",
             *[list(part) for part in zip(*corrected, strict=True)],
         ):
             correction = rows.correction(row)

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.ledger import GENESIS, Transfer
 from billing.core.refusals import AccountNotFound
+from billing.store.billed import CORRECTED, REFUNDED, SETTLED
 from billing.store.clock import time_by
-from billing.store.corrections import LINES, tier_when_refunded
 from billing.store.rows import TRANSFER
 from billing.store.snapshot import snapshot, working
 
@@ -47,28 +47,18 @@ _TOTALS = f"""
     FROM transfer t WHERE {_MOVED} GROUP BY t.kind"""
 # A bill may be several movements: the first of them stands for it. A refund or a correction is made when it is posted. What
 # a correction adds to a bill, or takes off it, is billed then; its images are counted where they turned out to belong.
+_PART = """{model} AS model, {size_tier} AS size_tier, {quality} AS quality, {images} AS images, {failed_images} AS failed_images,
+    {event} AS event, {credits} AS credits"""
+_MADE = "c.account_id = $1 AND {at} >= $4 AND {at} < $5 AND {first_seq} BETWEEN $2 AND $3"
+_SETTLED = SETTLED.lines(
+    _PART,
+    f"{_MOVED} AND t.kind = 'settle' AND t.seq = c.first_seq",
+    joined="JOIN transfer t ON t.account_id = c.account_id AND t.request_id = c.request_id",
+)
 _SUBTOTALS = f"""
-    SELECT model, size_tier, quality, sum(images), sum(failed_images), sum(settled), sum(refunded)
-    FROM (
-        SELECT c.model, o.size_tier, c.billed_quality AS quality,
-            count(*) FILTER (WHERE o.status = 'succeeded') AS images,
-            count(*) FILTER (WHERE o.status = 'failed') AS failed_images, sum(o.credits) AS settled, 0 AS refunded
-        FROM transfer t
-        JOIN charge c ON c.account_id = $1 AND c.request_id = t.request_id AND c.first_seq = t.seq
-        JOIN output o ON o.account_id = $1 AND o.request_id = t.request_id
-        WHERE {_MOVED} AND t.kind = 'settle' GROUP BY 1, 2, 3
-        UNION ALL
-        SELECT c.model, line.size_tier, c.billed_quality, line.sign * (line.status = 'succeeded')::integer,
-            line.sign * (line.status = 'failed')::integer, line.sign * line.credits, 0
-        FROM correction k JOIN charge c ON c.account_id = $1 AND c.request_id = k.request_id {LINES}
-        WHERE k.account_id = $1 AND k.created_at >= $4 AND k.created_at < $5 AND k.first_seq BETWEEN $2 AND $3
-        UNION ALL
-        SELECT c.model, {tier_when_refunded()}, c.billed_quality, 0, 0, 0, (part ->> 1)::bigint
-        FROM refund r
-        CROSS JOIN LATERAL jsonb_array_elements(r.outputs::jsonb) part
-        JOIN charge c ON c.account_id = $1 AND c.request_id = r.request_id
-        JOIN output o ON o.account_id = $1 AND o.request_id = r.request_id AND o.index = (part ->> 0)::integer
-        WHERE r.account_id = $1 AND r.created_at >= $4 AND r.created_at < $5 AND r.first_seq BETWEEN $2 AND $3) part
+    SELECT model, size_tier, quality, sum(images), sum(failed_images),
+        coalesce(sum(credits) FILTER (WHERE event <> 'refund'), 0), coalesce(-sum(credits) FILTER (WHERE event = 'refund'), 0)
+    FROM ({_SETTLED} UNION ALL {REFUNDED.lines(_PART, _MADE)} UNION ALL {CORRECTED.lines(_PART, _MADE)}) part
     GROUP BY 1, 2, 3"""
 _HASHED = "SET LOCAL enable_sort = off"  # sums of millions of images: their groups are few, and fit in a hash table
 _PAGE = f"SELECT {TRANSFER} FROM transfer t WHERE {_MOVED} ORDER BY t.seq"

@@ -15,8 +15,8 @@ from billing.core.charges import LATE_SETTLE
 from billing.core.commands import HOLD_SECONDS_MAX
 from billing.core.refusals import Invalid
 from billing.core.usage import QUARTER_HOUR, day_of
+from billing.store.billed import CORRECTED, REFUNDED, SETTLED
 from billing.store.connection import Connection
-from billing.store.corrections import LINES, tier_when_refunded
 from billing.store.usage import COUNTS
 
 DIMENSIONS: Final = ("model", "size_tier", "quality", "operation", "api_key_id", "end_user", "account_id")
@@ -24,29 +24,11 @@ _DAY: Final = timedelta(days=1)
 
 # Counted from the charges, refunds and corrections of a range. Only a forced settlement comes later than the day that a
 # hold may last and the day in which it may be settled late.
-_SETTLED: Final = """
-    SELECT width_bucket(c.resolved_at, $1::timestamptz[]) - 1 AS bucket, c.account_id, c.end_user, c.model, c.operation, coalesce(o.size_tier, '') AS size_tier,
-        c.billed_quality AS quality, coalesce(c.api_key_id, '') AS api_key_id, (o.index = 0)::integer AS requests,
-        (o.status = 'succeeded')::integer AS images, (o.status = 'failed')::integer AS failed_images, o.credits
-    FROM charge c JOIN output o ON o.account_id = c.account_id AND o.request_id = c.request_id
-    WHERE c.status = 'settled' AND c.resolved_at >= {start} AND c.resolved_at < {end}"""
-_REFUNDED: Final = f"""
-    SELECT width_bucket(r.created_at, $1::timestamptz[]) - 1, c.account_id, c.end_user, c.model, c.operation,
-        coalesce({tier_when_refunded()}, ''), c.billed_quality, coalesce(c.api_key_id, ''), 0, 0, 0, -(part ->> 1)::bigint
-    FROM refund r
-    JOIN charge c ON c.account_id = r.account_id AND c.request_id = r.request_id
-    CROSS JOIN LATERAL jsonb_array_elements(r.outputs::jsonb) part
-    JOIN output o ON o.account_id = r.account_id AND o.request_id = r.request_id AND o.index = (part ->> 0)::integer
-    WHERE r.created_at >= {{start}} AND r.created_at < {{end}}"""
-_CORRECTED: Final = f"""
-    SELECT width_bucket(k.created_at, $1::timestamptz[]) - 1, c.account_id, c.end_user, c.model, c.operation,
-        coalesce(line.size_tier, ''), c.billed_quality, coalesce(c.api_key_id, ''), 0,
-        line.sign * (line.status = 'succeeded')::integer, line.sign * (line.status = 'failed')::integer,
-        line.sign * line.credits
-    FROM correction k
-    JOIN charge c ON c.account_id = k.account_id AND c.request_id = k.request_id {LINES}
-    WHERE k.created_at >= {{start}} AND k.created_at < {{end}}"""
-_RECENT: Final = " AND NOT c.forced AND c.authorized_at >= {early} AND c.authorized_at < {end}"
+_LINE: Final = """width_bucket({at}, $1::timestamptz[]) - 1 AS bucket, {account_id} AS account_id, {end_user} AS end_user,
+    {model} AS model, {operation} AS operation, coalesce({size_tier}, '') AS size_tier, {quality} AS quality,
+    coalesce({api_key_id}, '') AS api_key_id, {requests} AS requests, {images} AS images, {failed_images} AS failed_images,
+    {credits} AS credits"""
+_RECENT: Final = "NOT c.forced AND c.authorized_at >= {early} AND c.authorized_at < {end}"
 _LAST_DAY: Final = "date_bin('1 day', a.last_at, 'epoch'::timestamptz)"
 
 
@@ -134,17 +116,16 @@ def _told_apart(
     """SQL: what was counted, by end user, from the charges. Conditions stand where an index answers them."""
     start, end = place(bounds[0]), place(bounds[-1])
     early = place(bounds[0] - timedelta(seconds=HOLD_SECONDS_MAX) - LATE_SETTLE)
-    own = of_account.format(alias="c")
+    own = f"{{at}} >= {start} AND {{at}} < {end}{of_account.format(alias='c')}"
     if users:
         nobody = " OR c.end_user IS NULL" if "" in users else ""
         own += f" AND (c.end_user = ANY({place(list(users))}::text[]){nobody})"
-    settled, refunded, corrected = (text.format(start=start, end=end) for text in (_SETTLED, _REFUNDED, _CORRECTED))
     return " UNION ALL ".join(
         (
-            settled + own + _RECENT.format(early=early, end=end),
-            settled + own + " AND c.forced",
-            refunded + own + of_account.format(alias="r"),
-            corrected + own + of_account.format(alias="k"),
+            SETTLED.lines(_LINE, f"{own} AND {_RECENT.format(early=early, end=end)}"),
+            SETTLED.lines(_LINE, f"{own} AND c.forced"),
+            REFUNDED.lines(_LINE, own),
+            CORRECTED.lines(_LINE, own),
         )
     )
 

@@ -35,37 +35,63 @@ _REFUNDS = """
     WHERE c.refunded_credits > c.settled_credits::numeric + c.corrected_credits OR
         ROW(c.refunded_credits, c.refunded_credits) IS DISTINCT FROM ROW(coalesce(r.credits, 0), coalesce(o.credits, 0))"""
 
-# Needs refunds whose papers are in order: see `refunds.papers_problem`.
-REFUNDED_OUTPUTS: Final = Check(
-    "I5",
-    "output",
-    """
+_REFUND_PARTS = """
+    SELECT account_id, concat_ws('/', account_id, refund_id) AS key, coalesce(r.first_seq, 0) AS place,
+        CASE WHEN r.credits IS NULL THEN format('there is no such refund, but %s credits of outputs are returned by it', p.credits)
+             ELSE format('it returns %s credits, but of its outputs %s', r.credits, coalesce(p.credits, 0)) END AS problem
+    FROM {refund} r
+    FULL JOIN (SELECT account_id, refund_id, sum(credits) AS credits FROM {refund_output} x GROUP BY account_id, refund_id) p
+        USING (account_id, refund_id)
+    WHERE r.credits IS DISTINCT FROM p.credits"""
+
+_CORRECTION_PARTS = """
+    SELECT account_id, concat_ws('/', account_id, correction_id) AS key, coalesce(k.first_seq, 0) AS place,
+        CASE WHEN k.credits IS NULL THEN 'there is no such correction, but reports and outputs of it'
+             ELSE format('it changes the bill by %s credits, but its outputs by %s', k.credits, coalesce(p.credits, 0)) END AS problem
+    FROM {correction} k
+    FULL JOIN (SELECT account_id, correction_id, sum(credits_after - credits_before::numeric) AS credits
+               FROM {correction_output} x GROUP BY account_id, correction_id) p USING (account_id, correction_id)
+    FULL JOIN (SELECT DISTINCT account_id, correction_id FROM {correction_report} x) a USING (account_id, correction_id)
+    WHERE k.credits IS DISTINCT FROM p.credits OR k.credits IS NULL"""
+
+# In which tier an output stood when it was refunded: as its last correction before made it, else as it was settled.
+_TIERS = """
+    SELECT r.account_id, concat_ws('/', r.account_id, r.refund_id) AS key, r.first_seq AS place,
+        format('it returns %s credits of output %s in tier %s, but that stood in tier %s', p.credits, p.index,
+            coalesce(p.size_tier, 'none'), coalesce(s.size_tier, 'none')) AS problem
+    FROM {refund} r
+    JOIN {refund_output} p ON p.account_id = r.account_id AND p.refund_id = r.refund_id
+    JOIN (SELECT *, lead(first_seq) OVER (PARTITION BY account_id, request_id, index ORDER BY first_seq) AS next_seq
+          FROM (SELECT k.account_id, k.request_id, c.index, c.size_tier, k.first_seq
+                FROM {correction} k JOIN {correction_output} c ON c.account_id = k.account_id AND c.correction_id = k.correction_id
+                UNION ALL SELECT account_id, request_id, index, size_tier, 0 FROM {output} o) stood) s
+        ON s.account_id = r.account_id AND s.request_id = r.request_id AND s.index = p.index AND s.first_seq < r.first_seq
+            AND (s.next_seq IS NULL OR s.next_seq > r.first_seq)
+    WHERE p.size_tier IS DISTINCT FROM s.size_tier"""
+
+_REFUNDED_OUTPUTS = """
     SELECT account_id, concat_ws('/', account_id, request_id, index) AS key, index AS place,
         format('it costs %s credits and %s were refunded, but refunds return %s of it',
             coalesce((o.credits::numeric + o.corrected_credits)::text, 'no'),
             coalesce(o.refunded_credits, 0), coalesce(r.credits, 0)) AS problem
     FROM {output} o
-    FULL JOIN (SELECT x.account_id, x.request_id, (part ->> 0)::integer AS index, sum((part ->> 1)::bigint) AS credits
-               FROM {refund} x, jsonb_array_elements(x.outputs::jsonb) part GROUP BY 1, 2, 3) r
+    FULL JOIN (SELECT x.account_id, x.request_id, p.index, sum(p.credits) AS credits
+               FROM {refund} x JOIN {refund_output} p ON p.account_id = x.account_id AND p.refund_id = x.refund_id
+               GROUP BY 1, 2, 3) r
         USING (account_id, request_id, index)
-    WHERE coalesce(o.refunded_credits, 0) <> coalesce(r.credits, 0) OR o.refunded_credits > o.credits::numeric + o.corrected_credits""",
-)
+    WHERE coalesce(o.refunded_credits, 0) <> coalesce(r.credits, 0) OR o.refunded_credits > o.credits::numeric + o.corrected_credits"""
 
-# Needs corrections whose papers are in order: see `corrections.papers_problem`.
-CORRECTED_OUTPUTS: Final = Check(
-    "I9",
-    "output",
-    """
+_CORRECTED_OUTPUTS = """
     SELECT account_id, concat_ws('/', account_id, request_id, index) AS key, index AS place,
         format('it was corrected by %s credits, but corrections change it by %s', coalesce(o.corrected_credits::text, 'no'),
             coalesce(k.credits, 0)) AS problem
     FROM {output} o
-    FULL JOIN (SELECT x.account_id, x.request_id, (part ->> 0)::integer AS index,
-                    sum((part ->> 6)::bigint - (part ->> 5)::bigint) AS credits
-               FROM {correction} x, jsonb_array_elements(x.outputs::jsonb) part GROUP BY 1, 2, 3) k
+    FULL JOIN (SELECT x.account_id, x.request_id, p.index, sum(p.credits_after - p.credits_before::numeric) AS credits
+               FROM {correction} x
+               JOIN {correction_output} p ON p.account_id = x.account_id AND p.correction_id = x.correction_id
+               GROUP BY 1, 2, 3) k
         USING (account_id, request_id, index)
-    WHERE o.corrected_credits IS DISTINCT FROM coalesce(k.credits, 0)""",
-)
+    WHERE o.corrected_credits IS DISTINCT FROM coalesce(k.credits, 0)"""
 
 _CORRECTIONS = """
     SELECT account_id, concat_ws('/', account_id, request_id) AS key, coalesce(c.first_seq, 0) AS place,
@@ -134,11 +160,16 @@ _DIGESTS = """
 CHARGES: Final = (
     Check("I5", "charge", _STATES),
     Check("I5", "transfer", _SETTLED_ONCE),
+    Check("I5", "refund", _REFUND_PARTS),
     Check("I5", "charge", _REFUNDS),
+    Check("I5", "output", _REFUNDED_OUTPUTS),
+    Check("I5", "refund", _TIERS),
     Check("I9", "output", _FAILED),
     Check("I9", "output", _STRAY_OUTPUTS),
     Check("I9", "charge", _BILLS),
+    Check("I9", "correction", _CORRECTION_PARTS),
     Check("I9", "charge", _CORRECTIONS),
+    Check("I9", "output", _CORRECTED_OUTPUTS),
     Check("I10", "account", _HEADS),
     Check("I10", "transfer", _STRAY_SETTLEMENTS),
     Check("I10", "transfer", _DIGESTS),

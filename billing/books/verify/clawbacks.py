@@ -3,14 +3,15 @@
 What they say is JSON, and is read here before any SQL unfolds it: a malformed one is a finding, not an error.
 """
 
-from typing import Final
+import json
+from typing import Any, Final
 
 from billing.books.verify.reading import Check, Reading
-from billing.books.verify.refunds import listed, named_grant
 from billing.books.verify.report import Finding, Findings
 from billing.books.verify.topups import GRANTS_OF
 from billing.core.amounts import amount
 from billing.core.refusals import Invalid
+from billing.core.text import RESERVED_GRANT_PREFIXES, identifier
 
 _PAPERS: Final = (
     ("card_refund", "SELECT x.account_id, x.card_refund_id, x.clawed, true FROM {card_refund} x ORDER BY 1, 2"),
@@ -123,3 +124,22 @@ CLAWBACKS: Final = (
     _revokes("dispute", "dispute_id"),
     Check("I1", "transfer", _STRAYS),
 )
+
+
+def named_grant(grant_id: Any) -> str:
+    """Raises Invalid. Names of ours hold the id of a refund or a top-up, which may have all of 64 characters."""
+    prefix = next((one for one in RESERVED_GRANT_PREFIXES if str(grant_id).startswith(one)), None)
+    if not isinstance(grant_id, str) or prefix is None:
+        return identifier(grant_id, "grant_id")
+    named, _, number = grant_id.removeprefix(prefix).rpartition(":")
+    identifier(named, "grant_id")
+    identifier(number, "grant_id")
+    return grant_id
+
+
+def listed(document: str) -> list[list[Any]]:
+    """Raises ValueError for anything that is not a list of lists."""
+    entries = json.loads(document)
+    if not isinstance(entries, list) or not all(isinstance(entry, list) for entry in entries):
+        raise ValueError("not a list of lists")
+    return entries

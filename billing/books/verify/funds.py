@@ -13,37 +13,42 @@ _PARTS = """
     WHERE remaining::numeric + used + expired + revoked + moved <> granted
         OR least(remaining, used, expired, revoked, moved) < 0 OR open <> (remaining > 0) OR clawed NOT BETWEEN revoked AND granted"""
 
-# What refunds and corrections returned: from where, how much, and where to.
-_RETURNS: Final = """(
-        SELECT x.account_id, x.request_id, back FROM {refund} x, jsonb_array_elements(x.returns::jsonb) back
-        UNION ALL SELECT x.account_id, x.request_id, back FROM {correction} x, jsonb_array_elements(x.returns::jsonb) back)"""
+# Each transfer of a refund or a reduction returned credits that a bill had drawn, and went where its row says.
+_RETURNED = """
+    SELECT account_id, concat_ws('/', account_id, seq) AS key, seq AS place,
+        CASE WHEN r.credits IS NULL
+             THEN format('transfer wallet/%s is a %s of %s credits, but nothing says whose they were', seq, t.kind, t.amount)
+             ELSE format('it returns %s credits of charge %s from %s to %s, but transfer wallet/%s %s', r.credits, r.request_id,
+                    coalesce('grant ' || r.drawn_from, 'debt'), coalesce('grant ' || r.returned_to, 'debts'), seq,
+                    CASE WHEN t.amount IS NULL THEN 'is no refund or reduction'
+                         ELSE format('is a %s of %s credits of charge %s to %s', t.kind, t.amount, t.request_id,
+                                coalesce('grant ' || t.grant_id, 'debts')) END) END AS problem
+    FROM {returned} r
+    FULL JOIN (SELECT * FROM {transfer} x WHERE book = 'wallet' AND kind IN ('refund', 'reduction')) t USING (account_id, seq)
+    WHERE ROW(r.credits, r.request_id, r.returned_to) IS DISTINCT FROM ROW(t.amount, t.request_id, t.grant_id)"""
 
 # What became of each grant. Its credits are used by settlements, supplements and the debts it fills. A refund or reduction
 # undoes a use: the credits go back to it, or move to a successor, or (nowhere) fill another debt: then they are used again.
 # A grant with an origin was born by one of these or, where a card refund failed, by a `restore`; else that undoes a `revoke`.
-# Needs refunds and corrections whose papers are in order: see `refunds.papers_problem`.
-RECOMPUTED: Final = Check(
-    "I6",
-    "grant",
-    f"""
+_RECOMPUTED = """
     SELECT account_id, concat_ws('/', account_id, grant_id) AS key, g.seq AS place,
         format('%s remaining, %s used, %s expired, %s revoked and %s moved, but by transfers, fills and refunds '
             '%s, %s, %s, %s and %s', g.remaining, g.used, g.expired, g.revoked, g.moved,
             m.remaining, m.used, m.expired, m.revoked, m.moved) AS problem
-    FROM {{grant}} g
+    FROM {grant} g
     LEFT JOIN (SELECT account_id, grant_id,
                     sum(amount) FILTER (WHERE kind IN ('settle', 'supplement')) AS settled, sum(amount) FILTER (WHERE kind = 'expire') AS expired,
                     sum(amount) FILTER (WHERE kind = 'revoke') AS revoked,
                     sum(amount) FILTER (WHERE kind IN ('refund', 'reduction')) AS refunded,
                     sum(amount) FILTER (WHERE kind = 'restore') AS restored
-               FROM {{transfer}} x WHERE book = 'wallet' AND grant_id IS NOT NULL GROUP BY account_id, grant_id) t
+               FROM {transfer} x WHERE book = 'wallet' AND grant_id IS NOT NULL GROUP BY account_id, grant_id) t
         USING (account_id, grant_id)
-    LEFT JOIN (SELECT account_id, grant_id, sum(credits) AS credits FROM {{fill}} x GROUP BY account_id, grant_id) f
+    LEFT JOIN (SELECT account_id, grant_id, sum(credits) AS credits FROM {fill} x GROUP BY account_id, grant_id) f
         USING (account_id, grant_id)
-    LEFT JOIN (SELECT x.account_id, back ->> 0 AS grant_id, sum((back ->> 1)::bigint) AS credits,
-                    sum((back ->> 1)::bigint) FILTER (WHERE back ->> 2 IS NULL) AS to_debts,
-                    sum((back ->> 1)::bigint) FILTER (WHERE back ->> 2 <> back ->> 0) AS moved
-               FROM {_RETURNS} x WHERE back ->> 0 IS NOT NULL GROUP BY 1, 2) r
+    LEFT JOIN (SELECT account_id, drawn_from AS grant_id, sum(credits) AS credits,
+                    sum(credits) FILTER (WHERE returned_to IS NULL) AS to_debts,
+                    sum(credits) FILTER (WHERE returned_to <> drawn_from) AS moved
+               FROM {returned} x WHERE drawn_from IS NOT NULL GROUP BY 1, 2) r
         USING (account_id, grant_id)
     CROSS JOIN LATERAL (
         SELECT coalesce(t.settled, 0) + coalesce(f.credits, 0) - coalesce(r.credits, 0) AS used,
@@ -55,14 +60,10 @@ RECOMPUTED: Final = Check(
                 - coalesce(t.revoked, 0) + coalesce(t.refunded, 0) + coalesce(t.restored, 0)
                 - CASE WHEN g.origin_grant_id IS NULL THEN 0 ELSE g.granted END AS remaining) m
     WHERE ROW(g.remaining, g.used, g.expired, g.revoked, g.moved)
-        IS DISTINCT FROM ROW(m.remaining, m.used, m.expired, m.revoked, m.moved)""",
-)
+        IS DISTINCT FROM ROW(m.remaining, m.used, m.expired, m.revoked, m.moved)"""
 
 # A bill may have several debts, one by its settlement and others by supplements: what was forgiven of them is known together.
-OUTSTANDING: Final = Check(
-    "I6",
-    "debt",
-    f"""
+_OUTSTANDING = """
     SELECT account_id, concat_ws('/', account_id, seq) AS key, seq AS place,
         format('of %s credits %s are outstanding, but grants filled %s and refunds forgave %s', d.credits, d.outstanding,
             d.filled, coalesce(r.credits, 0)) AS problem
@@ -70,14 +71,13 @@ OUTSTANDING: Final = Check(
         SELECT *, sum(d.credits::numeric - d.outstanding - d.filled) OVER (
             PARTITION BY account_id, request_id, CASE WHEN request_id IS NULL THEN seq END) AS forgiven
         FROM (SELECT x.*, coalesce(f.credits, 0) AS filled
-              FROM {{debt}} x
-              LEFT JOIN (SELECT account_id, seq, sum(credits) AS credits FROM {{fill}} x GROUP BY account_id, seq) f
+              FROM {debt} x
+              LEFT JOIN (SELECT account_id, seq, sum(credits) AS credits FROM {fill} x GROUP BY account_id, seq) f
                   USING (account_id, seq)) d) d
-    LEFT JOIN (SELECT x.account_id, x.request_id, sum((back ->> 1)::bigint) AS credits
-               FROM {_RETURNS} x WHERE back ->> 0 IS NULL GROUP BY 1, 2) r
+    LEFT JOIN (SELECT account_id, request_id, sum(credits) AS credits
+               FROM {returned} x WHERE drawn_from IS NULL GROUP BY 1, 2) r
         USING (account_id, request_id)
-    WHERE d.forgiven <> coalesce(r.credits, 0) OR d.outstanding > d.credits - d.filled""",
-)
+    WHERE d.forgiven <> coalesce(r.credits, 0) OR d.outstanding > d.credits - d.filled"""
 
 _STRAY_TRANSFERS = """
     SELECT t.account_id, concat_ws('/', t.account_id, t.book, t.seq) AS key, t.seq AS place,
@@ -162,7 +162,10 @@ FUNDS: Final = (
     Check("I6", "fill", _STRAY_FILLS),
     Check("I6", "fill", _PAYMENTS),
     Check("I6", "debt", _DEBTS),
+    Check("I6", "grant", _RECOMPUTED),
+    Check("I6", "debt", _OUTSTANDING),
     Check("I6", "account", _STANDING),
     Check("I6", "grant", _BOTH),
     Check("I6", "account", _DUE),
+    Check("I6", "returned", _RETURNED),
 )

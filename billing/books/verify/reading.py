@@ -9,14 +9,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from billing.store.billed import billed
 from billing.store.connection import Connection
 
 ROWS_AT_ONCE = 2_000  # of a cursor: what is in memory at any time, however long the journal is
 
 TABLES: Final = (
-    "account", "account_change", "grant", "charge", "hold", "output", "transfer", "debt", "fill", "refund", "correction",
+    "account", "account_change", "grant", "charge", "hold", "output", "transfer", "debt", "fill", "refund", "refund_output", "returned",
+    "correction", "correction_report", "correction_output",
     "topup", "card_refund", "dispute", "stripe_transaction", "payout_item", "usage_bucket",
     "usage_day", "recognition",
+)  # fmt: skip
+_LINE: Final = ", ".join(
+    f"{{{name}}} AS {name}"
+    for name in (
+        "account_id", "at", "model", "operation", "size_tier", "quality", "api_key_id", "requests", "images", "failed_images",
+        "credits",
+    )
 )  # fmt: skip
 # Rows of an account. A payout's item is of the account in which its transaction is booked, if it is.
 _OWN: Final = """(SELECT * FROM "{table}" WHERE account_id = $1)"""
@@ -49,6 +58,8 @@ class Reading:
             table: f'"{table}"' if self.whole else _OWN_ITEMS if table == "payout_item" else _OWN.format(table=table)
             for table in TABLES
         }
+        of_account = "true" if self.whole else "c.account_id = $1"
+        self._names["billed"] = f"({billed(_LINE, of_account)})"
         self._names["now"] = f"'{now.isoformat()}'::timestamptz"
 
     async def first_wrong(self, check: Check) -> Any | None:

@@ -7,7 +7,6 @@ the buckets; whatever a zone makes of them is then a sum of lines that are right
 from typing import Final
 
 from billing.books.verify.reading import Check
-from billing.store.corrections import LINES, tier_when_refunded
 
 _LINE: Final = "account_id, quarter_hour, model, operation, size_tier, quality, api_key_id"
 _COUNTS: Final = ("requests", "images", "failed_images", "credits")
@@ -25,7 +24,6 @@ def _differ(a: str, b: str) -> str:
     )
 
 
-_QUARTER: Final = "date_bin('15 minutes', {at}, 'epoch'::timestamptz)"
 _BUCKETS: Final = Check(
     "I11",
     "usage_bucket",
@@ -36,27 +34,10 @@ _BUCKETS: Final = Check(
         extract(epoch FROM quarter_hour)::bigint AS place,
         {_counts("b", "are counted")} || ', but ' || {_counts("s", "were billed and refunded")} AS problem
     FROM {{usage_bucket}} b FULL JOIN (
-        SELECT {_LINE}, sum(requests) AS requests, sum(images) AS images, sum(failed_images) AS failed_images,
-            sum(credits) AS credits
-        FROM (
-            SELECT c.account_id, {_QUARTER.format(at="c.resolved_at")} AS quarter_hour, c.model, c.operation,
-                coalesce(o.size_tier, '') AS size_tier, c.billed_quality AS quality, coalesce(c.api_key_id, '') AS api_key_id,
-                (o.index = 0)::integer AS requests, (o.status = 'succeeded')::integer AS images,
-                (o.status = 'failed')::integer AS failed_images, o.credits
-            FROM {{charge}} c JOIN {{output}} o USING (account_id, request_id) WHERE c.status = 'settled'
-            UNION ALL
-            SELECT c.account_id, {_QUARTER.format(at="r.created_at")}, c.model, c.operation,
-                coalesce({tier_when_refunded("{correction}")}, ''), c.billed_quality, coalesce(c.api_key_id, ''), 0, 0, 0, -(part ->> 1)::bigint
-            FROM {{refund}} r CROSS JOIN LATERAL jsonb_array_elements(r.outputs::jsonb) part
-            JOIN {{charge}} c ON c.account_id = r.account_id AND c.request_id = r.request_id
-            JOIN {{output}} o ON o.account_id = r.account_id AND o.request_id = r.request_id
-                AND o.index = (part ->> 0)::integer
-            UNION ALL
-            SELECT c.account_id, {_QUARTER.format(at="k.created_at")}, c.model, c.operation, coalesce(line.size_tier, ''),
-                c.billed_quality, coalesce(c.api_key_id, ''), 0, line.sign * (line.status = 'succeeded')::integer,
-                line.sign * (line.status = 'failed')::integer, line.sign * line.credits
-            FROM {{correction}} k JOIN {{charge}} c ON c.account_id = k.account_id AND c.request_id = k.request_id {LINES}
-        ) counted GROUP BY {_LINE}
+        SELECT account_id, date_bin('15 minutes', at, 'epoch'::timestamptz) AS quarter_hour, model, operation,
+            coalesce(size_tier, '') AS size_tier, quality, coalesce(api_key_id, '') AS api_key_id, sum(requests) AS requests,
+            sum(images) AS images, sum(failed_images) AS failed_images, sum(credits) AS credits
+        FROM {{billed}} line GROUP BY 1, 2, 3, 4, 5, 6, 7
     ) s USING ({_LINE})
     WHERE {_differ("b", "s")}""",
 )

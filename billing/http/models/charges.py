@@ -297,7 +297,7 @@ class RefundShown(Shown):
             refund_id=r.refund_id,
             credits=r.credits,
             reason=r.reason,
-            outputs=[RefundedOutput(index=index, credits=credits) for index, credits in sorted(r.outputs)],
+            outputs=[RefundedOutput(index=index, credits=credits) for index, credits, _ in sorted(r.outputs)],
             returns=[
                 RefundReturn(drawn_from=drawn, credits=credits, returned_to=to) for drawn, credits, to in r.returns
             ],

@@ -186,11 +186,28 @@ class RefundTable(SQLModel, table=True):
     asked_outputs: list[int] | None = maybe(ARRAY(Integer))
     reason: str = text()
     credits: int = column(BigInteger)
-    outputs: str = text()
-    returns: str = text()
     created_at: datetime = column(TIME)
     first_seq: int = column(BigInteger)
     last_seq: int = column(BigInteger)
+
+
+class RefundOutputRow(SQLModel, table=True):
+    __tablename__ = "refund_output"
+    account_id: str = text(key=True)
+    refund_id: str = text(key=True)
+    index: int = column(Integer, key=True)
+    credits: int = column(BigInteger)
+    size_tier: str | None = maybe()
+
+
+class ReturnedRow(SQLModel, table=True):
+    __tablename__ = "returned"
+    account_id: str = text(key=True)
+    seq: int = column(BigInteger, key=True)
+    request_id: str = text()
+    drawn_from: str | None = maybe()
+    credits: int = column(BigInteger)
+    returned_to: str | None = maybe()
 
 
 class CorrectionTable(SQLModel, table=True):
@@ -198,12 +215,35 @@ class CorrectionTable(SQLModel, table=True):
     account_id: str = text(key=True)
     correction_id: str = text(key=True)
     request_id: str = text()
-    asked: str = text()
     reason: str = text()
     actor: str = text()
     credits: int = column(BigInteger)
-    outputs: str = text()
-    returns: str = text()
     created_at: datetime = column(TIME)
     first_seq: int = column(BigInteger)
     last_seq: int = column(BigInteger)
+
+
+class CorrectionReportRow(SQLModel, table=True):
+    __tablename__ = "correction_report"
+    account_id: str = text(key=True)
+    correction_id: str = text(key=True)
+    index: int = column(Integer, key=True)
+    status: str = text()
+    width: int | None = maybe(Integer)
+    height: int | None = maybe(Integer)
+    reason: str | None = maybe()
+
+
+class CorrectionOutputRow(SQLModel, table=True):
+    __tablename__ = "correction_output"
+    account_id: str = text(key=True)
+    correction_id: str = text(key=True)
+    index: int = column(Integer, key=True)
+    status: str = text()
+    width: int | None = maybe(Integer)
+    height: int | None = maybe(Integer)
+    size_tier: str | None = maybe()
+    credits_before: int = column(BigInteger)
+    credits_after: int = column(BigInteger)
+    status_before: str = text()
+    size_tier_before: str | None = maybe()

@@ -11,37 +11,18 @@ from typing import Final
 from billing.books.exports.reports.focus import ORDER, SELECT
 from billing.books.exports.reports.slices import SUMMED_UP, Extent, literal
 from billing.core.document import DOCUMENT
+from billing.store.billed import BILLED
 from billing.store.connection import Connection
-from billing.store.corrections import LINES, tier_when_refunded
 
 # Everything that was billed or given back for a charge, with the transfers that say from which grants.
-_EVENTS: Final = """
-    SELECT 'settle' AS event, '' AS event_id, c.account_id, c.request_id, c.resolved_at AS at, c.resolved_at AS settled_at,
-        c.first_seq, c.last_seq, c.model, c.billed_quality AS quality, c.price_version
-    FROM charge c WHERE c.status = 'settled' AND {settled}
-    UNION ALL
-    SELECT 'refund', r.refund_id, r.account_id, r.request_id, r.created_at, c.resolved_at, r.first_seq, r.last_seq, c.model,
-        c.billed_quality, c.price_version
-    FROM refund r JOIN charge c ON c.account_id = r.account_id AND c.request_id = r.request_id WHERE {refunded}
-    UNION ALL
-    SELECT 'correction', k.correction_id, k.account_id, k.request_id, k.created_at, c.resolved_at, k.first_seq, k.last_seq,
-        c.model, c.billed_quality, c.price_version
-    FROM correction k JOIN charge c ON c.account_id = k.account_id AND c.request_id = k.request_id WHERE {corrected}"""
-_LINES: Final = f"""
-    SELECT e.event, e.event_id, o.account_id, o.request_id, o.size_tier, o.credits AS price,
-        (o.status = 'succeeded')::integer AS images, o.credits
-    FROM event e JOIN output o ON o.account_id = e.account_id AND o.request_id = e.request_id WHERE e.event = 'settle'
-    UNION ALL
-    SELECT e.event, e.event_id, r.account_id, r.request_id, {tier_when_refunded()}, NULL, 0, -(part ->> 1)::bigint
-    FROM event e JOIN refund r ON r.account_id = e.account_id AND r.refund_id = e.event_id
-    CROSS JOIN LATERAL jsonb_array_elements(r.outputs::jsonb) part
-    JOIN output o ON o.account_id = r.account_id AND o.request_id = r.request_id AND o.index = (part ->> 0)::integer
-    WHERE e.event = 'refund'
-    UNION ALL
-    SELECT e.event, e.event_id, k.account_id, k.request_id, line.size_tier, NULL,
-        line.sign * (line.status = 'succeeded')::integer, line.sign * line.credits
-    FROM event e JOIN correction k ON k.account_id = e.account_id AND k.correction_id = e.event_id {LINES}
-    WHERE e.event = 'correction'"""
+_LINE: Final = "coalesce({event_id}, '') AS event_id, " + ", ".join(
+    f"{{{name}}} AS {name}"
+    for name in (
+        "event", "account_id", "request_id", "at", "settled_at", "first_seq", "last_seq", "model", "quality", "price_version",
+        "size_tier", "price", "images", "credits",
+    )
+)  # fmt: skip
+_EVENTS: Final = "SELECT DISTINCT event, event_id, account_id, request_id, first_seq, last_seq FROM line"
 # What each drew on: grants, or a debt that grants have paid since.
 _DRAWN: Final = """
     FROM event e
@@ -71,10 +52,9 @@ _PARTS: Final = """
         WINDOW charge AS (PARTITION BY event, event_id, account_id, request_id)) each
     WINDOW charge AS (PARTITION BY event, event_id, account_id, request_id)"""
 _PRICED: Final = f"""
-    SELECT l.*, e.at, e.settled_at, e.model, e.quality, e.price_version, m.currency, coalesce(m.part, 1) AS part,
+    SELECT l.*, m.currency, coalesce(m.part, 1) AS part,
         CASE WHEN t.credits = 0 THEN 0 ELSE m.micros * l.credits / t.credits END AS micros
     FROM line l
-    JOIN event e USING (event, event_id, account_id, request_id)
     JOIN (SELECT event, event_id, account_id, request_id, sum(credits) AS credits FROM line GROUP BY 1, 2, 3, 4) t
         USING (event, event_id, account_id, request_id)
     LEFT JOIN ({_PARTS}) m USING (event, event_id, account_id, request_id)"""
@@ -142,19 +122,12 @@ COST_SUMS: Final = ("BilledCost", "EffectiveCost", "PricingCurrencyEffectiveCost
 
 def costs(extent: Extent, select: str, *, ordered: bool = True) -> str:
     """The query whose rows are the report; `select` is a list over FOCUS's columns."""
-    bounds = {
-        name: extent.holds(moment, account)
-        for name, moment, account in (
-            ("settled", "c.resolved_at", "c.account_id"),
-            ("refunded", "r.created_at", "r.account_id"),
-            ("corrected", "k.created_at", "k.account_id"),
-        )
-    }
     bought = extent.holds("t.effective_at", "t.account_id") + f" AND t.posted_at <= {literal(extent.as_of)}"
     as_of = literal(extent.as_of)
+    billed = (f"{by.lines(_LINE)} AND {extent.holds(by.columns['at'], 'c.account_id')}" for by in BILLED)
     sums = _SUMS.format(usage=_USAGE, bought=_BOUGHT.format(bought=bought))
     return f"""
-        WITH event AS MATERIALIZED ({_EVENTS.format(**bounds)}), line AS MATERIALIZED ({_LINES}),
+        WITH line AS MATERIALIZED ({" UNION ALL ".join(billed)}), event AS MATERIALIZED ({_EVENTS}),
             share AS ({_SHARES.format(as_of=as_of)}), money AS MATERIALIZED ({_MONEY}), priced AS ({_PRICED}), summed AS ({sums}),
             focus AS (SELECT {SELECT} FROM ({_ROWS.format(as_of=as_of)}) s)
         SELECT {select} FROM focus f{f" ORDER BY {ORDER}" if ordered else ""}"""
