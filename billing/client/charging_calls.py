@@ -63,7 +63,7 @@ class NewCharging(Charging):
         except Problem as problem:
             if problem.code == "id_reused" and problem.facts.get("differs") == ["price_version"]:
                 return (yield from self._held_before(price_version, problem))
-            if problem.status == 0 or problem.status >= 500:
+            if problem.retry == "same_id":
                 self._leave_unseen(str(problem))
             raise
         except BaseException as error:

@@ -13,7 +13,7 @@ Unsettled                                  delivered, and not billed yet: settle
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
     from billing.client.documents import Charge
@@ -23,22 +23,35 @@ UNREACHABLE = "unreachable"
 UNEXPECTED_ANSWER = "unexpected_answer"
 OVER_MAX_CREDITS = "over_max_credits"
 
-_MEMBERS = frozenset({"type", "title", "status", "detail", "code"})
+_MEMBERS = frozenset({"type", "title", "status", "detail", "code", "retry"})
+
+Repeat: TypeAlias = Literal["never", "later", "same_id"]
+"""Whether a repeat can help: not as it is; once what `detail` names has changed; or of the very same call with the same
+id, which takes effect once."""
 
 
 class Problem(Exception):
     """A refusal or a failure: `code` to branch on, HTTP `status` (0 without an answer), `detail` for a
     person, `facts` as fields (`available`, `required`, `charge_status`, `differs`, …; amounts in the asset's unit).
 
-    After `unreachable` or a 5xx the effect is unknown: repeat the call with the same id, it happens once.
+    `retry` says whether a repeat can help. After `same_id` the effect may be unknown: repeat the call with the same id, it
+    happens once.
     """
 
-    def __init__(self, status: int, code: str, detail: str = "", facts: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str = "",
+        facts: Mapping[str, Any] | None = None,
+        retry: Repeat | None = None,
+    ) -> None:
         super().__init__(f"{code} ({status}): {detail}" if detail else f"{code} ({status})")
         self.status = status
         self.code = code
         self.detail = detail
         self.facts: dict[str, Any] = dict(facts or {})
+        self.retry: Repeat = retry or ("same_id" if status == 0 or status >= 500 else "never")
 
     @classmethod
     def of(cls, status: int, document: object) -> Problem:
@@ -47,7 +60,7 @@ class Problem(Exception):
             return cls(status, UNEXPECTED_ANSWER, "the answer is not a problem document")
         facts = {name: value for name, value in document.items() if name not in _MEMBERS}
         detail = document.get("detail") or document.get("title") or ""
-        return cls(status, document["code"], str(detail), facts)
+        return cls(status, document["code"], str(detail), facts, document.get("retry"))
 
 
 class ChargeClosed(Problem):

@@ -20,7 +20,16 @@ The HTTP status of each lives in one table, in `billing.http.problems`.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, Literal
+
+Repeat = Literal["never", "later", "same_id"]
+REPEATS: Final[dict[Repeat, str]] = {
+    "never": "as it is the call will be refused again: change it, or ask for something else",
+    "later": "nothing was done, and the same call can succeed once what `detail` names has changed: time, credits, what "
+    "others do",
+    "same_id": "repeat the very same call with the same id: whether or not it has taken effect, it does so once",
+}
+"""Whether a repeat of a call can help: the word of each problem, and what it means."""
 
 
 @dataclass(eq=False)
@@ -29,6 +38,7 @@ class Refusal(Exception):
 
     code: ClassVar[str] = "refused"
     title: ClassVar[str] = "The request was refused"
+    retry: ClassVar[Repeat] = "never"
 
     @property
     def detail(self) -> str:
@@ -185,6 +195,7 @@ class IdReused(Refusal):
 class AccountSuspended(Refusal):
     code = "account_suspended"
     title = "The account is suspended"
+    retry = "later"
 
     @property
     def detail(self) -> str:
@@ -286,6 +297,7 @@ class TopupNotPaid(Refusal):
     topup_id: str
     code = "topup_not_paid"
     title = "The top-up is not paid"
+    retry = "later"
 
 
 @dataclass(eq=False)
@@ -317,6 +329,7 @@ class PeriodNotOver(Refusal):
     ends_at: str
     code = "period_not_over"
     title = "The month is not over"
+    retry = "later"
 
     @property
     def detail(self) -> str:
@@ -328,6 +341,7 @@ class EarlierPeriodOpen(Refusal):
     earlier: str
     code = "earlier_period_open"
     title = "An earlier month is open"
+    retry = "later"
 
     @property
     def detail(self) -> str:
@@ -339,6 +353,7 @@ class PeriodNotClosed(Refusal):
     period: str
     code = "period_not_closed"
     title = "The month is not closed"
+    retry = "later"
 
     @property
     def detail(self) -> str:
@@ -352,6 +367,7 @@ class LaterPeriodClosed(Refusal):
     later: str
     code = "later_period_closed"
     title = "A later month is closed"
+    retry = "later"
 
     @property
     def detail(self) -> str:
@@ -366,6 +382,7 @@ class InsufficientCredits(Refusal):
     required: int
     code = "insufficient_credits"
     title = "Not enough credits"
+    retry = "later"
 
     @property
     def detail(self) -> str:
@@ -385,6 +402,7 @@ class Unavailable(Refusal):
     retry_after_seconds: int = 1
     code = "unavailable"
     title = "Try again"
+    retry: ClassVar[Repeat] = "same_id"
 
     @property
     def detail(self) -> str:

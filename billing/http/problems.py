@@ -84,6 +84,7 @@ def document(refusal: Refusal) -> dict[str, Any]:
         "status": STATUS[refusal.code],
         "detail": refusal.detail,
         "code": refusal.code,
+        "retry": refusal.retry,
         **refusal.facts(),
     }
 
@@ -94,6 +95,7 @@ INTERNAL = {
     "status": 500,
     "detail": "This should not happen. Repeat the call with the same id: it takes effect at most once.",
     "code": "internal_error",
+    "retry": "same_id",
 }
 
 

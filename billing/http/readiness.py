@@ -60,6 +60,7 @@ def document(reasons: Sequence[Reason]) -> dict[str, Any]:
         "status": 503,
         "detail": " ".join(reason.sentence for reason in reasons),
         "code": reasons[0].code,
+        "retry": "later",
         "reasons": [reason._asdict() for reason in reasons],
     }
 

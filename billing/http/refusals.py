@@ -20,6 +20,7 @@ class TooManyAttempts(Refusal):
     retry_after_seconds: int = 1
     code = "too_many_attempts"
     title = "Too many wrong keys came from this address"
+    retry = "later"
 
     @property
     def detail(self) -> str:
@@ -76,6 +77,7 @@ class BodyTooSlow(Refusal):
     waited_seconds: int
     code = "body_too_slow"
     title = "The body did not arrive in time"
+    retry = "same_id"
 
     @property
     def detail(self) -> str:

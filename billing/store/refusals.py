@@ -25,6 +25,7 @@ class ClockDoubted(Unavailable):
 
     code = "clock_doubted"
     title = "The database's clock is ahead of the time that has passed"
+    retry = "later"
 
     @property
     def detail(self) -> str:

@@ -15,6 +15,7 @@ from billing.application import application
 from billing.core.charges import Reported
 from billing.core.commands import Correct
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
+from billing.core.refusals import REPEATS
 from billing.posting import Posting
 from billing.settings import Settings
 from billing.store.keys import new_secret
@@ -178,7 +179,8 @@ def problem(answer: Answer, status: int, code: str) -> dict[str, Any]:
 
 
 def check_problem(document: Any, status: int, code: str) -> None:
-    assert {"type", "title", "status", "detail", "code"} <= set(document)
+    assert {"type", "title", "status", "detail", "code", "retry"} <= set(document)
+    assert document["retry"] in REPEATS
     assert (document["status"], document["code"]) == (status, code), document
     assert code in document["type"]
     assert all(document[name] and isinstance(document[name], str) for name in ("type", "title", "detail"))

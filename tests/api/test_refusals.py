@@ -11,8 +11,9 @@ from billing.core import refusals as core
 from billing.core.refusals import Refusal
 from billing.funding import refusals as funding
 from billing.http import refusals as http
-from billing.http.problems import STATUS
+from billing.http.problems import INTERNAL, STATUS, document
 from billing.store import refusals as store
+from tests.core.test_refusals import TABLE as OF_THE_CORE
 
 # What the rooms above the core refuse by themselves; the core's own are in tests/core/test_refusals.py.
 TABLE = [
@@ -125,6 +126,11 @@ TABLE = [
         "it with `billing clock accept`; then repeat the call.",
     ),
 ]
+TABLED = {type(row[0]): row[0] for row in [*TABLE, *OF_THE_CORE]}
+LATER = {
+    "account_suspended", "clock_doubted", "earlier_period_open", "insufficient_credits", "later_period_closed",
+    "period_not_closed", "period_not_over", "too_many_attempts", "topup_not_paid",
+}  # fmt: skip
 ABSTRACT = {core.NotFound, core.Unavailable}  # nobody raises these, only what stands below them
 
 
@@ -161,6 +167,24 @@ def test_every_refusal_has_a_status(kind: type[Refusal]) -> None:
     assert (kind.code in STATUS) != (kind in ABSTRACT)
     if kind.code in STATUS:
         assert 400 <= STATUS[kind.code] < 600
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ABSTRACT], ids=lambda kind: kind.__name__)
+def test_every_refusal_says_whether_a_repeat_can_help(kind: type[Refusal]) -> None:
+    """What means "not now" wants a repeat. What the same call cannot change does not."""
+    status = STATUS[kind.code]
+    assert document(TABLED[kind])["retry"] == kind.retry
+    assert (kind.retry == "later") == (kind.code in LATER)
+    if status in (408, 429) or status >= 500:
+        assert kind.retry in ("later", "same_id")
+    else:
+        assert kind.retry in ("never", "later")
+    if status in (400, 401, 404, 405, 413, 422):
+        assert kind.retry == "never"
+
+
+def test_a_fault_of_ours_asks_for_the_same_call_again() -> None:
+    assert INTERNAL["retry"] == "same_id"
 
 
 def test_codes_are_unique_and_no_other_has_a_status() -> None:

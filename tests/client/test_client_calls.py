@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from billing.client import NO_RETRY, BillingClient, Problem, Retry
+from billing.client.problem import Repeat
 from billing.client.request import path_of
+from billing.core.refusals import REPEATS
 
 from .scripted_server import HangUp, Reply, ScriptedServer, Silence, closed_port
 
@@ -195,6 +197,26 @@ def test_a_refusal_is_not_repeated(status: int) -> None:
     server, pauses = play([Reply(status, SHORT)], scene)
     assert len(server.requests) == 1
     assert pauses == []
+
+
+@pytest.mark.parametrize("word", REPEATS)
+def test_a_problem_says_whether_a_repeat_can_help(word: str) -> None:
+    async def scene(billing: BillingClient, server: ScriptedServer) -> None:
+        with pytest.raises(Problem) as caught:
+            await authorize(billing, server)
+        assert caught.value.retry == word
+        assert "retry" not in caught.value.facts
+
+    play([Reply(402, SHORT | {"retry": word})], scene)
+
+
+def test_the_words_for_a_repeat_are_the_services() -> None:
+    assert get_args(Repeat) == tuple(REPEATS)
+
+
+@pytest.mark.parametrize(("status", "word"), [(0, "same_id"), (502, "same_id"), (200, "never"), (404, "never")])
+def test_what_no_service_said_may_be_repeated_where_nobody_knows(status: int, word: str) -> None:
+    assert Problem(status, "unexpected_answer").retry == word
 
 
 @pytest.mark.parametrize(

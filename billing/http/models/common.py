@@ -9,6 +9,7 @@ from billing.core.amounts import MAX_AMOUNT
 from billing.core.cursors import decode_cursor as decode_cursor
 from billing.core.cursors import encode_cursor
 from billing.core.cursors import not_ours as _not_ours
+from billing.core.refusals import REPEATS, Repeat
 from billing.core.text import IDENTIFIER
 
 T = TypeVar("T")
@@ -80,6 +81,7 @@ class Problem(Shown):
                 "detail": "The request needs 28 credits and 7 are available. Nothing was recorded: "
                 "top up and send the same request again.",
                 "code": "insufficient_credits",
+                "retry": "later",
                 "available": 7,
                 "required": 28,
                 "shortfall": 21,
@@ -91,6 +93,10 @@ class Problem(Shown):
     status: int
     detail: str
     code: str
+    retry: Annotated[
+        Repeat,
+        Field(description="; ".join(f"`{word}`: {meaning}" for word, meaning in REPEATS.items())),
+    ]
 
 
 class Page(Shown, Generic[T]):
