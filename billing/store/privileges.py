@@ -41,7 +41,11 @@ _ROLE: Final = f"""
     DO $$
     BEGIN
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{SERVICE_ROLE}') THEN
-            CREATE ROLE {SERVICE_ROLE} NOLOGIN;
+            BEGIN
+                CREATE ROLE {SERVICE_ROLE} NOLOGIN;
+            EXCEPTION
+                WHEN duplicate_object OR unique_violation THEN NULL;  -- roles belong to the server, not to this database
+            END;
         END IF;
         IF NOT pg_has_role(current_user, '{SERVICE_ROLE}', {MAY_BECOME}) THEN
             EXECUTE format('GRANT {SERVICE_ROLE} TO %I', current_user);

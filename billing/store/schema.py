@@ -22,18 +22,22 @@ MIGRATIONS = Path(__file__).parents[2] / "migrations"
 ALONE = "SELECT pg_advisory_xact_lock(hashtext('billing migrations'))"
 
 
-class WrongSchema(Exception):
-    """The database is at another revision than this program works with: `newer` than all it knows, or behind it."""
+# They were put together in 0013. What is at one of them goes there first, with a program that still has them.
+FORMER = frozenset(f"{number:04}" for number in range(1, 13))
 
-    def __init__(self, found: str, wanted: str, *, newer: bool) -> None:
+
+class WrongSchema(Exception):
+    """The database is at another revision than this program works with: behind it, or at one it does not have (`unknown`)."""
+
+    def __init__(self, found: str, wanted: str, *, unknown: bool) -> None:
         super().__init__(found, wanted)
-        self.found, self.wanted, self.newer = found, wanted, newer
+        self.found, self.wanted, self.unknown = found, wanted, unknown
 
     def __str__(self) -> str:
-        if self.newer:
+        if self.unknown:
             return (
                 f"The database is at revision {self.found}, which this program (revision {self.wanted}) does not know: "
-                "use the newer program that brought it there. Nothing was changed."
+                f"{way_on(self.found)}. Nothing was changed."
             )
         return (
             f"The database is at revision {self.found}, and this program needs {self.wanted}: run `billing migrate` "
@@ -41,10 +45,17 @@ class WrongSchema(Exception):
         )
 
 
+def way_on(unknown: str) -> str:
+    """What to do with a database or a dump at a revision that this program does not have."""
+    if unknown in FORMER:
+        return "migrate it to 0013 with the program that has revisions 0001 to 0013, and go on from there with this one"
+    return "use the newer program that brought it there"
+
+
 async def migrate(dsn: str) -> None:
     """Brings the database at `dsn` to the newest revision, with the published prices if it has none.
 
-    Safe to run from several processes at once. Raises WrongSchema for one that a newer program brought further, and
+    Safe to run from several processes at once. Raises WrongSchema for one at a revision that is not known here, and
     NotPrepared where the login may not.
     """
     engine = owner_engine(dsn)
@@ -88,7 +99,7 @@ def require_known(found: str | None) -> None:
     if found is None:
         raise NotMigrated()
     if found != revisions()[0]:
-        raise WrongSchema(found, revisions()[0], newer=found not in revisions())
+        raise WrongSchema(found, revisions()[0], unknown=found not in revisions())
 
 
 def _compare(connection: Connection) -> None:
@@ -104,7 +115,7 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     except NotMigrated:
         pass
     except WrongSchema as wrong:
-        if wrong.newer:
+        if wrong.unknown:
             raise
     require_prepared(connection, changes=behind)
     config = _config()

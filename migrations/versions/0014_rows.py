@@ -100,13 +100,17 @@ MOVED = (
     "ALTER TABLE correction DROP COLUMN asked, DROP COLUMN outputs, DROP COLUMN returns",
 )
 
-# A refund was never changed, and now cannot be.
-PRIVILEGES = (
-    "REVOKE UPDATE ON refund FROM billing_service",
-    "GRANT SELECT, INSERT ON refund_output, returned, correction_report, correction_output TO billing_service",
-)
+# A refund was never changed, and now cannot be. In a new database there may be no role yet.
+PRIVILEGES = """
+    DO $$
+    BEGIN
+        IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'billing_service') THEN
+            REVOKE UPDATE ON refund FROM billing_service;
+        END IF;
+    END
+    $$"""
 
 
 def upgrade() -> None:
-    for statement in (*TABLES, *MOVED, *PRIVILEGES):
+    for statement in (*TABLES, *MOVED, PRIVILEGES):
         op.execute(statement)

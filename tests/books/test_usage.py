@@ -5,16 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
-from alembic import command
-from alembic.config import Config
 
 from billing.books.verify import verify
 from billing.core.charges import Reported
 from billing.core.commands import Authorize, IssueGrant, OpenAccount, Refund
 from billing.posting import Posting
-from billing.store.engine import owner_engine
 from billing.store.price_books import publish_first
-from billing.store.schema import MIGRATIONS, migrate
 from tests.api.service import with_a_clock
 
 from .world import LARGE, SMALL, delivered
@@ -145,51 +141,3 @@ def test_lies_about_usage_are_found_and_the_row_is_named(week, lie):
         assert found["I11"].table == table
         assert found["I11"].key.startswith(key)
         assert words in found["I11"].problem
-
-
-async def unmake_down_to(dsn, revision):
-    """As alembic does it, for the migrations that can be unmade."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-
-    def down(connection):
-        config.attributes["connection"] = connection
-        command.downgrade(config, revision)
-
-    engine = owner_engine(dsn)
-    async with engine.begin() as connection:
-        await connection.run_sync(down)
-    await engine.dispose()
-
-
-def test_a_ledger_from_before_usage_was_counted_gets_its_past(week):
-    """The tables as the migration before left them; then everything is counted again."""
-    unmake = (
-        "CREATE TABLE counted AS SELECT * FROM usage_bucket",
-        "CREATE TABLE summed AS SELECT * FROM usage_day",
-        "DROP TABLE usage_bucket, usage_day, signing_key, session",
-        "DROP TYPE usage_bucket_row",
-        "DROP INDEX charge_by_end_user, charge_forced, refund_by_time, charge_flagged, account_owing",
-        "UPDATE alembic_version SET version_num = '0003'",
-    )
-    differ = "SELECT count(*) FROM (SELECT * FROM {0} EXCEPT ALL SELECT * FROM {1}) d"
-
-    async def again():
-        await unmake_down_to(week, "0005")
-        owner = await asyncpg.connect(week)
-        for statement in unmake:
-            await owner.execute(statement)
-        await migrate(week)
-        pairs = (
-            ("counted", "usage_bucket"),
-            ("usage_bucket", "counted"),
-            ("summed", "usage_day"),
-            ("usage_day", "summed"),
-        )
-        found = [await owner.fetchval(differ.format(*pair)) for pair in pairs]
-        assert await owner.fetchval("SELECT count(*) FROM usage_day") > 0
-        await owner.close()
-        return found
-
-    assert asyncio.run(again()) == [0, 0, 0, 0]
-    assert asyncio.run(verify(week)).ok

@@ -5,13 +5,13 @@ import sys
 
 import asyncpg
 import pytest
-from alembic.script import ScriptDirectory
 
 from billing.store.connection import SERVICE_ROLE
 from billing.store.engine import read_engine
 from billing.store.preparation import NotPrepared
-from billing.store.schema import MIGRATIONS, is_current, migrate, revisions
+from billing.store.schema import WrongSchema, is_current, migrate, revisions
 from tests.conftest import administrator
+from tests.store.schema import WRITTEN_DOWN, described
 
 TABLES = """
     SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"""
@@ -74,26 +74,20 @@ async def test_a_database_behind_is_told_apart(fresh_database, connect):
     assert not await current(fresh_database)
 
 
-async def test_what_older_rules_refused_about_money_that_went_back_is_dealt_with_again(fresh_database, connect):
-    """They took a payment to be returned once: whoever was refunded and charged back had a refund that stayed dead."""
+@pytest.mark.parametrize("revision", ["0001", "0012"])
+async def test_a_database_from_before_the_revisions_were_put_together_is_told_the_way(
+    fresh_database, connect, revision
+):
     owner = await connect(fresh_database)
-    script = ScriptDirectory(MIGRATIONS).get_revision("0012").module
-    for statement in script.BACK:
-        await owner.execute(statement)
-    told = [("refund.created", "re", "dead"), ("charge.dispute.created", "du", "dead"), ("charge.dispute.closed", "du", "dead"),
-            ("payout.paid", "po", "dead"), ("payment_intent.succeeded", "pi", "dead"), ("charge.dispute.created", "dp", "done"),
-            ("charge.dispute.closed", "dp", "done"), ("refund.updated", "re", "done")]  # fmt: skip
-    for second, (kind, thing, state) in enumerate(told):
-        await owner.execute(
-            """INSERT INTO stripe_event (event_id, type, created_at, payload, received_by, received_at, done_at, state, attempts)
-               VALUES ('evt_' || $1::int, $2, to_timestamp($1::int), json_build_object('data', json_build_object('object',
-                   json_build_object('id', $3::text)))::text, 'sync', now(), now(), $4, 1)""",
-            second, kind, thing, state,
-        )  # fmt: skip
-    for statement in script.STATEMENTS:
-        await owner.execute(statement)
-    states = [state for (state,) in await owner.fetch("SELECT state FROM stripe_event ORDER BY created_at")]
-    assert states == [*["pending"] * 4, "dead", "done", "pending", "done"]
+    await owner.execute(f"UPDATE alembic_version SET version_num = '{revision}'")
+    with pytest.raises(WrongSchema, match=f"at revision {revision}, .*: migrate it to 0013 with the program that has"):
+        await migrate(fresh_database)
+    assert await owner.fetchval("SELECT version_num FROM alembic_version") == revision
+
+
+async def test_the_schema_is_the_one_that_is_written_down(fresh_database, connect):
+    """The first thirteen revisions, one by one, came to the same. `python -m tests.store.schema` writes it anew."""
+    assert await described(await connect(fresh_database)) == WRITTEN_DOWN.read_text()
 
 
 async def test_a_second_database_on_the_server_shares_the_role(empty_database, connect, server, template):

@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from billing.core.instants import instant_text
 from billing.store.connection import Connection, connected
 from billing.store.engine import owner_engine
-from billing.store.schema import ALONE, revisions, upgrade
+from billing.store.schema import ALONE, revisions, upgrade, way_on
 from billing.store.tables import metadata
 
 FORMAT: Final = "billing.dump.1"
@@ -101,18 +101,15 @@ class Contents:
                 document = json.loads(file.read(CONTENTS))
             if document["format"] != FORMAT:
                 raise NoDump(f"it is a {document['format']}, and this program reads {FORMAT}")
-            if document["revision"] not in revisions():
-                raise NoDump(
-                    f"it is of revision {document['revision']}, which this program does not know: use a newer one"
-                )
+            revision = str(document["revision"])
+            if revision not in revisions():
+                raise NoDump(f"it is of revision {revision}, which this program does not know: {way_on(revision)}")
             tables, totals = document["tables"], document["totals"]
             columns = {table: [str(column) for column in there["columns"]] for table, there in tables.items()}
             rows = {table: int(there["rows"]) for table, there in tables.items()}
             if sorted(file.namelist()) != sorted([CONTENTS, *(f"{table}.copy" for table in tables)]):
                 raise NoDump("what is in it is not what it says it holds")
-            return cls(
-                document["revision"], str(document["made_at"]), str(document["postgresql"]), columns, rows, totals
-            )
+            return cls(revision, str(document["made_at"]), str(document["postgresql"]), columns, rows, totals)
         except NoDump:
             raise
         except (KeyError, TypeError, AttributeError, ValueError) as problem:

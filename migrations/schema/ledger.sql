@@ -1,20 +1,5 @@
-"""The ledger: accounts, grants, charges, outputs and the journal; price books and keys.
+-- The ledger: accounts, grants, charges, outputs, the journal, and what was drawn, owed, refunded and corrected.
 
-Written as the SQL that it is, so that what a table promises can be read in one place. Every table but the
-reference tables has `account_id` first in its primary key, so that it can be distributed by account. No foreign
-keys between them: existence is proven under the account's lock and checked by `billing verify`.
-
-Revision ID: 0001
-"""
-
-from alembic import op
-
-revision = "0001"
-down_revision = None
-branch_labels = None
-depends_on = None
-
-TABLES = """
 CREATE TABLE account (
     account_id      text        NOT NULL,
     asset           text        NOT NULL,
@@ -36,6 +21,12 @@ CREATE TABLE account (
     money_head      bytea       NOT NULL,
     last_at         timestamptz NOT NULL,
     due_at          timestamptz,
+    -- Levels of `available` that are announced when it falls below them, and the one that recharges. Null for most.
+    low_balance     bigint[],
+    recharge_below  bigint,
+    -- How far into the wallet book everything was looked at, and when nothing was missing. What changed since: last_at.
+    recognised_seq  bigint      NOT NULL DEFAULT 0,
+    recognised_at   timestamptz,
     CONSTRAINT account_pkey PRIMARY KEY (account_id),
     CONSTRAINT account_status_known CHECK (status IN ('active', 'suspended')),
     CONSTRAINT account_overage_known CHECK (overage IN ('bill', 'cap')),
@@ -45,6 +36,7 @@ CREATE TABLE account (
     CONSTRAINT account_frozen_not_negative CHECK (frozen >= 0),
     CONSTRAINT account_debt_not_negative CHECK (debt >= 0)
 ) WITH (fillfactor = 50);  -- every batch rewrites the rows it touches: room keeps the new version on the page
+CREATE INDEX account_owing ON account (account_id) WHERE debt > 0;
 
 CREATE TABLE account_change (
     account_id      text        NOT NULL,
@@ -78,6 +70,8 @@ CREATE TABLE "grant" (
     origin_grant_id text,
     seq             bigint      NOT NULL,
     created_at      timestamptz NOT NULL,
+    -- Credits that card refunds and lost disputes took back: `revoked` of them were unspent, the rest became debt.
+    clawed          bigint      NOT NULL DEFAULT 0,
     CONSTRAINT grant_pkey PRIMARY KEY (account_id, grant_id),
     CONSTRAINT grant_kind_known CHECK (kind IN ('purchase', 'promotion', 'plan', 'adjustment')),
     CONSTRAINT grant_remaining_within_granted CHECK (remaining >= 0 AND remaining <= granted),
@@ -85,8 +79,10 @@ CREATE TABLE "grant" (
     CONSTRAINT grant_parts_make_the_whole
         CHECK (remaining::numeric + used + expired + revoked + moved = granted),
     CONSTRAINT grant_open_while_remaining CHECK (open = (remaining > 0)),
+    CONSTRAINT grant_clawed_within CHECK (clawed >= revoked AND clawed <= granted),
     CONSTRAINT grant_paid_in_a_currency CHECK ((paid_micros IS NULL) = (currency IS NULL) AND paid_micros >= 0)
 ) WITH (fillfactor = 50);
+
 -- Not on remaining > 0: an index that mentions `remaining` would forbid HOT updates on every draw.
 CREATE INDEX grant_open ON "grant" (account_id) WHERE open;
 CREATE INDEX grant_expiring ON "grant" (expires_at) WHERE open AND expires_at IS NOT NULL;
@@ -128,12 +124,22 @@ CREATE TABLE charge (
     first_seq           bigint,
     last_seq            bigint,
     released_at         timestamptz,
+    corrected_credits   bigint      NOT NULL DEFAULT 0,  -- what corrections have come to since
     CONSTRAINT charge_pkey PRIMARY KEY (account_id, request_id),
     CONSTRAINT charge_status_known CHECK (status IN ('authorized', 'settled', 'voided', 'expired')),
     CONSTRAINT charge_was_covered CHECK (held_credits >= 0 AND held_credits <= available_credits),
-    CONSTRAINT charge_refunds_within_bill CHECK (refunded_credits >= 0 AND refunded_credits <= settled_credits)
+    CONSTRAINT charge_refunds_within_bill CHECK (refunded_credits >= 0 AND refunded_credits <= settled_credits + corrected_credits)
 ) WITH (fillfactor = 70);  -- settled in place: no indexed column changes
 CREATE INDEX charge_by_time ON charge (account_id, authorized_at, request_id);
+
+-- End users are counted from charges: as many as there may be, each is found by its own; so is a list of its charges.
+CREATE INDEX charge_by_end_user ON charge (account_id, end_user, authorized_at) WHERE end_user IS NOT NULL;
+
+-- The only charges that are settled more than two days after they were authorized.
+CREATE INDEX charge_forced ON charge (account_id) WHERE forced;
+
+-- Few charges carry a flag. A settlement that sets none changes nothing that is indexed, so it still stays in place.
+CREATE INDEX charge_flagged ON charge (account_id, authorized_at, request_id) WHERE flags <> '{}';
 
 -- Open holds, and nothing else: found by when they are due, gone when they end. A partial index on charge
 -- would make every settlement rewrite all of charge's indexes.
@@ -147,6 +153,7 @@ CREATE TABLE hold (
     CONSTRAINT hold_not_negative CHECK (credits >= 0)
 ) WITH (autovacuum_vacuum_scale_factor = 0.05);
 
+-- Outputs and charges stay as they were settled; beside them stands what corrections have come to.
 CREATE TABLE output (
     account_id       text    NOT NULL,
     request_id       text    NOT NULL,
@@ -159,10 +166,11 @@ CREATE TABLE output (
     refunded_credits bigint  NOT NULL,
     flags            text[]  NOT NULL,
     reason           text,
+    corrected_credits bigint NOT NULL DEFAULT 0,
     CONSTRAINT output_pkey PRIMARY KEY (account_id, request_id, index),
     CONSTRAINT output_status_known CHECK (status IN ('succeeded', 'failed')),
     CONSTRAINT output_failed_costs_nothing CHECK (credits >= 0 AND (status = 'succeeded' OR credits = 0)),
-    CONSTRAINT output_refunds_within_bill CHECK (refunded_credits >= 0 AND refunded_credits <= credits),
+    CONSTRAINT output_refunds_within_bill CHECK (refunded_credits >= 0 AND refunded_credits <= credits + corrected_credits),
     CONSTRAINT output_measured_or_not CHECK ((width IS NULL) = (height IS NULL))
 );
 
@@ -191,10 +199,20 @@ CREATE TABLE transfer (
     CONSTRAINT transfer_wallet_balance CHECK ((book = 'wallet') = (balance_after IS NOT NULL))
 );
 
+-- Revenue is summed from money transfers alone, which are few among those of the wallets.
+CREATE INDEX transfer_money ON transfer (effective_at) INCLUDE (posted_at, kind, asset, amount, account_id)
+    WHERE book = 'money';
+
+-- What was posted in a later month than it was due in: little, and all that can have come after a closing.
+CREATE INDEX transfer_late ON transfer (effective_at, account_id, book, seq)
+    WHERE effective_at <> posted_at
+      AND date_trunc('month', effective_at AT TIME ZONE 'UTC') < date_trunc('month', posted_at AT TIME ZONE 'UTC');
+CREATE INDEX transfer_external ON transfer (account_id, external_id) WHERE external_id IS NOT NULL;
+
 CREATE TABLE debt (
     account_id      text        NOT NULL,
     seq             bigint      NOT NULL,
-    request_id      text        NOT NULL,
+    request_id      text,                  -- NULL: a clawback's debt belongs to no charge
     credits         bigint      NOT NULL,
     outstanding     bigint      NOT NULL,
     CONSTRAINT debt_pkey PRIMARY KEY (account_id, seq),
@@ -211,6 +229,9 @@ CREATE TABLE fill (
     CONSTRAINT fill_pkey PRIMARY KEY (account_id, seq, paid_by_seq),
     CONSTRAINT fill_positive CHECK (credits > 0)
 );
+
+-- Debts that were paid since, however old they are.
+CREATE INDEX fill_by_payment ON fill (account_id, paid_by_seq);
 
 CREATE TABLE refund (
     account_id      text        NOT NULL,
@@ -229,29 +250,28 @@ CREATE TABLE refund (
     CONSTRAINT refund_positive CHECK (credits > 0)
 );
 CREATE INDEX refund_of_charge ON refund (account_id, request_id);
+CREATE INDEX refund_by_time ON refund (account_id, created_at);
 
--- Reference tables: the same on every node.
-CREATE TABLE price_book (
-    version         integer     NOT NULL,
-    effective_from  timestamptz NOT NULL,
-    models          text        NOT NULL,  -- JSON, as billing.core.prices documents it
-    published_at    timestamptz NOT NULL,
-    published_by    text        NOT NULL,
-    CONSTRAINT price_book_pkey PRIMARY KEY (version)
-);
-CREATE TABLE api_key (
-    key_id          text        NOT NULL,
-    hash            bytea       NOT NULL,
-    role            text        NOT NULL,
-    account_id      text,
-    name            text        NOT NULL,
+CREATE TABLE correction (
+    account_id      text        NOT NULL,
+    correction_id   text        NOT NULL,
+    request_id      text        NOT NULL,
+    asked           text        NOT NULL,  -- JSON: [[index, status, width, height, reason], …] as reported
+    reason          text        NOT NULL,
+    actor           text        NOT NULL,
+    credits         bigint      NOT NULL,  -- signed: the bill rose by them, or fell
+    -- JSON: [[index, status, width, height, size tier, credits before, after, status before, size tier before], …]
+    outputs         text        NOT NULL,  -- as they stand since
+    returns         text        NOT NULL,  -- as of a refund, where the bill fell
     created_at      timestamptz NOT NULL,
-    revoked_at      timestamptz,
-    CONSTRAINT api_key_pkey PRIMARY KEY (key_id),
-    CONSTRAINT api_key_hash_unique UNIQUE (hash),
-    CONSTRAINT api_key_role_known CHECK (role IN ('admin', 'gateway', 'finance', 'account')),
-    CONSTRAINT api_key_account_of_account_role CHECK ((role = 'account') = (account_id IS NOT NULL))
+    first_seq       bigint      NOT NULL,
+    last_seq        bigint      NOT NULL,
+    CONSTRAINT correction_pkey PRIMARY KEY (account_id, correction_id),
+    CONSTRAINT correction_posted CHECK (first_seq <= last_seq),
+    CONSTRAINT correction_returns_what_fell CHECK ((credits < 0) = (returns <> '[]'))
 );
+CREATE INDEX correction_of_charge ON correction (account_id, request_id);
+CREATE INDEX correction_by_time ON correction (account_id, created_at);
 
 -- What a batch writes: one tuple for each row, one parameter for each table. Types of their own, not the tables' row
 -- types: a process that still runs when a column is added goes on writing the rows it knows.
@@ -267,69 +287,23 @@ BEGIN
     END LOOP;
 END
 $$;
+
 CREATE TYPE account_standing AS (
     account_id text, posted bigint, held bigint, frozen bigint, debt bigint, wallet_seq bigint, wallet_head bytea,
     money_seq bigint, money_head bytea, last_at timestamptz, due_at timestamptz
 );
+
 CREATE TYPE account_settings AS (
     account_id text, name text, status text, credit_limit bigint, overage text, hold text, metadata text
 );
+
 CREATE TYPE charge_resolution AS (
     account_id text, request_id text, status text, settled_credits bigint, refunded_credits bigint, forced boolean,
     flags text[], void_reason text, resolved_at timestamptz, first_seq bigint, last_seq bigint,
-    released_at timestamptz
+    released_at timestamptz, corrected_credits bigint
 );
+
 CREATE TYPE grant_parts AS (
     account_id text, grant_id text, remaining bigint, used bigint, expired bigint, revoked bigint, moved bigint,
     frozen boolean, open boolean
 );
-"""
-
-# The service works as this role whatever it logs in as: it may add to the journal and read it, nothing else. An
-# administrator may have made it, and granted it: who may not create roles then need not. To be allowed to SET ROLE is a
-# membership's own option since PostgreSQL 16 ('SET'); before, every member was.
-PRIVILEGES = """
-DO $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'billing_service') THEN
-        CREATE ROLE billing_service NOLOGIN;
-    END IF;
-EXCEPTION
-    WHEN duplicate_object OR unique_violation THEN NULL;  -- roles belong to the server, not to this database
-END
-$$;
-DO $$
-BEGIN
-    IF NOT pg_has_role(current_user, 'billing_service',
-                       CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END) THEN
-        EXECUTE format('GRANT billing_service TO %I', current_user);
-    END IF;
-END
-$$;
-GRANT USAGE ON SCHEMA public TO billing_service;
-GRANT SELECT ON alembic_version TO billing_service;
-GRANT SELECT, INSERT ON transfer, fill, account_change, price_book TO billing_service;
-GRANT SELECT, INSERT, UPDATE ON account, "grant", charge, output, debt, refund, api_key TO billing_service;
-GRANT SELECT, INSERT, DELETE ON hold TO billing_service;
-"""
-
-
-def upgrade() -> None:
-    for statement in (TABLES, PRIVILEGES):
-        for part in _statements(statement):
-            op.execute(part)
-
-
-def _statements(script: str) -> list[str]:
-    """asyncpg prepares what it executes: one statement at a time."""
-    parts, inside = [""], False
-    for line in script.splitlines():
-        inside ^= "$$" in line
-        parts[-1] += line + "\n"
-        if line.split("--")[0].rstrip().endswith(";") and not inside:
-            parts.append("")
-    return [part for part in parts if part.strip()]
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a ledger is not unmade: restore a backup instead")
