@@ -4,26 +4,28 @@ import json
 from datetime import datetime, timedelta
 
 import asyncpg
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.prices import EFFECTIVE_AHEAD_SECONDS, PUBLISHED, PriceBook, PriceBooks
 from billing.core.refusals import Invalid
 from billing.store.clock import time_in
 from billing.store.connection import Connection, connected
 from billing.store.engine import Engine
-from billing.store.snapshot import reading, working
-from billing.store.tables import PriceBookRow, columns_of
+from billing.store.snapshot import snapshot, working
 
 FIRST_VERSION_FROM = datetime.fromisoformat("2025-01-01T00:00:00+00:00")
+_ALL = "SELECT version, effective_from, models FROM price_book"
 
 
-async def price_books(engine: AsyncEngine) -> PriceBooks:
+async def price_books(engine: Engine) -> PriceBooks:
     """All published books."""
-    columns = columns_of(PriceBookRow, ("version", "effective_from", "models"))
-    async with reading(engine) as connection:
-        found = await connection.execute(select(*columns))
-        return PriceBooks(PriceBook.of(version, start, json.loads(models)) for version, start, models in found)
+    async with snapshot(engine) as connection:
+        return await books_within(connection)
+
+
+async def books_within(connection: Connection) -> PriceBooks:
+    """Likewise, inside a transaction that is open."""
+    found = await connection.fetch(_ALL)
+    return PriceBooks(PriceBook.of(version, start, json.loads(models)) for version, start, models in found)
 
 
 async def publish(
@@ -55,7 +57,7 @@ async def publish_first(dsn: str) -> None:
 
 async def _publish(connection: Connection, now: datetime, wanted: PriceBook, actor: str) -> tuple[PriceBook, bool]:
     models = _json(wanted)
-    for version, start, known in await connection.fetch("SELECT version, effective_from, models FROM price_book"):
+    for version, start, known in await connection.fetch(_ALL):
         if start == wanted.effective_from and known == models:
             return PriceBook.of(version, start, json.loads(known)), False
     if wanted.effective_from < now + timedelta(seconds=EFFECTIVE_AHEAD_SECONDS):

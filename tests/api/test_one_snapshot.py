@@ -25,9 +25,6 @@ NOT_YET = {
     "/v1/accounts/{account_id}/charges/{request_id}/refunds",
     "/v1/accounts/{account_id}/statements",
     "/v1/accounts/{account_id}/usage",
-    "/v1/finance/clearing",
-    "/v1/finance/revenue",
-    "/v1/finance/revenue/grants",
     "/v1/usage",
 }
 QUESTIONS = sorted(

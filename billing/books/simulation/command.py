@@ -8,11 +8,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from billing.books.simulation.models import SimulationShown
-from billing.books.simulation.report import Change, Simulation, simulate
+from billing.books.simulation.report import Repriced, RepricedCustomer, RepricedKind, Simulation, simulate
 from billing.cli.given import document, moment
-from billing.cli.session import AsJson, console, errors, ledger, on, run
-from billing.store.engine import read_engine
+from billing.cli.session import AsJson, console, errors, read, shown_as_json
 
 
 def simulate_prices(
@@ -23,48 +21,42 @@ def simulate_prices(
     as_json: AsJson = False,
 ) -> None:
     """Price again what was really delivered, under a book that is not published. Writes nothing."""
-    asked = document(file)
-    if not isinstance(asked, dict) or not {"models"} <= set(asked) <= {"models", "effective_from"}:
+    candidate = document(file)
+    if not isinstance(candidate, dict) or not {"models"} <= set(candidate) <= {"models", "effective_from"}:
         raise ValueError(f"{file} must be an object with models")
     since, until = moment(start, "--from"), moment(end, "--to")
     assert since is not None
     assert until is not None
-    with ledger() as dsn, errors.status("pricing again what was delivered"):
-        found = run(
-            lambda: on(
-                read_engine(dsn, size=1),
-                lambda engine: simulate(engine, asked["models"], since, until, limit=limit),
-            )
-        )
-    if as_json:
-        print(SimulationShown.of(found).model_dump_json(indent=2))
-    else:
-        show_simulation(found)
+    with errors.status("pricing again what was delivered"):
+        found = read(lambda engine: simulate(engine, candidate["models"], since, until, limit=limit))
+    if not shown_as_json(found, as_json):
+        _show(found)
 
 
-def show_simulation(found: Simulation) -> None:
+def _show(found: Simulation) -> None:
     """Totals, winners and losers, then what it comes to by model, and what has no price."""
     losers = [(one.account_id, one) for one in found.losers]
     winners = [(one.account_id, one) for one in found.winners]
     console.print(_table("All customers", "", [(f"{found.customers:,} customers", found.total)]))
     console.print(_table(f"Would pay more: {found.losers_count:,} customers", "customer", losers))
     console.print(_table(f"Would pay less: {found.winners_count:,} customers", "customer", winners))
-    cells = [(f"{one.model} {one.quality} {one.size_tier}", one) for one in found.cells]
-    console.print(_table("By model, quality and size tier, as billed now", "", cells))
+    kinds = [(f"{one.model} {one.quality} {one.size_tier}", one) for one in found.cells]
+    console.print(_table("By model, quality and size tier, as billed now", "", kinds))
     if found.unpriced:
         table = Table("why", "model", "size", "quality", title="Without a price under this book")
         table.add_column("images", justify="right")
         table.add_column("credits now", justify="right")
         for one in found.unpriced:
-            table.add_row(*(escape(cell) for cell in one[:4]), f"{one.images:,}", f"{one.credits_now:,}")
+            cells = (escape(cell) for cell in (one.code, one.model, one.size, one.quality))
+            table.add_row(*cells, f"{one.images:,}", f"{one.credits_now:,}")
         console.print(table)
 
 
-def _table(title: str, heading: str, changes: Sequence[tuple[str, Change]]) -> Table:
+def _table(title: str, heading: str, lines: Sequence[tuple[str, Repriced | RepricedCustomer | RepricedKind]]) -> Table:
     table = Table(heading, title=title)
     for name in ("images", "credits now", "then", "difference"):
         table.add_column(name, justify="right")
-    for name, one in changes:
+    for name, one in lines:
         table.add_row(
             escape(name), f"{one.images:,}", f"{one.credits_now:,}", f"{one.credits_then:,}", f"{one.difference:+,}"
         )

@@ -3,84 +3,130 @@
 Memory is that of what is shown: customers pass by one at a time, those that change most are kept.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final
 
-from billing.books.simulation.sql import Alike, settled_between
+from billing.books.simulation.settled import Alike, Settled
 from billing.core.charges import Charge, Output, Reported, bill
+from billing.core.document import DOCUMENT
 from billing.core.prices import PriceBook, PriceBooks
 from billing.core.refusals import Invalid, QualityNotSupported, Refusal, SizeNotAllowed, SizeNotPriced, UnknownModel
 from billing.core.simulation import one_image, rebilled, requoted
+from billing.store.clock import time_in
 from billing.store.engine import Engine
-from billing.store.price_books import price_books
+from billing.store.price_books import books_within
+from billing.store.snapshot import snapshot
 
-CANNOT_BE_PRICED = (UnknownModel, SizeNotAllowed, SizeNotPriced, QualityNotSupported)
-CellKey = tuple[str, str, str]
-UnpricedKey = tuple[str, str, str, str]
-
-
-@dataclass(slots=True)
-class Change:
-    """Images, and their credits as they are billed and under the candidate."""
-
-    images: int = 0
-    credits_now: int = 0
-    credits_then: int = 0
-
-    @property
-    def difference(self) -> int:
-        return self.credits_then - self.credits_now
-
-    def add(self, images: int, now: int, then: int) -> None:
-        self.images += images
-        self.credits_now += now
-        self.credits_then += then
+UNPRICED_SHOWN: Final = 200
+_CANNOT_BE_PRICED: Final = (UnknownModel, SizeNotAllowed, SizeNotPriced, QualityNotSupported)
+_Kind = tuple[str, str, str]  # model, quality, size tier
 
 
-@dataclass(slots=True)
-class Customer(Change):
-    account_id: str = ""
+@dataclass(frozen=True, slots=True)
+class Repriced:
+    """Images, and their credits as they are billed, corrections included and refunds not, and under the candidate."""
 
-
-@dataclass(slots=True)
-class Cell(Change):
-    """Images of one model, quality and size tier, as they are billed now."""
-
-    model: str = ""
-    quality: str = ""
-    size_tier: str = ""
-
-
-class Unpriced(NamedTuple):
-    """Images of requests that the candidate would refuse, why, and what they cost now."""
-
-    code: str
-    model: str
-    size: str
-    quality: str
+    __pydantic_config__ = DOCUMENT
     images: int
+    """that were delivered; 0 or more"""
     credits_now: int
+    """whole credits, as they are billed; 0 or more"""
+    credits_then: int
+    """whole credits, under the candidate; 0 or more"""
+    difference: int
+    """then less now; below 0: cheaper"""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class RepricedCustomer:
+    """What it comes to for one account."""
+
+    __pydantic_config__ = DOCUMENT
+    account_id: str
+    """whose images they are"""
+    images: int
+    """that were delivered; 0 or more"""
+    credits_now: int
+    """whole credits, as they are billed; 0 or more"""
+    credits_then: int
+    """whole credits, under the candidate; 0 or more"""
+    difference: int
+    """then less now; below 0: cheaper"""
+
+
+@dataclass(frozen=True, slots=True)
+class RepricedKind:
+    """What it comes to for images of one model, quality and size tier, as they are billed now."""
+
+    __pydantic_config__ = DOCUMENT
+    model: str
+    """by its name in the price book"""
+    quality: str
+    """as it is billed"""
+    size_tier: str
+    """by the book that it is billed by"""
+    images: int
+    """that were delivered; 0 or more"""
+    credits_now: int
+    """whole credits, as they are billed; 0 or more"""
+    credits_then: int
+    """whole credits, under the candidate; 0 or more"""
+    difference: int
+    """then less now; below 0: cheaper"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpriced:
+    """Images of requests that the candidate would refuse."""
+
+    __pydantic_config__ = DOCUMENT
+    code: str
+    """the refusal's: why there is no price"""
+    model: str
+    """that was asked for"""
+    size: str
+    """that was asked for"""
+    quality: str
+    """that was asked for"""
+    images: int
+    """that were delivered; 0 or more"""
+    credits_now: int
+    """whole credits, as they are billed; 0 or more"""
+
+
+@dataclass(frozen=True, slots=True)
 class Simulation:
-    """Winners would pay less, losers more: those that change most first. `total` is without what has no price."""
+    """What was delivered in [start, end), by the time it was settled, under another book. Nothing was written."""
 
+    __pydantic_config__ = DOCUMENT
     start: datetime
+    """inclusive"""
     end: datetime
+    """exclusive"""
     as_of: datetime
-    total: Change = field(default_factory=Change)
-    unpriced_images: int = 0
-    unpriced_credits: int = 0
-    customers: int = 0
-    winners_count: int = 0
-    losers_count: int = 0
-    winners: list[Customer] = field(default_factory=list)
-    losers: list[Customer] = field(default_factory=list)
-    cells: list[Cell] = field(default_factory=list)
-    unpriced: list[Unpriced] = field(default_factory=list)
+    """when this was read, in one snapshot"""
+    total: Repriced
+    """without what the candidate has no price for"""
+    unpriced_images: int
+    """of requests that the candidate would refuse; 0 or more"""
+    unpriced_credits: int
+    """what these cost now, in whole credits"""
+    customers: int
+    """to whom anything was delivered; 0 or more"""
+    winners_count: int
+    """customers who would pay less"""
+    losers_count: int
+    """customers who would pay more"""
+    winners: list[RepricedCustomer]
+    """the largest differences first"""
+    losers: list[RepricedCustomer]
+    """the largest differences first"""
+    cells: list[RepricedKind]
+    """by model, quality and size tier; the largest differences first"""
+    unpriced: list[Unpriced]
+    """the dearest first, at most 200"""
 
 
 async def simulate(
@@ -94,74 +140,104 @@ async def simulate(
     candidate = PriceBook.of(0, start, models)
     if start >= end:
         raise Invalid.of("end", "must be later than start")
-    books = await price_books(engine)
-    async with settled_between(engine, start, end) as settled:
-        counting = _Counting(Simulation(start, end, settled.as_of), candidate, limit)
+    counting = _Counting(candidate, limit)
+    edges = {name: [tier.max_edge for tier in model.tiers.all] for name, model in candidate.models.items()}
+    async with snapshot(engine) as connection:
+        as_of = await time_in(connection, engine)
+        settled = Settled(connection, start, end)
+        books = await books_within(connection)
         async for charge, outputs in settled.corrected():
             counting.take_corrected(charge, outputs, books)
-        edges = {name: [tier.max_edge for tier in model.tiers.all] for name, model in candidate.models.items()}
         async for alike in settled.alike(edges):
             counting.take(alike)
-    return counting.done()
+    return counting.done(start, end, as_of)
+
+
+@dataclass(slots=True)
+class _Sums:
+    images: int = 0
+    now: int = 0
+    then: int = 0
+
+    def add(self, images: int, now: int, then: int) -> None:
+        self.images += images
+        self.now += now
+        self.then += then
+
+    def shown(self) -> Mapping[str, int]:
+        difference = self.then - self.now
+        return {"images": self.images, "credits_now": self.now, "credits_then": self.then, "difference": difference}
 
 
 class _Counting:
-    def __init__(self, found: Simulation, candidate: PriceBook, limit: int) -> None:
-        self._found = found
+    def __init__(self, candidate: PriceBook, limit: int) -> None:
         self._candidate = candidate
-        self._limit = limit
         self._prices: dict[tuple[str, str, str, str, int | None, bool], int | Refusal] = {}
-        self._corrected: dict[str, Customer] = {}  # those whose bills were corrected, until their turn comes
-        self._customer: Customer | None = None
-        self._cells: dict[CellKey, Cell] = {}
-        self._unpriced: dict[UnpricedKey, list[int]] = {}
+        self._total, self._refused = _Sums(), _Sums()
+        self._kinds: dict[_Kind, _Sums] = {}
+        self._unpriced: dict[tuple[str, str, str, str], _Sums] = {}
+        self._corrected: dict[str, _Sums] = {}  # of customers whose bills were corrected, until their turn comes
+        self._turn: tuple[str, _Sums] | None = None
+        self._customers = 0
+        self._winners, self._losers = _Most(limit), _Most(limit)
 
     def take(self, alike: Alike) -> None:
         """One more kind of output; a customer's come together."""
-        if self._customer is None or self._customer.account_id != alike.account_id:
+        if self._turn is None or self._turn[0] != alike.account_id:
             self._turn_to(alike.account_id)
-        assert self._customer is not None
+        assert self._turn is not None
         price = self._price(alike)
         if isinstance(price, Refusal):
             self._refuse(price, alike.model, alike.size, alike.quality, alike.images, alike.credits)
-            return
-        self._add(
-            self._customer,
-            (alike.model, alike.billed_quality, alike.size_tier),
-            alike.images,
-            alike.credits,
-            price * alike.images,
-        )
+        else:
+            kind = (alike.model, alike.billed_quality, alike.size_tier)
+            self._add(self._turn[1], kind, alike.images, alike.credits, price * alike.images)
 
     def take_corrected(self, charge: Charge, outputs: list[Output], books: PriceBooks) -> None:
-        customer = self._corrected.setdefault(charge.account_id, Customer(account_id=charge.account_id))
+        customer = self._corrected.setdefault(charge.account_id, _Sums())
         try:
-            costs: list[int] | None = rebilled(charge, outputs, books, self._candidate)
-        except CANNOT_BE_PRICED as refusal:
-            costs = None
-            why = refusal
+            costs: list[int] | Refusal = rebilled(charge, outputs, books, self._candidate)
+        except _CANNOT_BE_PRICED as refusal:
+            costs = refusal
         for place, output in enumerate(outputs):
             now, images = output.credits + output.corrected_credits, int(output.status == "succeeded")
             if not (now or images):
                 continue
-            if costs is None:
-                self._refuse(why, charge.model, charge.size, charge.quality, images, now)
+            if isinstance(costs, Refusal):
+                self._refuse(costs, charge.model, charge.size, charge.quality, images, now)
             else:
-                tier = output.size_tier or charge.quoted_tier
-                self._add(customer, (charge.model, charge.billed_quality, tier), images, now, costs[place])
+                kind = (charge.model, charge.billed_quality, output.size_tier or charge.quoted_tier)
+                self._add(customer, kind, images, now, costs[place])
 
-    def done(self) -> Simulation:
+    def done(self, start: datetime, end: datetime, as_of: datetime) -> Simulation:
         self._turn_to(None)
-        for customer in self._corrected.values():
-            self._keep(customer)
-        found = self._found
-        found.winners, found.losers = self._most(found.winners), self._most(found.losers)
-        found.cells = sorted(
-            self._cells.values(), key=lambda one: (-abs(one.difference), one.model, one.quality, one.size_tier)
+        for account_id, customer in self._corrected.items():
+            self._keep(account_id, customer)
+        cells = [
+            RepricedKind(model=model, quality=quality, size_tier=size_tier, **sums.shown())
+            for (model, quality, size_tier), sums in self._kinds.items()
+        ]
+        unpriced = [
+            Unpriced(code=code, model=model, size=size, quality=quality, images=sums.images, credits_now=sums.now)
+            for (code, model, size, quality), sums in sorted(
+                self._unpriced.items(), key=lambda one: (-one[1].now, one[0])
+            )
+        ]
+        return Simulation(
+            start=start,
+            end=end,
+            as_of=as_of,
+            total=Repriced(**self._total.shown()),
+            unpriced_images=self._refused.images,
+            unpriced_credits=self._refused.now,
+            customers=self._customers,
+            winners_count=self._winners.count,
+            losers_count=self._losers.count,
+            winners=self._winners.kept(),
+            losers=self._losers.kept(),
+            cells=sorted(cells, key=lambda one: (-abs(one.difference), one.model, one.quality, one.size_tier)),
+            unpriced=unpriced[:UNPRICED_SHOWN],
         )
-        unpriced = [Unpriced(*key, *counted) for key, counted in self._unpriced.items()]
-        found.unpriced = sorted(unpriced, key=lambda one: (-one.credits_now, one[:4]))
-        return found
 
     def _price(self, alike: Alike) -> int | Refusal:
         key = (alike.model, alike.size, alike.quality, alike.overage, alike.edge, alike.unrequested)
@@ -172,45 +248,44 @@ class _Counting:
                 charge = charge._replace(n=0) if alike.unrequested else charge  # it came beside what was asked for
                 output = Reported(0, "succeeded", alike.edge, alike.edge, None)
                 known = bill(charge, self._candidate.model(alike.model), [output])[0].credits
-            except CANNOT_BE_PRICED as refusal:
+            except _CANNOT_BE_PRICED as refusal:
                 known = refusal
             self._prices[key] = known
         return known
 
-    def _add(self, customer: Customer, cell: CellKey, images: int, now: int, then: int) -> None:
-        customer.add(images, now, then)
-        self._found.total.add(images, now, then)
-        known = self._cells.get(cell)
-        if known is None:
-            known = self._cells[cell] = Cell(model=cell[0], quality=cell[1], size_tier=cell[2])
-        known.add(images, now, then)
+    def _add(self, customer: _Sums, kind: _Kind, images: int, now: int, then: int) -> None:
+        for sums in (customer, self._total, self._kinds.setdefault(kind, _Sums())):
+            sums.add(images, now, then)
 
     def _refuse(self, why: Refusal, model: str, size: str, quality: str, images: int, credits: int) -> None:
-        self._found.unpriced_images += images
-        self._found.unpriced_credits += credits
-        counted = self._unpriced.setdefault((why.code, model, size, quality), [0, 0])
-        counted[0] += images
-        counted[1] += credits
+        self._refused.add(images, credits, 0)
+        self._unpriced.setdefault((why.code, model, size, quality), _Sums()).add(images, credits, 0)
 
     def _turn_to(self, account_id: str | None) -> None:
-        if self._customer is not None:
-            self._keep(self._customer)
-        if account_id is not None:
-            self._customer = self._corrected.pop(account_id, None) or Customer(account_id=account_id)
+        if self._turn is not None:
+            self._keep(*self._turn)
+        self._turn = None if account_id is None else (account_id, self._corrected.pop(account_id, _Sums()))
 
-    def _keep(self, customer: Customer) -> None:
-        found = self._found
-        found.customers += 1
-        if customer.difference < 0:
-            found.winners_count += 1
-            found.winners = self._add_to(found.winners, customer)
-        elif customer.difference > 0:
-            found.losers_count += 1
-            found.losers = self._add_to(found.losers, customer)
+    def _keep(self, account_id: str, sums: _Sums) -> None:
+        self._customers += 1
+        if sums.then != sums.now:
+            customer = RepricedCustomer(account_id=account_id, **sums.shown())
+            (self._winners if customer.difference < 0 else self._losers).add(customer)
 
-    def _add_to(self, kept: list[Customer], customer: Customer) -> list[Customer]:
-        kept.append(customer)
-        return kept if len(kept) < 2 * self._limit + 1_000 else self._most(kept)
 
-    def _most(self, customers: Iterable[Customer]) -> list[Customer]:
-        return sorted(customers, key=lambda one: (-abs(one.difference), one.account_id))[: self._limit]
+class _Most:
+    """The customers that change most, of all that pass by."""
+
+    def __init__(self, limit: int) -> None:
+        self.count = 0
+        self._limit = limit
+        self._kept: list[RepricedCustomer] = []
+
+    def add(self, customer: RepricedCustomer) -> None:
+        self.count += 1
+        self._kept.append(customer)
+        if len(self._kept) >= 2 * self._limit + 1_000:
+            self._kept = self.kept()
+
+    def kept(self) -> list[RepricedCustomer]:
+        return sorted(self._kept, key=lambda one: (-abs(one.difference), one.account_id))[: self._limit]

@@ -1,16 +1,12 @@
 """What was delivered in a range of time, as pricing it again needs it: alike outputs together, a customer at a time."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Final, NamedTuple
-
-import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine
+from typing import Final, NamedTuple
 
 from billing.core.charges import Charge, Delivered, Output, as_delivered
 from billing.store import rows
-from billing.store.snapshot import snapshot
+from billing.store.connection import Connection
 
 _ROWS_AT_ONCE: Final = 5_000
 _CHARGES_AT_ONCE: Final = 500
@@ -64,12 +60,11 @@ class Alike(NamedTuple):
 
 
 class Settled:
-    """Charges that were settled in a range of time, in one snapshot."""
+    """Charges that were settled from `start` to before `end`, inside a snapshot."""
 
-    def __init__(self, connection: asyncpg.Connection, start: datetime, end: datetime, as_of: datetime) -> None:
+    def __init__(self, connection: Connection, start: datetime, end: datetime) -> None:
         self._connection = connection
         self._range = (start, end)
-        self.as_of = as_of
 
     async def alike(self, edges: Mapping[str, Sequence[int]]) -> AsyncIterator[Alike]:
         """Outputs that succeeded, but for corrected charges; by customer. `edges` are those of each model's tiers."""
@@ -83,9 +78,8 @@ class Settled:
 
     async def corrected(self) -> AsyncIterator[tuple[Charge, list[Output]]]:
         """Charges whose bill was corrected, with their outputs as they were really delivered; by customer."""
-        await self._connection.execute(
-            "SET LOCAL enable_nestloop = on"
-        )  # theirs are looked up, a few hundred at a time
+        # Theirs are looked up, a few hundred at a time.
+        await self._connection.execute("SET LOCAL enable_nestloop = on")
         cursor = await self._connection.cursor(_CHARGES, *self._range)
         while found := await cursor.fetch(_CHARGES_AT_ONCE):
             charges = [rows.charge(row) for row in found]
@@ -101,11 +95,3 @@ class Settled:
             for charge in charges:
                 key = (charge.account_id, charge.request_id)
                 yield charge, as_delivered(outputs[key], delivered[key])
-
-
-@asynccontextmanager
-async def settled_between(engine: AsyncEngine, start: datetime, end: datetime) -> AsyncIterator[Settled]:
-    """What was settled from `start` to before `end`."""
-    async with snapshot(engine) as connection:
-        now: Any = await connection.fetchval("SELECT clock_timestamp()")
-        yield Settled(connection, start, end, now)
