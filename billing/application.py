@@ -8,10 +8,10 @@ from fastapi import FastAPI
 from billing import dashboard
 from billing.books.explain import routes as explain
 from billing.books.exports import routes as exports
-from billing.books.margins import provider_routes
 from billing.books.margins import routes as margins
 from billing.books.payouts import routes as payouts
 from billing.books.periods import routes as periods
+from billing.books.provider_reports import routes as provider_reports
 from billing.books.reconciliation import routes as reconciliation
 from billing.books.revenue import routes as revenue
 from billing.books.revenue.recognition import DailyRecognition
@@ -33,7 +33,7 @@ SHELVES = (
     periods,
     exports,
     payouts,
-    provider_routes,
+    provider_reports,
     margins,
     simulation,
     reconciliation,

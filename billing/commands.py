@@ -11,9 +11,10 @@ from billing.bench.command import bench
 from billing.books.dump.command import dump, restore
 from billing.books.explain.command import explain
 from billing.books.exports.command import export
-from billing.books.margins import command as provider
+from billing.books.margins.command import show_margins
 from billing.books.payouts.command import show_payouts
 from billing.books.periods.command import close_period, reopen_period, show_periods
+from billing.books.provider_reports import command as provider
 from billing.books.reconciliation.command import reconcile_manifest
 from billing.books.revenue.command import recognise_revenue, show_revenue
 from billing.books.simulation.command import simulate_prices
@@ -69,7 +70,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "reopen": reopen_period,
     "periods": show_periods,
     "payouts": show_payouts,
-    "margins": provider.show_margins,
+    "margins": show_margins,
     "trial-balance": show_trial_balance,
 }
 for name, command in _COMMANDS.items():

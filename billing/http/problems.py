@@ -7,7 +7,7 @@ import structlog
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from billing.core.refusals import Invalid, Refusal, Unavailable
@@ -126,7 +126,7 @@ def invalid(error: RequestValidationError | ValidationError) -> Invalid:
     return Invalid(found[:20])
 
 
-def responses(*kinds: type[Refusal], again: type[BaseModel] | None = None) -> dict[int | str, dict[str, Any]]:
+def responses(*kinds: type[Refusal], again: type[Any] | None = None) -> dict[int | str, dict[str, Any]]:
     """OpenAPI's description of the refusals that a route may answer with, beside those that all may.
 
     With `again`, also of what it says to a call that had been answered before.

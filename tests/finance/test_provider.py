@@ -11,14 +11,14 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from billing.books.margins.bringing import read
-from billing.books.margins.line_items import Catalogue, Item
 from billing.books.margins.shares import rounded, shared
+from billing.books.provider_reports.line_items import Catalogue, LineItem
+from billing.books.provider_reports.pages import read
 from billing.commands import app
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
 from billing.core.refusals import Invalid
 from billing.embedded import EmbeddedPostgres
-from tests.api.service import Api, ask, image, problem, replayed, serving, set_clock, with_a_clock
+from tests.api.service import ADMIN_KEY, Api, ask, image, problem, replayed, serving, set_clock, with_a_clock
 from tests.conftest import copied
 
 DAY = datetime(2026, 1, 10, tzinfo=UTC)
@@ -310,18 +310,18 @@ def test_money_is_never_a_float() -> None:
 @pytest.mark.parametrize(
     ("line_item", "item"),
     [
-        ("gpt-image-2, image output", Item("gpt-image-2")),
-        ("GPT Image 2 - high - 1024x1024", Item("gpt-image-2", "1K", "high")),
-        ("gpt-image-2-2026-04-21 image output 3840x2160", Item("gpt-image-2", "4K")),
-        ("gpt-image-1.5-2025-12-16, auto", Item("gpt-image-1.5", None, "high")),
-        ("gpt-image-1.5 low or medium", Item("gpt-image-1.5")),
-        ("gpt-image-2-mini, image output", Item()),
-        ("gpt-image-25", Item()),
-        ("chatgpt-image-2", Item()),
-        ("", Item()),
+        ("gpt-image-2, image output", LineItem("gpt-image-2")),
+        ("GPT Image 2 - high - 1024x1024", LineItem("gpt-image-2", "1K", "high")),
+        ("gpt-image-2-2026-04-21 image output 3840x2160", LineItem("gpt-image-2", "4K")),
+        ("gpt-image-1.5-2025-12-16, auto", LineItem("gpt-image-1.5", None, "high")),
+        ("gpt-image-1.5 low or medium", LineItem("gpt-image-1.5")),
+        ("gpt-image-2-mini, image output", LineItem()),
+        ("gpt-image-25", LineItem()),
+        ("chatgpt-image-2", LineItem()),
+        ("", LineItem()),
     ],
 )
-def test_line_items(line_item: str, item: Item) -> None:
+def test_line_items(line_item: str, item: LineItem) -> None:
     catalogue = Catalogue(PriceBooks([PriceBook.of(1, DAY, PUBLISHED)]))
     assert catalogue.item(line_item) == item
     assert catalogue.tier("gpt-image-2", "1536x1024") == "1K"
@@ -365,7 +365,9 @@ def test_corrections_and_debts_that_are_paid(books: Api) -> None:
 def test_on_the_command_line(books: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several files are one import; a bad one is named with its line, and nothing of the others is taken."""
     monkeypatch.setenv("DATABASE_URL", books.dsn)
-    monkeypatch.setattr("billing.books.margins.command.console", Console(width=200))
+    monkeypatch.setenv("BILLING_ADMIN_KEY", ADMIN_KEY)
+    for shelf in ("margins", "provider_reports"):
+        monkeypatch.setattr(f"billing.books.{shelf}.command.console", Console(width=200))
 
     def told(*words: str) -> Any:
         return CliRunner().invoke(app, list(words), catch_exceptions=True)
@@ -378,11 +380,13 @@ def test_on_the_command_line(books: Api, tmp_path: Path, monkeypatch: pytest.Mon
     assert str(refused).startswith(f"{paid}: line 2: is not JSON")
     assert books.contents() == before
     paid.write_bytes(content(page(bucket(cost("0.10"), day=8))))
-    assert "4 images" in told("provider", "import", str(used), str(paid)).output
+    assert "4 images" in told("provider", "import", str(used), str(paid), "--key", ADMIN_KEY).output
     assert "imported before" in told("provider", "import", str(used), str(paid)).output
+    assert "environment" in {one["imported_by"] for one in books.get(REPORTS).json()["data"]}
     days = ("--from", "2026-01-01", "--to", "2026-02-01")
     said = told("margins", *days).output
     assert "2026-01-18: the provider says 4 images of gpt-image-2 1K, we billed 0" in said
     assert "0.100000 USD for “gpt-image-2, image output” is unattributed: no such image was billed." in said
-    shown = json.loads(told("margins", *days, "--json").output)
+    said = told("margins", *days, "--json").output
+    shown = json.loads(said[said.index("{") :])  # what is logged before says that the clock was set
     assert shown["total"] == margins(books)["total"]

@@ -1,45 +1,14 @@
-"""`billing provider` and `billing margins`: what the provider delivered and took, beside what was billed."""
+"""`billing margins`: what was billed and paid for images, beside what the provider took for them."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from billing.books.margins.bringing import MOST_BYTES, bring, read
-from billing.books.margins.models import MarginShown, MarginsShown, ProviderReportShown
-from billing.books.margins.report import margins
+from billing.books.margins.report import DayMargin, Margin, margins
 from billing.cli.money import money
-from billing.cli.session import AsJson, console, ledger, on, run
-from billing.store.engine import Engine, read_engine, work_engine
-from billing.store.price_books import price_books
-
-_USD = "USD"  # what the provider's costs are read in
-app = typer.Typer(help="What the provider says it delivered, and what it took for it.", no_args_is_help=True)
-
-
-@app.command("import")
-def import_report(
-    files: Annotated[
-        list[Path], typer.Argument(help="pages of organization usage (images) or costs: JSON, or JSON lines of pages")
-    ],
-    provider: Annotated[str, typer.Option(help="whose report it is")] = "openai",
-    as_json: AsJson = False,
-) -> None:
-    """Import the provider's usage and costs, all files or none. What was said of the same days before is replaced."""
-    contents = read(provider, [(str(file), _content(file)) for file in files])
-    with ledger() as dsn:
-        found, new = run(lambda: on(work_engine(dsn, size=1), lambda engine: bring(engine, contents, "command line")))
-    if as_json:
-        print(ProviderReportShown.of(found).model_dump_json(indent=2))
-        return
-    console.print(
-        f"{found.usage_lines:,} lines of usage ({found.images:,} images) and {found.cost_lines:,} of costs "
-        f"({money(found.cost_micros, 'USD')}), {found.starts_at:%Y-%m-%d %H:%M} to {found.ends_at:%Y-%m-%d %H:%M} UTC; "
-        + (f"{found.replaced:,} lines of earlier reports were replaced." if new else "they were imported before."),
-        soft_wrap=True,
-    )
+from billing.cli.session import AsJson, console, read, shown_as_json
 
 
 def show_margins(
@@ -50,25 +19,18 @@ def show_margins(
 ) -> None:
     """Show margins by model, size tier and quality; cells that lose money first."""
     since, until = start.replace(tzinfo=UTC), end.replace(tzinfo=UTC)
-
-    async def ask(engine: Engine) -> MarginsShown:
-        found = await margins(engine, await price_books(engine), since, until, model=model)
-        return MarginsShown.of(found, model)
-
-    with ledger() as dsn:
-        found = run(lambda: on(read_engine(dsn, size=1), ask))
-    if as_json:
-        print(found.model_dump_json(indent=2))
+    found = read(lambda engine: margins(engine, since, until, model=model))
+    if shown_as_json(found, as_json):
         return
     if found.losing:
         table = _table("Cells that lose money", "day")
         for cell in found.losing:
-            table.add_row(str(cell.day), *_row(cell))
+            table.add_row(str(cell.day), *_row(cell, found.currency))
         console.print(table)
     table = _table(f"Margins from {start:%Y-%m-%d} to {end:%Y-%m-%d}, in {found.currency}")
     for kind in found.kinds:
-        table.add_row(*_row(kind))
-    table.add_row("total", *_row(found.total)[1:], style="bold")
+        table.add_row(*_row(kind, found.currency))
+    table.add_row("total", *_row(found.total, found.currency)[1:], style="bold")
     console.print(table)
     for one in found.differences:
         tier = f" {one.size_tier}" if one.size_tier else ""
@@ -79,7 +41,7 @@ def show_margins(
     for left in found.unattributed:
         why = "no model that we know is named" if left.reason == "unknown_model" else "no such image was billed"
         _say(
-            f"{left.day}: {money(left.cost_micros, 'USD')} for “{left.line_item or 'no line item'}” is unattributed: {why}."
+            f"{left.day}: {money(left.cost_micros, found.currency)} for “{left.line_item or 'no line item'}” is unattributed: {why}."
         )
     if found.total.shared_cost:
         _say("Costs marked ~ are shared among cells by their images: the provider does not tell them apart.")
@@ -91,11 +53,6 @@ def show_margins(
         )
 
 
-def _content(file: Path) -> bytes:
-    with file.open("rb") as source:
-        return source.read(MOST_BYTES + 1)  # one beyond, so that what is too large is refused and not cut
-
-
 def _table(title: str, *first: str) -> Table:
     table = Table(title=title)
     for heading in (*first, "model", "tier", "quality"):
@@ -105,10 +62,12 @@ def _table(title: str, *first: str) -> Table:
     return table
 
 
-def _row(margin: MarginShown) -> list[str]:
+def _row(margin: Margin | DayMargin, currency: str) -> list[str]:
     revenue = ", ".join(f"{money(one.micros, one.currency)}" for one in margin.revenue) or "0"
-    cost = "unknown" if margin.cost_micros is None else f"{'~' * margin.shared_cost}{money(margin.cost_micros, 'USD')}"
-    left = "" if margin.margin_micros is None else money(margin.margin_micros, _USD)
+    cost = (
+        "unknown" if margin.cost_micros is None else f"{'~' * margin.shared_cost}{money(margin.cost_micros, currency)}"
+    )
+    left = "" if margin.margin_micros is None else money(margin.margin_micros, currency)
     return [
         margin.model or "", margin.size_tier or "", margin.quality or "", f"{margin.images:,}",
         f"{margin.failed_images:,}", f"{margin.credits - margin.returned_credits:,}", revenue, cost,

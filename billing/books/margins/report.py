@@ -1,125 +1,193 @@
-"""Margins: what the provider made and took, beside what was billed and what was paid for it.
-
-By day in UTC, model, size tier and billed quality. The provider does not tell qualities apart, and often no sizes: what
-it took is then shared among the images it was taken for, by their number, and the cells say so.
-"""
+"""Margins: what was billed and paid for images, beside what the provider took for them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Final
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final, Literal
 
-from billing.books.margins.line_items import Catalogue, Item
-from billing.books.margins.pages import CURRENCY
-from billing.books.margins.provider_reports import Reported, reported
-from billing.books.margins.shares import rounded, shared
-from billing.books.margins.sql import Billed, Cell, billed
-from billing.core.prices import PriceBooks
+from billing.books.margins.comparison import Cell, Name, cells_of, differences, share
+from billing.books.margins.worth import BilledDays, billed_days
+from billing.books.provider_reports.line_items import Catalogue
+from billing.books.provider_reports.report import CURRENCY, ProviderDays, provider_days
+from billing.core.document import DOCUMENT
 from billing.core.refusals import Invalid
 from billing.core.usage import day_of
 from billing.store.clock import time_in
 from billing.store.engine import Engine
+from billing.store.price_books import books_within
 from billing.store.snapshot import snapshot
 
 MOST_DAYS: Final = 92
-Name = tuple[datetime, str, str, str]  # day, model, size tier, quality
-Kind = tuple[str, str, str]  # model, size tier, quality
-
-
-@dataclass(slots=True)
-class Margin:
-    """A cell, or the sum of several. `credits` before `returned_credits`; money in micros.
-
-    `cost_micros` is None where the provider's costs of the day are not known, and then there is no margin. `shared_cost`:
-    at least a part of it was shared among several cells. `uncosted_images`: those of days without costs.
-    """
-
-    images: int = 0
-    failed_images: int = 0
-    credits: int = 0
-    returned_credits: int = 0
-    revenue: dict[str, int] = field(default_factory=dict)
-    cost_micros: int | None = None
-    shared_cost: bool = False
-    uncosted_images: int = 0
-    costed_revenue_micros: int = 0
-
-    @property
-    def margin_micros(self) -> int | None:
-        """Revenue in the currency of the costs, less costs."""
-        return None if self.cost_micros is None else self.costed_revenue_micros - self.cost_micros
-
-    @property
-    def loses(self) -> bool:
-        """Whether it cost more than it brought. Revenue in another currency cannot be weighed, so nothing is said."""
-        margin = self.margin_micros
-        return margin is not None and margin < 0 and all(currency == CURRENCY for currency in self.revenue)
-
-    def add(self, other: "Margin") -> None:
-        self.images += other.images
-        self.failed_images += other.failed_images
-        self.credits += other.credits
-        self.returned_credits += other.returned_credits
-        for currency, micros in other.revenue.items():
-            self.revenue[currency] = self.revenue.get(currency, 0) + micros
-        if other.cost_micros is not None:
-            self.cost_micros = (self.cost_micros or 0) + other.cost_micros
-        self.shared_cost |= other.shared_cost
-        self.uncosted_images += other.uncosted_images
-        self.costed_revenue_micros += other.costed_revenue_micros
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """The provider counts other images than were billed. Without a tier: of the model's, where sizes are not told."""
+class MarginRevenue:
+    """What was paid for the credits that images took and kept."""
 
-    day: datetime
-    model: str
+    __pydantic_config__ = DOCUMENT
+    currency: str
+    """ISO 4217"""
+    micros: int
+    """0 or more"""
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """Of images of one kind, or of several."""
+
+    __pydantic_config__ = DOCUMENT
+    model: str | None
+    """null: of all models"""
     size_tier: str | None
-    provider_images: int
-    billed_images: int
+    """null: of all size tiers"""
+    quality: str | None
+    """as it is billed; null: of all qualities"""
+    images: int
+    """that were delivered; 0 or more"""
     failed_images: int
+    """in the tier that was asked for; 0 or more"""
+    credits: int
+    """whole credits that they cost, corrections included, before `returned_credits`"""
+    returned_credits: int
+    """whole credits that were refunded; 0 or more"""
+    revenue: list[MarginRevenue]
+    """by currency; empty where nothing was paid for the credits"""
+    cost_micros: int | None
+    """that the provider took; null: no costs of these days are known"""
+    margin_micros: int | None
+    """of days whose costs are known, in the currency of the costs; null likewise"""
+    loses: bool
+    """it cost more than it brought; never where there is revenue in another currency"""
+    shared_cost: bool
+    """at least a part of the cost was shared among several cells, by their images"""
+    uncosted_images: int
+    """images of days whose costs are not known; 0 or more"""
+
+
+@dataclass(frozen=True, slots=True)
+class DayMargin:
+    """Of images of one kind and day."""
+
+    __pydantic_config__ = DOCUMENT
+    day: date
+    """of their settlement, in UTC"""
+    model: str | None
+    """never null"""
+    size_tier: str | None
+    """never null"""
+    quality: str | None
+    """as it is billed; never null"""
+    images: int
+    """that were delivered; 0 or more"""
+    failed_images: int
+    """in the tier that was asked for; 0 or more"""
+    credits: int
+    """whole credits that they cost, corrections included, before `returned_credits`"""
+    returned_credits: int
+    """whole credits that were refunded; 0 or more"""
+    revenue: list[MarginRevenue]
+    """by currency; empty where nothing was paid for the credits"""
+    cost_micros: int | None
+    """that the provider took; null: no costs of these days are known"""
+    margin_micros: int | None
+    """of days whose costs are known, in the currency of the costs; null likewise"""
+    loses: bool
+    """it cost more than it brought; never where there is revenue in another currency"""
+    shared_cost: bool
+    """at least a part of the cost was shared among several cells, by their images"""
+    uncosted_images: int
+    """images of days whose costs are not known; 0 or more"""
+
+
+@dataclass(frozen=True, slots=True)
+class CountDifference:
+    """The provider counts other images than were billed."""
+
+    __pydantic_config__ = DOCUMENT
+    day: date
+    """in UTC"""
+    model: str | None
+    """null: the provider names none"""
+    size_tier: str | None
+    """null: it tells no sizes of the model's"""
+    provider_images: int
+    """that it says it made; 0 or more"""
+    billed_images: int
+    """that were delivered; 0 or more"""
+    failed_images: int
+    """that were billed as failed; 0 or more"""
 
 
 @dataclass(frozen=True, slots=True)
 class Unattributed:
-    """What the provider took for nothing that we know: `reason` is `unknown_model` or `no_images`."""
+    """What the provider took for a model that no price book knows, or for images of which none was billed."""
 
-    day: datetime
-    line_item: str
-    amount_micros: int
-    reason: str
+    __pydantic_config__ = DOCUMENT
+    day: date
+    """in UTC"""
+    line_item: str | None
+    """as it names it; null: it does not"""
+    cost_micros: int
+    """above 0"""
+    reason: Literal["unknown_model", "no_images"]
+    """`no_images`: none was billed that it could be for"""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderTotals:
+    """What the provider says in all."""
+
+    __pydantic_config__ = DOCUMENT
+    images: int
+    """that it made; 0 or more"""
+    cost_micros: int
+    """that it took; 0 or more"""
+    unattributed_micros: int
+    """the part of it that belongs to no cell"""
+    usage_days: int
+    """of how many days its images are known"""
+    cost_days: int
+    """of how many days its costs are known"""
 
 
 @dataclass(frozen=True, slots=True)
 class Margins:
-    """Cells in order of day and name; `kinds` are their sums over all days, those that lose most first."""
+    """Revenue is what was paid for the credits that images took and kept, on the day of their settlement: nothing for
+    `unpaid_credits` and `free_credits`. Cells sum to the total, to the micro."""
 
+    __pydantic_config__ = DOCUMENT
     start: datetime
+    """the first day's beginning, in UTC"""
     end: datetime
+    """the last day's end; exclusive"""
     as_of: datetime
-    cells: Mapping[Name, Margin]
-    kinds: Mapping[Kind, Margin]
+    """when this was read, in one snapshot"""
+    model: str | None
+    """of this one only; null: of all"""
+    currency: str
+    """ISO 4217, of costs and margins"""
     total: Margin
-    losing: Sequence[Name]
-    differences: Sequence[Difference]
-    unattributed: Sequence[Unattributed]
-    provider_images: int
-    provider_micros: int
-    usage_days: int
-    cost_days: int
+    """of all cells"""
+    provider: ProviderTotals
+    """what it says in all"""
     unpaid_credits: int
+    """whole credits of these images that are owed; 0 or more"""
     free_credits: int
-
-    @property
-    def unattributed_micros(self) -> int:
-        return sum(one.amount_micros for one in self.unattributed)
+    """whole credits of these images from grants for which nothing was paid; 0 or more"""
+    losing: list[DayMargin]
+    """cells that lose money, those that lose most before others"""
+    differences: list[CountDifference]
+    """on days of which the provider has told its images"""
+    unattributed: list[Unattributed]
+    """by day and line item"""
+    kinds: list[Margin]
+    """sums over the days, those that lose most before others"""
+    cells: list[DayMargin]
+    """all of them, by day, model, size tier and quality"""
 
 
 async def margins(
     engine: Engine,
-    books: PriceBooks,
     start: datetime,
     end: datetime,
     *,
@@ -127,134 +195,93 @@ async def margins(
     provider: str = "openai",
     seconds: float | None = None,
 ) -> Margins:
-    """The margins of the whole days in UTC of [start, end), at most 92. Raises Invalid."""
-    day = timedelta(days=1)
+    """The margins of the whole days in UTC of [start, end), at most 92.
+
+    Raises Invalid, also where it takes longer than `seconds`.
+    """
     if start != day_of(start) or end != day_of(end):
         raise Invalid.of("start", "and end must be the beginning of a day in UTC: the provider reports by day")
-    if not start < end <= start + MOST_DAYS * day:
+    if not start < end <= start + timedelta(days=MOST_DAYS):
         raise Invalid.of("end", f"must be after start, by at most {MOST_DAYS} days")
     async with snapshot(engine) as connection:
         as_of = await time_in(connection, engine)
-        ours = await billed(connection, start, end, model, seconds=seconds)
-        theirs = await reported(connection, provider, start, end)
-    return compared(start, end, as_of, ours, theirs, Catalogue(books), model)
+        catalogue = Catalogue(await books_within(connection))
+        ours = await billed_days(connection, start, end, model, seconds=seconds)
+        theirs = await provider_days(connection, provider, start, end)
+    return _compared(start, end, as_of, ours, theirs, catalogue, model)
 
 
-def compared(
+def _compared(
     start: datetime,
     end: datetime,
     as_of: datetime,
-    ours: Billed,
-    theirs: Reported,
+    ours: BilledDays,
+    theirs: ProviderDays,
     catalogue: Catalogue,
     model: str | None,
 ) -> Margins:
-    """The comparison itself; costs and images of other models than `model` are left out, if one is named."""
-    cells = _cells(ours, {day for day, *_ in theirs.costs})
-    costs = [(day, line_item, micros, catalogue.item(line_item)) for day, line_item, _, micros in theirs.costs]
+    """Costs and images of other models than `model` are left out, if one is named."""
+    cells = cells_of(ours, {day for day, *_ in theirs.costs})
+    costs = [(day, line_item, micros, catalogue.item(line_item)) for day, line_item, micros in theirs.costs]
     costs = [one for one in costs if one[2] and model in (None, one[3].model)]
-    unattributed = _share(cells, costs)
+    left = share(cells, costs)
     usage = [(day, catalogue.model(name) if name else "", size, images) for day, name, size, images in theirs.usage]
     days = {day for day, *_ in usage}
     usage = [one for one in usage if one[1] == model or (model is None and (one[1] or one[3]))]
-    kinds: defaultdict[Kind, Margin] = defaultdict(Margin)
-    total = Margin()
+    kinds: defaultdict[tuple[str, str, str], Cell] = defaultdict(Cell)
+    total = Cell()
     for (_, *kind), cell in cells.items():
         kinds[kind[0], kind[1], kind[2]].add(cell)
         total.add(cell)
+    losing = sorted((name for name, cell in cells.items() if cell.loses), key=lambda name: (cells[name].rank, name))
     return Margins(
-        start,
-        end,
-        as_of,
-        cells,
-        dict(sorted(kinds.items(), key=lambda one: (_rank(one[1]), one[0]))),
-        total,
-        sorted((name for name, cell in cells.items() if cell.loses), key=lambda name: (_rank(cells[name]), name)),
-        _differences(cells, usage, days, catalogue),
-        unattributed,
-        sum(images for *_, images in usage),
-        sum(micros for _, _, micros, _ in costs),
-        len(days),
-        len({day for day, *_ in theirs.costs}),
-        ours.unpaid_credits,
-        ours.free_credits,
+        start=start,
+        end=end,
+        as_of=as_of,
+        model=model,
+        currency=CURRENCY,
+        total=Margin(None, None, None, **_figures(total)),
+        provider=ProviderTotals(
+            images=sum(images for *_, images in usage),
+            cost_micros=sum(micros for _, _, micros, _ in costs),
+            unattributed_micros=sum(micros for _, _, micros, _ in left),
+            usage_days=len(days),
+            cost_days=len({day for day, *_ in theirs.costs}),
+        ),
+        unpaid_credits=ours.unpaid_credits,
+        free_credits=ours.free_credits,
+        losing=[_of_day(name, cells[name]) for name in losing],
+        differences=[
+            CountDifference(day.date(), name or None, tier, told, billed, failed)
+            for day, name, tier, told, billed, failed in differences(cells, usage, days, catalogue)
+        ],
+        unattributed=[
+            Unattributed(day.date(), line_item or None, micros, "no_images" if item.model else "unknown_model")
+            for day, line_item, micros, item in left
+        ],
+        kinds=[
+            Margin(*kind, **_figures(cell))
+            for kind, cell in sorted(kinds.items(), key=lambda one: (one[1].rank, one[0]))
+        ],
+        cells=[_of_day(name, cell) for name, cell in cells.items()],
     )
 
 
-def _rank(margin: Margin) -> tuple[bool, int]:
-    """What loses most first; what is not known last."""
-    return margin.margin_micros is None, margin.margin_micros or 0
+def _of_day(name: Name, cell: Cell) -> DayMargin:
+    day, model, size_tier, quality = name
+    return DayMargin(day.date(), model, size_tier, quality, **_figures(cell))
 
 
-def _cells(ours: Billed, costed: set[datetime]) -> dict[Name, Margin]:
-    """What was billed, its revenue in whole micros that sum to the whole micros of each currency."""
-    cells = {_name(one): Margin(one.images, one.failed_images, one.credits, one.returned_credits) for one in ours.cells}
-    for currency in sorted({one.currency for one in ours.worth}):
-        parts = [one for one in ours.worth if one.currency == currency]
-        for part, micros in zip(parts, rounded([part.micros for part in parts]), strict=True):
-            if micros:
-                cells[part[0], part[1], part[2], part[3]].revenue[currency] = micros
-    for (day, *_), cell in cells.items():
-        if day in costed:
-            cell.cost_micros, cell.costed_revenue_micros = 0, cell.revenue.get(CURRENCY, 0)
-        else:
-            cell.uncosted_images = cell.images
-    return cells
-
-
-def _name(cell: Cell) -> Name:
-    return cell.day, cell.model, cell.size_tier, cell.quality
-
-
-def _share(cells: Mapping[Name, Margin], costs: Iterable[tuple[datetime, str, int, Item]]) -> list[Unattributed]:
-    """Gives each cost to the cells that it was taken for, by their images; returns what was taken for none."""
-    by_day: defaultdict[datetime, list[tuple[Name, Margin]]] = defaultdict(list)
-    for name, cell in cells.items():
-        if cell.images:
-            by_day[name[0]].append((name, cell))
-    left = []
-    for day, line_item, micros, item in costs:
-        wanted = (item.model, item.size_tier, item.quality)
-        found = [
-            cell
-            for name, cell in by_day[day]
-            if item.model is not None and all(want in (None, have) for want, have in zip(wanted, name[1:], strict=True))
-        ]
-        if not found:
-            left.append(Unattributed(day, line_item, micros, "no_images" if item.model else "unknown_model"))
-            continue
-        for cell, part in zip(found, shared(micros, [cell.images for cell in found]), strict=True):
-            cell.cost_micros = (cell.cost_micros or 0) + part
-            cell.shared_cost |= len(found) > 1
-    return left
-
-
-def _differences(
-    cells: Mapping[Name, Margin],
-    usage: Iterable[tuple[datetime, str, str, int]],
-    days: set[datetime],
-    catalogue: Catalogue,
-) -> list[Difference]:
-    """Where images differ, on days of which the provider has reported: by tier where it tells all sizes of a model."""
-    theirs: defaultdict[tuple[datetime, str], dict[str | None, int]] = defaultdict(dict)
-    for day, model, size, images in usage:
-        tiers = theirs[day, model]
-        tier = catalogue.tier(model, size) if size else None
-        tiers[tier] = tiers.get(tier, 0) + images
-    ours: defaultdict[tuple[datetime, str], dict[str | None, tuple[int, int]]] = defaultdict(dict)
-    for (day, model, tier, _), cell in cells.items():
-        if day in days:
-            images, failed = ours[day, model].get(tier, (0, 0))
-            ours[day, model][tier] = images + cell.images, failed + cell.failed_images
-    found = []
-    for key in sorted({*theirs, *ours}):
-        told: dict[str | None, int] = theirs.get(key, {})
-        counted = ours.get(key, {})
-        if None in told:
-            told = {None: sum(told.values())}
-            counted = {None: (sum(i for i, _ in counted.values()), sum(f for _, f in counted.values()))}
-        for tier in sorted({*told, *counted}, key=str):
-            images, failed = counted.get(tier, (0, 0))
-            if told.get(tier, 0) != images:
-                found.append(Difference(*key, tier, told.get(tier, 0), images, failed))
-    return found
+def _figures(cell: Cell) -> dict[str, Any]:
+    return {
+        "images": cell.images,
+        "failed_images": cell.failed_images,
+        "credits": cell.credits,
+        "returned_credits": cell.returned_credits,
+        "revenue": [MarginRevenue(currency, micros) for currency, micros in sorted(cell.revenue.items())],
+        "cost_micros": cell.cost_micros,
+        "margin_micros": cell.margin_micros,
+        "loses": cell.loses,
+        "shared_cost": cell.shared_cost,
+        "uncosted_images": cell.uncosted_images,
+    }

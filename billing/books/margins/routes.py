@@ -4,8 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from billing.books.margins.models import MarginsShown
-from billing.books.margins.report import margins
+from billing.books.margins.report import Margins, margins
 from billing.core.months import MONTH, Month
 from billing.core.refusals import Invalid
 from billing.http.auth import Overseeing
@@ -17,14 +16,14 @@ router = Router(prefix="/v1/finance", tags=["finance"])
 SECONDS = 45.0
 
 
-@router.get("/margins", response_model=MarginsShown, responses=responses())
+@router.get("/margins", responses=responses())
 async def get_margins(
     caller: Overseeing,
     start: Annotated[Moment | None, Query(description="RFC 3339: the beginning of a day in UTC, inclusive")] = None,
     end: Annotated[Moment | None, Query(description="RFC 3339: the beginning of a day in UTC, exclusive")] = None,
     period: Annotated[str | None, Query(pattern=MONTH, description="YYYY-MM, instead of start and end")] = None,
     model: Annotated[str | None, Query(max_length=64)] = None,
-) -> MarginsShown:
+) -> Margins:
     """By day, model, size tier and quality; at most 92 days. Cells that lose money are named first."""
     clean(model=model)
     if period is not None:
@@ -33,6 +32,4 @@ async def get_margins(
         _, start, end = Month.of(period)
     if start is None or end is None:
         raise Invalid.of("start" if start is None else "end", "is needed, or a period")
-    service = caller.service
-    found = await margins(service.long_reads, service.books, start, end, model=model, seconds=SECONDS)
-    return MarginsShown.of(found, model)
+    return await margins(caller.service.long_reads, start, end, model=model, seconds=SECONDS)

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 from fastapi import Query, Request, Response
 from starlette.requests import ClientDisconnect
 
-from billing.books.margins.bringing import bring, read
-from billing.books.margins.models import ProviderReportShown
-from billing.books.margins.provider_reports import provider_reports
+from billing.books.provider_reports.pages import read
+from billing.books.provider_reports.report import ProviderReport, bring, provider_reports
 from billing.core.refusals import Invalid
 from billing.http.auth import Overseeing
 from billing.http.models.common import Page, decode_cursor, decode_moment, page
@@ -54,8 +53,7 @@ BODY = {
 @router.post(
     "",
     status_code=201,
-    response_model=ProviderReportShown,
-    responses=responses(PayloadTooLarge, again=ProviderReportShown),
+    responses=responses(PayloadTooLarge, again=ProviderReport),
     openapi_extra=BODY,
 )
 async def bring_provider_report(
@@ -63,7 +61,7 @@ async def bring_provider_report(
     response: Response,
     caller: Overseeing,
     provider: Annotated[str, Query(max_length=64)] = "openai",
-) -> ProviderReportShown:
+) -> ProviderReport:
     """Imports pages of the provider's usage or costs, one or many (JSON, or JSON lines), all of them or none.
 
     What was said of the same buckets before is replaced. The same bytes again change nothing while they stand.
@@ -75,10 +73,10 @@ async def bring_provider_report(
     contents = await asyncio.to_thread(read, provider, [("", content)])  # megabytes of JSON hold nobody up
     report, new = await bring(caller.service.work, contents, caller.key.key_id)
     answered(response, not new)
-    return ProviderReportShown.of(report)
+    return report
 
 
-@router.get("", response_model=Page[ProviderReportShown], responses=responses())
+@router.get("", response_model=Page[ProviderReport], responses=responses())
 async def list_provider_reports(
     caller: Overseeing,
     provider: Annotated[str | None, Query(pattern="^[a-z0-9-]*$", max_length=64)] = None,
@@ -91,4 +89,4 @@ async def list_provider_reports(
         moment, report_id = decode_cursor(cursor, str, str)
         after = (decode_moment(moment), report_id)
     found = await provider_reports(caller.service.engine, provider=provider, after=after, limit=limit + 1)
-    return page(found, limit, lambda one: [one.imported_at.isoformat(), one.report_id], ProviderReportShown.of)
+    return page(found, limit, lambda one: [one.imported_at.isoformat(), one.report_id])

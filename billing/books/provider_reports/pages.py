@@ -13,13 +13,12 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from hashlib import sha256
 from typing import Any, Final, Literal, NoReturn
 
-from billing.books.margins.provider_reports import Contents, CostLine, UsageLine
+from billing.books.provider_reports.report import CURRENCY, CostLine, ReportContents, UsageLine
 from billing.core.amounts import MAX_AMOUNT
 from billing.core.refusals import Invalid
 from billing.core.text import NamedTwice, named_once
 
 PROVIDERS: Final = ("openai",)
-CURRENCY: Final = "USD"
 MOST_BYTES = 64 << 20
 MOST_IMAGES = 10**9  # of one line
 MOST_MICROS = 10**15  # of one line: a thousand million dollars
@@ -60,7 +59,7 @@ Bucket = tuple[datetime, datetime, _Place]
 
 
 @dataclass(slots=True)
-class _Page:
+class _ReportPage:
     """One page: where it stands, and the lines of its buckets, in order."""
 
     where: _Place
@@ -70,11 +69,11 @@ class _Page:
     lines: list[tuple[UsageLine | CostLine, _Place]] = field(default_factory=list)
 
 
-def read(provider: str, files: Sequence[tuple[str, bytes]]) -> Contents:
+def read(provider: str, files: Sequence[tuple[str, bytes]]) -> ReportContents:
     """What the pages in `files` (name and bytes of each) say. Raises Invalid, which names the file, line and field."""
     if provider not in PROVIDERS:
         raise Invalid.of("provider", f"must be one of {', '.join(PROVIDERS)}")
-    pages: list[_Page] = []
+    pages: list[_ReportPage] = []
     for name, content in files:
         if len(content) > MOST_BYTES:
             _refuse(_Place(name), f"has more than {MOST_BYTES >> 20} MiB: import fewer days at once")
@@ -84,7 +83,7 @@ def read(provider: str, files: Sequence[tuple[str, bytes]]) -> Contents:
     if max(sums) > MAX_AMOUNT:
         _refuse(_Place("data"), "comes to more than 64 bits hold: import fewer days at once")
     digests = tuple((name or "body", sha256(content).hexdigest()) for name, content in files)
-    return Contents(provider, digests, len(pages), tuple(usage), tuple(costs))
+    return ReportContents(provider, digests, len(pages), tuple(usage), tuple(costs))
 
 
 def _values(name: str, content: bytes) -> Iterator[tuple[_Place, Any]]:
@@ -123,16 +122,16 @@ def _values(name: str, content: bytes) -> Iterator[tuple[_Place, Any]]:
         place = following
 
 
-def _page(where: _Place, value: Any) -> _Page:
+def _page(where: _Place, value: Any) -> _ReportPage:
     page = _object(where, value, "page")
     data = _list(where["data"], page.get("data"))
-    found = _Page(where, _boolean(where["has_more"], page.get("has_more")))
+    found = _ReportPage(where, _boolean(where["has_more"], page.get("has_more")))
     for number, bucket in enumerate(data):
         _bucket(where["data"][number], bucket, found)
     return found
 
 
-def _bucket(where: _Place, value: Any, page: _Page) -> None:
+def _bucket(where: _Place, value: Any, page: _ReportPage) -> None:
     bucket = _object(where, value, "bucket")
     start = _moment(where["start_time"], bucket.get("start_time"))
     end = _moment(where["end_time"], bucket.get("end_time"))
@@ -193,7 +192,7 @@ _READERS: Final[dict[Kind, Callable[[_Place, dict[str, Any], datetime, datetime]
 }
 
 
-def _of_one_kind(pages: list[_Page]) -> list[_Page]:
+def _of_one_kind(pages: list[_ReportPage]) -> list[_ReportPage]:
     """Pages without a single result are of the kind of the others beside them."""
     kinds = {page.kind for page in pages if page.kind is not None}
     for page in pages:
@@ -204,7 +203,7 @@ def _of_one_kind(pages: list[_Page]) -> list[_Page]:
     return pages
 
 
-def _lines(pages: Sequence[_Page], kind: Kind) -> list[Any]:
+def _lines(pages: Sequence[_ReportPage], kind: Kind) -> list[Any]:
     """All lines of a kind; a line of nothing for each bucket without results. Raises Invalid for what contradicts."""
     _check_buckets(sorted((bucket for page in pages for bucket in page.buckets), key=lambda bucket: bucket[:2]))
     _check_following(pages)
@@ -227,7 +226,7 @@ def _lines(pages: Sequence[_Page], kind: Kind) -> list[Any]:
     return sorted(lines)
 
 
-def _check_groupings(pages: Sequence[_Page]) -> None:
+def _check_groupings(pages: Sequence[_ReportPage]) -> None:
     """What one page tells apart by user, and another by line item, is the same money twice."""
     seen: dict[datetime, list[tuple[frozenset[str], _Place]]] = {}
     for page in pages:
@@ -260,7 +259,7 @@ def _check_buckets(buckets: Sequence[Bucket]) -> None:
             latest = bucket
 
 
-def _check_following(pages: Sequence[_Page]) -> None:
+def _check_following(pages: Sequence[_ReportPage]) -> None:
     """Every page that is not the last of its list is followed by one that begins where it ends."""
     beginnings = {page.buckets[0][0] for page in pages if page.buckets}
     for page in pages:

@@ -19,7 +19,7 @@ _SIZE: Final = re.compile(r"(?<![0-9])[1-9][0-9]{1,4}x[1-9][0-9]{1,4}(?![0-9])")
 _WORD: Final = re.compile(r"[a-z0-9]+")
 
 
-class Item(NamedTuple):
+class LineItem(NamedTuple):
     """None is what the name does not tell. `quality` as it is billed, `size_tier` by its long edge."""
 
     model: str | None = None
@@ -50,17 +50,17 @@ class Catalogue:
             return None
         return (prices.tiers.of_edge(edge) or prices.tiers.last).name
 
-    def item(self, line_item: str) -> Item:
+    def item(self, line_item: str) -> LineItem:
         """What a line of the bill is about."""
         text = line_item.lower()
         model = _found(text, tuple(self._models))
         if model is None:
-            return Item()
+            return LineItem()
         size = _SIZE.search(text)
         qualities = self._models[model].qualities
         named = {qualities[word] for word in _WORD.findall(text.replace(model, " ")) if word in qualities}
         quality = named.pop() if len(named) == 1 else None
-        return Item(model, None if size is None else self.tier(model, size[0]), quality)
+        return LineItem(model, None if size is None else self.tier(model, size[0]), quality)
 
 
 @lru_cache(maxsize=4096)

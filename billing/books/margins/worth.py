@@ -13,7 +13,7 @@ from billing.core.refusals import Invalid
 from billing.store.connection import Connection
 
 
-class Cell(NamedTuple):
+class ImagesBilled(NamedTuple):
     """Images of one day in UTC, model, size tier and billed quality, as they stand since corrections.
 
     Failed ones count in the tier that was asked for. `credits` is what they cost, before `returned_credits`.
@@ -40,10 +40,10 @@ class Worth(NamedTuple):
     micros: Decimal
 
 
-class Billed(NamedTuple):
+class BilledDays(NamedTuple):
     """`unpaid_credits` no grant has paid yet; `free_credits` came from grants for which nothing was paid."""
 
-    cells: list[Cell]
+    cells: list[ImagesBilled]
     worth: list[Worth]
     unpaid_credits: int
     free_credits: int
@@ -119,9 +119,9 @@ SELECT NULL, NULL, NULL, NULL, NULL, NULL, 0, 0,
 ORDER BY 1, 2, 3, 4, 5 NULLS FIRST"""
 
 
-async def billed(
+async def billed_days(
     connection: Connection, start: datetime, end: datetime, model: str | None, *, seconds: float | None
-) -> Billed:
+) -> BilledDays:
     """What was billed for what was settled in [start, end), in the connection's snapshot.
 
     Raises Invalid where that takes longer than `seconds`.
@@ -141,7 +141,7 @@ async def billed(
         if row["day"] is None:
             unpaid, free = row["credits"], row["returned_credits"]
         elif row["currency"] is None:
-            cells.append(Cell(*row[:4], *row[6:]))
+            cells.append(ImagesBilled(*row[:4], *row[6:]))
         elif row["micros"]:
             worth.append(Worth(*row[:6]))
-    return Billed(cells, worth, unpaid, free)
+    return BilledDays(cells, worth, unpaid, free)
