@@ -18,7 +18,7 @@ TakeTurn = Callable[[int, Meter], Awaitable[Turn]]
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class PostingCase:
     """One workload and what its rate should be, of the floor's."""
 
     name: str
@@ -32,15 +32,15 @@ class Case:
 
 
 CASES = (
-    Case("authorize + settle", hot=False, one_step=False, target=0.30, stretch=0.40),
-    Case("one step", hot=False, one_step=True, target=0.48, stretch=0.60),
-    Case("one hot account, authorize + settle", hot=True, one_step=False, target=0.35, stretch=None),
-    Case("one hot account, one step", hot=True, one_step=True, target=0.55, stretch=None),
+    PostingCase("authorize + settle", hot=False, one_step=False, target=0.30, stretch=0.40),
+    PostingCase("one step", hot=False, one_step=True, target=0.48, stretch=0.60),
+    PostingCase("one hot account, authorize + settle", hot=True, one_step=False, target=0.35, stretch=None),
+    PostingCase("one hot account, one step", hot=True, one_step=True, target=0.55, stretch=None),
 )
 
 
 async def measure(
-    case: Case,
+    case: PostingCase,
     dsn: str,
     posting: Posting,
     postmaster: int,

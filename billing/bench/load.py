@@ -91,7 +91,7 @@ class Load:
         return line
 
 
-class Connection(asyncio.Protocol):
+class LoadConnection(asyncio.Protocol):
     """One connection: sends, reads one answer, sends again."""
 
     def __init__(self, requests: Iterator[bytes], expected: bytes) -> None:
@@ -157,7 +157,7 @@ async def _main() -> None:
     loop = asyncio.get_running_loop()
     expected = str(EXPECTED[order.kind]).encode()
     connections = [
-        (await loop.create_connection(lambda: Connection(requests, expected), HOST, served.port))[1]
+        (await loop.create_connection(lambda: LoadConnection(requests, expected), HOST, served.port))[1]
         for _ in range(order.connections)
     ]
     print("ready", flush=True)

@@ -27,7 +27,7 @@ async def measure(
 ) -> list[Measurement]:
     """All of it against one process that serves; the echo runs beside it and waits for its turns."""
     with served("service", dsn) as service, served("echo", dsn) as echo:
-        bench = _Bench(dsn, postmaster, options, progress, stored)
+        bench = _HttpBench(dsn, postmaster, options, progress, stored)
         return [
             await bench.singles(service, echo),
             await bench.singles_beside_batches(service),
@@ -36,7 +36,7 @@ async def measure(
         ]
 
 
-class _Bench:
+class _HttpBench:
     def __init__(self, dsn: str, postmaster: int, options: Options, progress: Progress, stored: bool) -> None:
         self._dsn = dsn
         self._postmaster = postmaster

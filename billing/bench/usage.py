@@ -71,7 +71,7 @@ _KINDS = ("model", "size_tier", "quality")
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class UsageCase:
     """A question, and whether summing up the outputs would answer it."""
 
     name: str
@@ -83,12 +83,12 @@ def _question(width: Width, tz: str, **selected: Any) -> UsageQuestion:
     return UsageQuestion(Selection(ACCOUNT, **selected), SINCE, UNTIL, width, tz)
 
 
-_BY_DAY = Case("by day and kind, Madrid", _question("1d", "Europe/Madrid", group_by=_KINDS), raw=True)
+_BY_DAY = UsageCase("by day and kind, Madrid", _question("1d", "Europe/Madrid", group_by=_KINDS), raw=True)
 CASES = (
     _BY_DAY,
-    Case("in all, Kathmandu", _question("1mo", "Asia/Kathmandu")),
-    Case("by day and key, UTC", _question("1d", "UTC", group_by=("api_key_id",))),
-    Case(f"one of {END_USERS:,} end users, by day", _question("1d", "UTC", filters={"end_user": ("user_77",)})),
+    UsageCase("in all, Kathmandu", _question("1mo", "Asia/Kathmandu")),
+    UsageCase("by day and key, UTC", _question("1d", "UTC", group_by=("api_key_id",))),
+    UsageCase(f"one of {END_USERS:,} end users, by day", _question("1d", "UTC", filters={"end_user": ("user_77",)})),
 )
 
 
@@ -98,7 +98,7 @@ async def measure(server: EmbeddedPostgres, options: Options, progress: Progress
     dsn = await database.new_database(server, name)
     await _load(dsn, options.usage_outputs, progress)
     engine = read_engine(dsn, size=1)
-    bench = _Bench(engine, dsn, Meter(server.pid or 0, os.getpid()), options, progress)
+    bench = _UsageBench(engine, dsn, Meter(server.pid or 0, os.getpid()), options, progress)
     found = [await bench.measured(case, case.name) for case in CASES]
     await _load_others(dsn, progress)
     found.append(await bench.measured(_BY_DAY, f"the same beside {OTHERS} other such accounts"))
@@ -108,14 +108,14 @@ async def measure(server: EmbeddedPostgres, options: Options, progress: Progress
 
 
 @dataclass(slots=True)
-class _Bench:
+class _UsageBench:
     engine: Engine
     dsn: str
     meter: Meter
     options: Options
     progress: Progress
 
-    async def measured(self, case: Case, name: str) -> Measurement:
+    async def measured(self, case: UsageCase, name: str) -> Measurement:
         ours, floor = Side("usage"), Side("sum of outputs") if case.raw else None
         await database.settle_down(self.dsn)
         await self._answer(case)
@@ -140,10 +140,10 @@ class _Bench:
             waits.append((time.perf_counter() - asked) * 1000)
         return Turn(len(waits), time.perf_counter() - began, self.meter.read() - before, waits)
 
-    async def _answer(self, case: Case) -> None:
+    async def _answer(self, case: UsageCase) -> None:
         await usage_page(self.engine, case.question, limit=3_000)
 
-    async def _raw(self, case: Case) -> None:
+    async def _raw(self, case: UsageCase) -> None:
         asked = case.question
         spans = list(buckets(SINCE, UNTIL, asked.width, zone(asked.tz)))
         connection = await asyncpg.connect(plain_dsn(self.dsn), server_settings={"jit": "off", "work_mem": "32MB"})

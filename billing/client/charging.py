@@ -23,7 +23,7 @@ from billing.client.charge import ChargeCalls
 from billing.client.delivery import Delivery
 from billing.client.documents import Charge, Quote
 from billing.client.events import Reading
-from billing.client.hearing import Body, OpenResponse, ReadResponse, Relaying, Told, told
+from billing.client.hearing import OpenResponse, ReadResponse, Relaying, ResponseBody, Told, told
 from billing.client.outcome import Outcome, is_unknown
 from billing.client.output import Output
 from billing.client.problem import (
@@ -93,7 +93,7 @@ class Charging:
         does not read it to its end leaves the hold to expire, unless an image came.
         """
         self._delivery.begun = True
-        return Reading(Relaying(self._delivery, response.status_code, self.hold["operation"]), Body(response))
+        return Reading(Relaying(self._delivery, response.status_code, self.hold["operation"]), ResponseBody(response))
 
     def deliver_at(self, index: int, image: object) -> None:
         """The final image of an index from 0; the last one told counts."""

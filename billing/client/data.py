@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from billing.client.items import Item, read_answer
+from billing.client.items import AnswerItem, read_answer
 from billing.client.output import begin_of_base64, output_of
 from billing.client.shapes import member
 from billing.client.words import untold
@@ -31,7 +31,7 @@ def data_of(answer: object, calls: set[str] | None = None) -> list[dict[str, Any
     return given
 
 
-def _datum(item: Item) -> dict[str, Any]:
+def _datum(item: AnswerItem) -> dict[str, Any]:
     if item.odd:
         found = untold(item.found)
         return dict(found) if isinstance(found, Mapping) else {"odd": found}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from billing.client.items import Item, holds_an_image, is_event, is_preview, read_answer
+from billing.client.items import AnswerItem, holds_an_image, is_event, is_preview, read_answer
 from billing.client.outcome import NotUnderstood
 from billing.client.output import MISSING, MOST_OUTPUTS, Output, failed, output_of
 
@@ -78,7 +78,7 @@ class Delivery:
         self.reported = True
         self._outputs[output["index"]] = output
 
-    def _index(self, item: Item) -> int:
+    def _index(self, item: AnswerItem) -> int:
         """Where it belongs: at the next free index, or where its call was before, for a stream ends with all there was."""
         free = next(index for index in range(len(self._outputs) + 1) if index not in self._outputs)
         return free if item.call is None else self._calls.setdefault(item.call, free)

@@ -145,7 +145,7 @@ class Relaying:
             raise
 
 
-class Body:
+class ResponseBody:
     """The body of a response, iterated as its client does: with or without `async`."""
 
     def __init__(self, response: OpenResponse) -> None:

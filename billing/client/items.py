@@ -17,7 +17,7 @@ from billing.client.size import format_of
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class AnswerItem:
     """One image of an answer: its bytes, its base64, a data URL, or the `address` where it lies. Without one, `why` says
     why there is none; with `odd`, there is something that nobody here can read. `call` is the provider's name of what
     made it, under which a stream may show it twice."""
@@ -60,13 +60,13 @@ def is_event(answer: object) -> bool:
     return isinstance(kind, str) and ("." in kind or kind == "error")
 
 
-def read_answer(answer: object) -> tuple[list[Item], str | None]:
+def read_answer(answer: object) -> tuple[list[AnswerItem], str | None]:
     """The images of what a provider sent, in their order, and why there are fewer than were asked for, if it says so.
     Takes an answer, parsed or as an object of a client library; an image, as bytes, as text or as an item of such an
     answer; or a list of these. Raises `NotUnderstood`."""
     if not isinstance(answer, (list, tuple)):
         return _read_one(answer)
-    items: list[Item] = []
+    items: list[AnswerItem] = []
     why: str | None = None
     for one in answer:
         if is_preview(one):
@@ -80,7 +80,7 @@ def read_answer(answer: object) -> tuple[list[Item], str | None]:
     return items, why
 
 
-def _read_one(answer: object) -> tuple[list[Item], str | None]:
+def _read_one(answer: object) -> tuple[list[AnswerItem], str | None]:
     if isinstance(answer, (*_TEXTS, *_NOTHING)):
         item = item_of(answer)
         if item.odd:
@@ -89,7 +89,7 @@ def _read_one(answer: object) -> tuple[list[Item], str | None]:
     if is_preview(answer):
         raise NotUnderstood("a preview is no image yet")
     odd, known = False, isinstance(member(answer, "error"), Mapping) or member(answer, "type") == "error"
-    empty: list[Item] = []
+    empty: list[AnswerItem] = []
     for shape in SHAPES:
         items = [item_of(found) for found in places(answer, shape.at) if shape.mine is None or shape.mine(found)]
         if any(item.image is not None for item in items):
@@ -117,28 +117,28 @@ def _check_that_it_is_empty(answer: object) -> None:
         raise NotUnderstood("whoever stands before the provider got no answer from it")
 
 
-def item_of(found: object) -> Item:
+def item_of(found: object) -> AnswerItem:
     """What one place holds."""
     if isinstance(found, (bytes, bytearray, memoryview)):
-        return Item(image=bytes(found)) if found else Item(why="the image is empty")
+        return AnswerItem(image=bytes(found)) if found else AnswerItem(why="the image is empty")
     if isinstance(found, str):
         return _text(found, EITHER)
     if isinstance(found, _NOTHING) or found in ([], ()):
-        return Item(why="not an image")
+        return AnswerItem(why="not an image")
     item = _image_in(found)
     if item is not None and item.image is not None:
         return replace(item, call=member(found, "id") if is_call(found) else None, found=found)
     if holds_an_image(found):
-        return Item(odd=True, found=found)
+        return AnswerItem(odd=True, found=found)
     why = message_of(found) or _filtered(found)
     if why is not None:
-        return Item(why=why)
+        return AnswerItem(why=why)
     if item is None and (_has_a_place(found) or _is_all_null(found)):
-        return Item(why="no image in this item")
-    return Item(odd=True, found=found)
+        return AnswerItem(why="no image in this item")
+    return AnswerItem(odd=True, found=found)
 
 
-def _image_in(holder: object, levels: int = 3) -> Item | None:
+def _image_in(holder: object, levels: int = 3) -> AnswerItem | None:
     """The image that a member of an item is, or what is odd there; None if all its members are empty."""
     odd = None
     for name, kind in MEMBERS.items():
@@ -146,8 +146,8 @@ def _image_in(holder: object, levels: int = 3) -> Item | None:
         if isinstance(held, _NOTHING) or held in ("", b"", [], {}):
             continue
         if isinstance(held, (bytes, bytearray, memoryview)):
-            return Item(image=bytes(held))
-        item: Item | None = Item(odd=True)
+            return AnswerItem(image=bytes(held))
+        item: AnswerItem | None = AnswerItem(odd=True)
         if isinstance(held, str):
             item = _text(held, BASE64 if kind is EITHER and _says_image(holder) else kind)
         elif levels and not isinstance(held, (list, tuple)) and (_has_a_place(held) or _is_all_null(held)):
@@ -171,16 +171,16 @@ def _says_image(holder: object) -> bool:
     return isinstance(mime, str) and mime.startswith("image/")
 
 
-def _text(text: str, kind: str) -> Item:
+def _text(text: str, kind: str) -> AnswerItem:
     """Base64 and addresses are taken at their member's word, so that what cannot be measured is unmeasured. A text that
     nobody promised to be an image must look like one."""
     if not text:
-        return Item(why="no image in this item")
+        return AnswerItem(why="no image in this item")
     if text.startswith("data:") or format_of(head_of(text)) is not None:
-        return Item(image=text)
+        return AnswerItem(image=text)
     if kind is ADDRESS or _BEGINS_WITH_SCHEME.match(text):
-        return Item(image=text, address=True)
-    return Item(image=text) if kind is BASE64 else Item(odd=True)
+        return AnswerItem(image=text, address=True)
+    return AnswerItem(image=text) if kind is BASE64 else AnswerItem(odd=True)
 
 
 def head_of(text: str, characters: int = 64) -> bytes:

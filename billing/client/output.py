@@ -10,7 +10,7 @@ import base64
 from typing import Literal, TypedDict
 from urllib.parse import unquote
 
-from billing.client.items import URL_SAFE, Item, item_of, read_answer
+from billing.client.items import URL_SAFE, AnswerItem, item_of, read_answer
 from billing.client.size import HEAD_BYTES, Size, format_of, measure
 from billing.client.words import storable
 
@@ -50,7 +50,7 @@ def read_outputs(response: object, n: int) -> list[Output]:
     return outputs + [failed(index, why or MISSING) for index in range(len(outputs), n)]
 
 
-def output_of(index: int, item: Item) -> Output:
+def output_of(index: int, item: AnswerItem) -> Output:
     """The output that an item of an answer is. Beside images, something that nobody can read was delivered too."""
     if item.odd:
         return succeeded(index, None, "not understood")

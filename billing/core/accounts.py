@@ -8,14 +8,14 @@ from billing.core.answers import AccountAnswer
 from billing.core.commands import UNCHANGED, AmendAccount, OpenAccount
 from billing.core.content import content_digest, must_have_digest
 from billing.core.refusals import AccountNotFound, Invalid
-from billing.core.wallet import AccountChange, Settings, Wallet
+from billing.core.wallet import AccountChange, AccountSettings, Wallet
 
 MONEY_SETTINGS = ("status", "credit_limit", "overage", "hold")
 
 
 def open_account(wallet: Wallet, command: OpenAccount, now: datetime) -> AccountAnswer:
     """A new account with no credits. Opened again alike: as it is now; otherwise raises IdReused."""
-    asked = Settings(
+    asked = AccountSettings(
         command.asset,
         command.name,
         "active",
@@ -57,7 +57,7 @@ def amend_account(wallet: Wallet, command: AmendAccount, now: datetime) -> Accou
     return AccountAnswer(False, wallet.account_id, new)
 
 
-def _record(wallet: Wallet, old: Settings | None, new: Settings, actor: str, now: datetime) -> None:
+def _record(wallet: Wallet, old: AccountSettings | None, new: AccountSettings, actor: str, now: datetime) -> None:
     for name in MONEY_SETTINGS:
         before, after = None if old is None else str(getattr(old, name)), str(getattr(new, name))
         if before != after:

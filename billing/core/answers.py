@@ -6,7 +6,7 @@ from typing import NamedTuple
 from billing.core.charges import Charge, Output
 from billing.core.grants import Grant
 from billing.core.payments import AutoRecharge, BookedTransaction, Topup
-from billing.core.wallet import Balance, CorrectionRow, RefundRow, Settings
+from billing.core.wallet import AccountSettings, Balance, CorrectionRow, RefundRow
 
 
 class ChargeAnswer(NamedTuple):
@@ -43,7 +43,7 @@ class GrantAnswer(NamedTuple):
 class AccountAnswer(NamedTuple):
     replayed: bool
     account_id: str
-    settings: Settings
+    settings: AccountSettings
 
 
 class LapseAnswer(NamedTuple):

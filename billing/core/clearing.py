@@ -22,7 +22,7 @@ from billing.core.content import content_digest, must_agree
 from billing.core.funding_commands import BookTransaction
 from billing.core.payments import BookedTransaction
 from billing.core.refusals import AccountNotFound, Invalid
-from billing.core.wallet import Settings, Wallet
+from billing.core.wallet import AccountSettings, Wallet
 
 # Events whose amount is posted by a report of its own, with the transfers that carry it.
 REPORTED: Final[Mapping[str, tuple[str, ...]]] = {
@@ -96,6 +96,6 @@ def book(wallet: Wallet, row: BookedTransaction, now: datetime) -> None:
 
 
 def _open_the_house(wallet: Wallet, now: datetime) -> None:
-    wallet.settings = Settings("CREDIT", "what belongs to no customer", "active", 0, "bill", "quote", None, now)
+    wallet.settings = AccountSettings("CREDIT", "what belongs to no customer", "active", 0, "bill", "quote", None, now)
     wallet.opening_digest = content_digest(wallet.settings.content)
     wallet.opened = wallet.changed = True

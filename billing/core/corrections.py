@@ -14,7 +14,7 @@ from billing.core.commands import Correct
 from billing.core.content import must_agree
 from billing.core.grants import take
 from billing.core.prices import ModelPrices, PriceBooks
-from billing.core.refunds import Source, undo
+from billing.core.refunds import ReturnCause, undo
 from billing.core.refusals import ChargeNotFound, ChargeNotOpen, Invalid, NothingToCorrect
 from billing.core.wallet import CorrectionRow, Return, Wallet
 
@@ -50,7 +50,7 @@ def correct(wallet: Wallet, command: Correct, books: PriceBooks, now: datetime) 
     first = wallet.wallet_seq + 1
     returns: list[Return] = []
     if credits < 0:
-        returns = undo(wallet, Source("correction", command.request_id, command.correction_id), -credits, now)
+        returns = undo(wallet, ReturnCause("correction", command.request_id, command.correction_id), -credits, now)
     else:
         drawn = take(wallet.burn_order, credits, now, None)
         debt = credits - sum(part for _, part in drawn)

@@ -45,7 +45,7 @@ class Quote(NamedTuple):
     max_credits: int
 
 
-class Reading(NamedTuple):
+class PriceReading(NamedTuple):
     """How one size and quality are read by a model's prices; credits per image."""
 
     billed_quality: str
@@ -84,9 +84,9 @@ class ModelPrices:
         self.auto_tier = auto
         self.sizes = _sizes(document["sizes"], self.tiers, f"{where}.sizes")
         self.prices = self._matrix(document["prices"], f"{where}.prices")
-        self._readings: dict[tuple[str, str], Reading] = {}
+        self._readings: dict[tuple[str, str], PriceReading] = {}
 
-    def read(self, size: str, quality: str) -> Reading:
+    def read(self, size: str, quality: str) -> PriceReading:
         """How a request's size and quality are billed.
 
         Raises SizeNotAllowed, SizeNotPriced or QualityNotSupported, in that order.
@@ -98,7 +98,7 @@ class ModelPrices:
             if billed is None:
                 raise QualityNotSupported(sorted(self.qualities))
             row = self.prices[billed]
-            reading = Reading(billed, tier, row[tier.name], max(row.values()))
+            reading = PriceReading(billed, tier, row[tier.name], max(row.values()))
             if len(self._readings) >= _READINGS_KEPT:
                 self._readings.clear()
             self._readings[size, quality] = reading

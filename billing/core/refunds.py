@@ -43,7 +43,7 @@ def refund(wallet: Wallet, command: Refund, now: datetime) -> RefundAnswer:
     wallet.check_room(credits, "credits")
     # From here on it must succeed.
     first = wallet.wallet_seq + 1
-    source = Source("refund", command.request_id, command.refund_id, command.refund_id)
+    source = ReturnCause("refund", command.request_id, command.refund_id, command.refund_id)
     returns = undo(wallet, source, credits, now)
     standing = {output.index: output for output in wallet.standing(command.request_id)}
     row = RefundRow(
@@ -76,7 +76,7 @@ def refund(wallet: Wallet, command: Refund, now: datetime) -> RefundAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ReturnCause:
     """What returns credits of the bill `request_id`: a refund, or a correction that lowers it."""
 
     kind: str
@@ -144,7 +144,7 @@ def _parts(outputs: Sequence[Output], command: Refund) -> list[tuple[int, int]]:
     return parts
 
 
-def undo(wallet: Wallet, source: Source, credits: int, now: datetime) -> list[Return]:
+def undo(wallet: Wallet, source: ReturnCause, credits: int, now: datetime) -> list[Return]:
     """Returns `credits` to where the bill drew them from, last first; one transfer for each destination."""
     earlier = wallet.returned.setdefault(source.request_id, [])
     owed = {debt.seq: debt.outstanding for debt in wallet.debts}
@@ -159,7 +159,7 @@ def undo(wallet: Wallet, source: Source, credits: int, now: datetime) -> list[Re
     return returns
 
 
-def _return(wallet: Wallet, source: Source, draw: Draw, credits: int, now: datetime) -> list[Return]:
+def _return(wallet: Wallet, source: ReturnCause, draw: Draw, credits: int, now: datetime) -> list[Return]:
     def post(amount: int, grant_id: str | None) -> int:
         return wallet.post(
             source.transfer_kind,
@@ -200,7 +200,7 @@ def _return(wallet: Wallet, source: Source, draw: Draw, credits: int, now: datet
 
 def _succeed(
     wallet: Wallet,
-    source: Source,
+    source: ReturnCause,
     ended: Grant,
     credits: int,
     post: Callable[[int, str], int],

@@ -109,7 +109,7 @@ class AccountChange(NamedTuple):
 
 
 @dataclass(slots=True)
-class Settings:
+class AccountSettings:
     """What the operator decides about an account. `credit_limit` and `low_balance`, the levels told, in credits."""
 
     asset: str
@@ -137,7 +137,7 @@ class Wallet:
     """
 
     account_id: str
-    settings: Settings | None = None
+    settings: AccountSettings | None = None
     opening_digest: bytes = b""
     posted: int = 0
     held: int = 0

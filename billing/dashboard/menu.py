@@ -13,7 +13,7 @@ CHOOSING = frozenset((ADMIN, FINANCE, GATEWAY))
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class DashboardPage:
     """`name` names the template, the script and the texts. `under`: the entry of the menu where it has none itself."""
 
     name: str
@@ -27,35 +27,35 @@ class Page:
 
 _A = "/accounts/{account_id}"
 ACCOUNT_PAGES = (
-    Page("overview", _A),
-    Page("usage", f"{_A}/usage"),
-    Page("charges", f"{_A}/charges"),
-    Page("charge", f"{_A}/charges/{{request_id}}", under="charges"),
-    Page("grants", f"{_A}/grants"),
-    Page("ledger", f"{_A}/ledger"),
-    Page("statements", f"{_A}/statements"),
-    Page("statement", f"{_A}/statements/{{month}}", under="statements"),
-    Page("prices", f"{_A}/prices"),
-    Page("topups", f"{_A}/topups"),
-    Page("recharge", f"{_A}/auto-recharge"),
+    DashboardPage("overview", _A),
+    DashboardPage("usage", f"{_A}/usage"),
+    DashboardPage("charges", f"{_A}/charges"),
+    DashboardPage("charge", f"{_A}/charges/{{request_id}}", under="charges"),
+    DashboardPage("grants", f"{_A}/grants"),
+    DashboardPage("ledger", f"{_A}/ledger"),
+    DashboardPage("statements", f"{_A}/statements"),
+    DashboardPage("statement", f"{_A}/statements/{{month}}", under="statements"),
+    DashboardPage("prices", f"{_A}/prices"),
+    DashboardPage("topups", f"{_A}/topups"),
+    DashboardPage("recharge", f"{_A}/auto-recharge"),
 )
 HOUSE_PAGES = (
-    Page("accounts", "/accounts", CHOOSING),
-    Page("totals", "/totals", HOUSE),
-    Page("spend", "/spend", HOUSE),
-    Page("exceptions", "/exceptions", HOUSE),
-    Page("events", "/events", HOUSE),
+    DashboardPage("accounts", "/accounts", CHOOSING),
+    DashboardPage("totals", "/totals", HOUSE),
+    DashboardPage("spend", "/spend", HOUSE),
+    DashboardPage("exceptions", "/exceptions", HOUSE),
+    DashboardPage("events", "/events", HOUSE),
 )
 BOOKS_PAGES = (
-    Page("revenue", "/revenue", HOUSE),
-    Page("periods", "/periods", HOUSE),
-    Page("trial_balance", "/trial-balance", HOUSE),
-    Page("exports", "/exports", HOUSE),
-    Page("reconciliations", "/reconciliations", HOUSE),
-    Page("reconciliation", "/reconciliations/{reconciliation_id}", HOUSE, under="reconciliations"),
-    Page("margins", "/margins", HOUSE),
-    Page("payouts", "/payouts", HOUSE),
-    Page("simulation", "/price-simulation", HOUSE),
+    DashboardPage("revenue", "/revenue", HOUSE),
+    DashboardPage("periods", "/periods", HOUSE),
+    DashboardPage("trial_balance", "/trial-balance", HOUSE),
+    DashboardPage("exports", "/exports", HOUSE),
+    DashboardPage("reconciliations", "/reconciliations", HOUSE),
+    DashboardPage("reconciliation", "/reconciliations/{reconciliation_id}", HOUSE, under="reconciliations"),
+    DashboardPage("margins", "/margins", HOUSE),
+    DashboardPage("payouts", "/payouts", HOUSE),
+    DashboardPage("simulation", "/price-simulation", HOUSE),
 )
 
 
@@ -86,7 +86,7 @@ def home(key: Key) -> str:
     return ACCOUNT_PAGES[0].href(key.account_id) if key.role == ACCOUNT else HOUSE_PAGES[0].path
 
 
-def _entries(pages: tuple[Page, ...], key: Key, account_id: str | None) -> Iterator[Entry]:
+def _entries(pages: tuple[DashboardPage, ...], key: Key, account_id: str | None) -> Iterator[Entry]:
     for page in pages:
         if page.under is None and key.role in page.roles:
             yield Entry(page.name, page.href(account_id))

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from billing.dashboard import frame
-from billing.dashboard.menu import ACCOUNT_PAGES, BOOKS_PAGES, HOUSE_PAGES, Page, home
+from billing.dashboard.menu import ACCOUNT_PAGES, BOOKS_PAGES, HOUSE_PAGES, DashboardPage, home
 from billing.dashboard.route import PageRoute
 from billing.dashboard.security import secured
 from billing.http.auth import ACCOUNT, Key, Unavailable, session_key
@@ -37,7 +37,7 @@ def signed_in(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-def _endpoint(page: Page) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(page: DashboardPage) -> Callable[[Request], Awaitable[Response]]:
     def answer(request: Request, key: Key) -> Response:
         if key.role not in page.roles:
             return frame.problem(request, 404, "page", key=key)

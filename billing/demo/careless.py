@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 
 from billing.client import BillingClient, Output
-from billing.demo.gateway import Delivery, Gateway, ImageRequest, read
-from billing.demo.orders import Orders
+from billing.demo.gateway import Gateway, HandedOver, ImageRequest, read
+from billing.demo.orders import ProviderOrders
 from billing.demo.scene import Expected, Scene
-from billing.demo.stage import Difference, Stage
+from billing.demo.stage import Stage, StagedDifference
 
 SOLD, PRICE_MICROS = 700, 5_000_000
 """What `kiosk` has bought: a credit cost 0.714285… cents, so that its revenue does not come out even."""
@@ -33,7 +33,7 @@ class CarelessGateway(Gateway):
         self._lost = lost
         self._hasty = hasty
 
-    async def serve(self, request: ImageRequest) -> Delivery:
+    async def serve(self, request: ImageRequest) -> HandedOver:
         """The whole way of a request, as wrong as can be. Raises `Problem`."""
         name = request.account_id, request.request_id
         await self.authorize(request)
@@ -43,7 +43,7 @@ class CarelessGateway(Gateway):
         else:
             images, answer = read(await self.ask(request))
             charge = await self._billing.settle(*name, self._believed(request, answer))
-        return Delivery(charge, images, answer)
+        return HandedOver(charge, images, answer)
 
     def _believed(self, request: ImageRequest, answer: dict[str, Any]) -> list[Output]:
         width, _, height = answer["size"].partition("x")
@@ -73,7 +73,7 @@ async def careless(stage: Stage) -> None:
         size="2048x2048",
         quality="high",
         output_format="jpeg",
-        orders=Orders(sizes=("1024x1024",)),
+        orders=ProviderOrders(sizes=("1024x1024",)),
     )
     _leave(stage, delivery, 0, "wrong_size_tier", -53, "1024 ≤ 1536 → 1K high 14, not 67")
     delivery = await scene.order(
@@ -83,7 +83,7 @@ async def careless(stage: Stage) -> None:
         n=2,
         size="1024x1024",
         quality="medium",
-        orders=Orders(fail=frozenset({0})),
+        orders=ProviderOrders(fail=frozenset({0})),
     )
     _leave(stage, delivery, 0, "failed_yet_billed", -4, "failed: 0, not 4")
     delivery = await scene.order(
@@ -111,7 +111,7 @@ def _gateway(stage: Stage, *, lost: frozenset[int] = frozenset(), hasty: bool = 
 
 
 def _leave(
-    stage: Stage, delivery: Delivery, index: int, kind: str, credits: int, because: str, *, charged: bool = True
+    stage: Stage, delivery: HandedOver, index: int, kind: str, credits: int, because: str, *, charged: bool = True
 ) -> None:
     request_id = delivery.charge["request_id"]
-    stage.differences.append(Difference("kiosk", request_id, index, kind, credits, because, charged))
+    stage.differences.append(StagedDifference("kiosk", request_id, index, kind, credits, because, charged))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from billing.client.documents import Balance
-from billing.demo.orders import Orders
+from billing.demo.orders import ProviderOrders
 from billing.demo.scene import Expected, Scene
 from billing.demo.stage import Stage
 
@@ -22,7 +22,7 @@ async def debt(stage: Stage) -> None:
         size="1024x1024",
         quality="high",
         output_format="avif",
-        orders=Orders(sizes=("3840x2160",)),
+        orders=ProviderOrders(sizes=("3840x2160",)),
     )
     account_id = stage.purses["slim"].account_id
     _check(scene, "balance", await stage.billing.balance(account_id), posted=-113, available=-113, debt=113)

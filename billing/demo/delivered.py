@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from billing.demo.scene import headline
-from billing.demo.stage import Difference, Stage
+from billing.demo.stage import Stage, StagedDifference
 
 COLUMNS = ("account_id", "request_id", "index", "status", "width", "height")
 
@@ -107,7 +107,7 @@ async def _show(stage: Stage, title: str, lines: list[Any]) -> None:
         stage.console.print(f" “{said}”", style="dim", markup=False, highlight=False)
 
 
-def _posted(expected: Difference | None, charge: Any) -> int:
+def _posted(expected: StagedDifference | None, charge: Any) -> int:
     """What applying has come to in a charge of which one output was wrong."""
     corrected: int = charge["corrected_credits"]
     settled: int = charge["settled_credits"]

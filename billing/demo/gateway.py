@@ -16,7 +16,7 @@ import httpx
 
 from billing.client import AlreadyCharged, BillingClient, OutcomeUnknown, image_of
 from billing.client.documents import Charge, Operation, Quote
-from billing.demo.orders import CLIENT_REQUEST_ID, HEADER, Orders
+from billing.demo.orders import CLIENT_REQUEST_ID, HEADER, ProviderOrders
 
 PROVIDER_SECONDS = 600.0
 """Providers take up to ten minutes; a hold lasts fifteen."""
@@ -24,7 +24,7 @@ PROVIDER_SECONDS = 600.0
 _SIZES_OF_TIERS = {"1K": "1024x1024", "2K": "2048x2048", "4K": "3840x2160"}
 
 
-class Terms(TypedDict):
+class GatewayTerms(TypedDict):
     """What billing is told of a request."""
 
     model: str
@@ -49,15 +49,15 @@ class ImageRequest:
     output_format: str = "png"
     hold_seconds: int | None = None
     source: bytes | None = None
-    orders: Orders = field(default_factory=Orders)
+    orders: ProviderOrders = field(default_factory=ProviderOrders)
 
     @property
-    def terms(self) -> Terms:
-        return Terms(model=self.model, operation=self.operation, n=self.n, size=self.size, quality=self.quality)
+    def terms(self) -> GatewayTerms:
+        return GatewayTerms(model=self.model, operation=self.operation, n=self.n, size=self.size, quality=self.quality)
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class HandedOver:
     """What the customer gets: the charge, and the images by index. `answer` is what the provider said,
     None if it was not asked or did not answer.
     """
@@ -91,7 +91,7 @@ class Gateway:
         """What the request will cost, before anything is held. Raises `Problem`."""
         return await self._billing.quote(**request.terms)
 
-    async def serve(self, request: ImageRequest) -> Delivery:
+    async def serve(self, request: ImageRequest) -> HandedOver:
         """The whole way of a request. Raises `Problem`; then nothing was delivered, and calling it again
         with the same request is right.
         """
@@ -103,11 +103,11 @@ class Gateway:
                     charge.deliver_response(response)
             except AlreadyCharged as known:
                 # The provider knows no ids: asking it again is a second generation, and somebody would have to pay.
-                return Delivery(known.charge, {}, None)
+                return HandedOver(known.charge, {}, None)
             except (httpx.TransportError, OutcomeUnknown):
                 # No answer, or none that says what was made: no image. The charging has voided it, or left it to expire for a repeat to take up.
-                return Delivery(await self._billing.read_charge(*name), {}, None)
-            return Delivery(charge.bill, *read(response))
+                return HandedOver(await self._billing.read_charge(*name), {}, None)
+            return HandedOver(charge.bill, *read(response))
 
     async def authorize(self, request: ImageRequest) -> Charge:
         """Holds the quoted cost and does no more yet. Raises `Problem`, `insufficient_credits` above all."""
@@ -115,12 +115,12 @@ class Gateway:
             request.account_id, request.request_id, **request.terms, hold_seconds=request.hold_seconds
         )
 
-    async def deliver(self, request: ImageRequest) -> Delivery:
+    async def deliver(self, request: ImageRequest) -> HandedOver:
         """The rest of the way of a request that was authorized before. Raises `Problem`."""
         async with self._billing.resume(request.account_id, request.request_id) as charge:
             response = await self.ask(request)
             charge.deliver_response(response)
-        return Delivery(charge.bill, *read(response))
+        return HandedOver(charge.bill, *read(response))
 
     async def ask(self, request: ImageRequest) -> httpx.Response:
         """The provider's answer, whatever it is. Raises `httpx.TransportError` if there is none."""

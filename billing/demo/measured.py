@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from billing.client.documents import Charge
-from billing.demo.orders import Orders
+from billing.demo.orders import ProviderOrders
 from billing.demo.scene import Expected, Scene
-from billing.demo.stage import Difference, Stage
+from billing.demo.stage import Stage, StagedDifference
 
 
 async def failures(stage: Stage) -> Charge:
@@ -22,7 +22,7 @@ async def failures(stage: Stage) -> Charge:
         size="2048x2048",
         quality="medium",
         output_format="avif",
-        orders=Orders(fail=frozenset({1, 3})),
+        orders=ProviderOrders(fail=frozenset({1, 3})),
     )
     await scene.order(
         "studio",
@@ -30,7 +30,7 @@ async def failures(stage: Stage) -> Charge:
         n=2,
         size="2048x2048",
         quality="high",
-        orders=Orders(fail=frozenset({0, 1})),
+        orders=ProviderOrders(fail=frozenset({0, 1})),
     )
     await scene.order(
         "studio",
@@ -38,7 +38,7 @@ async def failures(stage: Stage) -> Charge:
         n=3,
         size="1024x1024",
         quality="high",
-        orders=Orders(refuse=True),
+        orders=ProviderOrders(refuse=True),
     )
     scene.show()
     return some.charge
@@ -57,7 +57,7 @@ async def other_sizes(stage: Stage) -> Charge:
         Expected(14, "1024 ≤ 1536 → 1K high, not 67"),
         size="2048x2048",
         quality="high",
-        orders=Orders(sizes=("1024x1024",)),
+        orders=ProviderOrders(sizes=("1024x1024",)),
     )
     fallen_short = await scene.order(
         "studio",
@@ -65,9 +65,9 @@ async def other_sizes(stage: Stage) -> Charge:
         size="3840x2160",
         quality="high",
         output_format="jpeg",
-        orders=Orders(sizes=("1672x941",), claims="absent"),
+        orders=ProviderOrders(sizes=("1672x941",), claims="absent"),
     )
-    larger = Orders(sizes=("2048x2048",))
+    larger = ProviderOrders(sizes=("2048x2048",))
     await scene.order(
         "studio",
         Expected(17, "2048 ≤ 2048 → 2K medium, not 4"),
@@ -90,17 +90,17 @@ async def other_sizes(stage: Stage) -> Charge:
         n=2,
         size="1024x1024",
         quality="medium",
-        orders=Orders(sizes=("1024x1024", "2048x1152")),
+        orders=ProviderOrders(sizes=("1024x1024", "2048x1152")),
     )
     unreadable = await scene.order(
         "studio",
         Expected(17, "unreadable: 2K medium as quoted", flags=("unmeasured",)),
         size="2048x2048",
         quality="medium",
-        orders=Orders(sizes=("1024x1024",), truncate=frozenset({0})),
+        orders=ProviderOrders(sizes=("1024x1024",), truncate=frozenset({0})),
     )
     request_id = unreadable.charge["request_id"]
     because = "1024 ≤ 1536 → 1K medium 4, not 17"
-    stage.differences.append(Difference("studio", request_id, 0, "unmeasured_now_measured", -13, because))
+    stage.differences.append(StagedDifference("studio", request_id, 0, "unmeasured_now_measured", -13, because))
     scene.show()
     return fallen_short.charge

@@ -13,7 +13,7 @@ Claims = Literal["true", "auto", "absent"]
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
+class ProviderOrders:
     """How the provider departs from what was asked; without orders it delivers just that.
 
     `sizes` are delivered in turn, image by image, as "WIDTHxHEIGHT" in pixels; `fail` and `truncate` are

@@ -7,7 +7,7 @@ import asyncio
 from rich import box
 from rich.table import Table
 
-from billing.demo.orders import Orders
+from billing.demo.orders import ProviderOrders
 from billing.demo.scene import Expected, Scene, headline
 from billing.demo.stage import Stage
 
@@ -113,14 +113,14 @@ async def sizes(stage: Stage) -> None:
         "studio",
         Expected(14, "1254 ≤ 1536 → 1K; auto → high"),
         output_format="webp",
-        orders=Orders(sizes=("1254x1254",), claims="auto"),
+        orders=ProviderOrders(sizes=("1254x1254",), claims="auto"),
     )
     await scene.order(
         "studio",
         Expected(2, "1672 ≤ 2048 → 2K low"),
         quality="low",
         output_format="png",
-        orders=Orders(sizes=("1672x941",), claims="auto"),
+        orders=ProviderOrders(sizes=("1672x941",), claims="auto"),
     )
     await scene.order("studio", Expected(17, "2K medium"), size="2K", quality="medium", output_format="jpeg")
     await scene.order("studio", Expected(4, "1536 ≤ 1536 → 1K medium"), size="1536x864", quality="medium")

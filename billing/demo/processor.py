@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Processor:
+class StandIn:
     """Where the stand-in listens, and what it and the service know of each other."""
 
     url: str

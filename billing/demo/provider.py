@@ -21,7 +21,7 @@ from fastapi.responses import JSONResponse
 from PIL import UnidentifiedImageError
 from pydantic import BaseModel, Field
 
-from billing.demo.orders import CLIENT_REQUEST_ID, HEADER, Orders
+from billing.demo.orders import CLIENT_REQUEST_ID, HEADER, ProviderOrders
 from billing.demo.picture import by_night, draw, encode
 
 SIZE_OF_AUTO = "1024x1024"
@@ -56,7 +56,7 @@ class Edit(Generation):
     images: list[SourceImage] = Field(min_length=1, max_length=1)
 
 
-class Refusal(Exception):
+class ProviderRefusal(Exception):
     """An answer with an HTTP status of 400 and an `error` in OpenAI's shape."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -82,8 +82,8 @@ Name = Annotated[str, Header(alias=CLIENT_REQUEST_ID)]
 app = FastAPI(title="Stand-in image provider", docs_url=None, redoc_url=None)
 
 
-@app.exception_handler(Refusal)
-async def refused(request: Request, refusal: Refusal) -> JSONResponse:
+@app.exception_handler(ProviderRefusal)
+async def refused(request: Request, refusal: ProviderRefusal) -> JSONResponse:
     return JSONResponse(refusal.document, status_code=400)
 
 
@@ -104,7 +104,7 @@ async def edits(asked: Edit, orders: Annotated[str, Header(alias=HEADER)] = "", 
     try:
         source = asked.images[0].content()
     except binascii.Error as error:
-        raise Refusal("invalid_image", "the image is not base64") from error
+        raise ProviderRefusal("invalid_image", "the image is not base64") from error
     return await _answer(asked, source, orders, name)
 
 
@@ -116,13 +116,13 @@ async def list_made() -> list[Made]:
 
 async def _answer(asked: Generation, source: bytes | None, header: str, name: str) -> dict[str, Any]:
     try:
-        orders = Orders.read(header)
+        orders = ProviderOrders.read(header)
     except ValueError as error:
-        raise Refusal("invalid_orders", str(error)) from error
+        raise ProviderRefusal("invalid_orders", str(error)) from error
     if orders.hang:
         await asyncio.Event().wait()  # set by nobody: the caller's time-out is the way out
     if orders.refuse:
-        raise Refusal("moderation_blocked", "the prompt was refused by the safety system")
+        raise ProviderRefusal("moderation_blocked", "the prompt was refused by the safety system")
     # Drawing is work for a thread: other requests are answered meanwhile, as a provider would.
     data = await asyncio.gather(*(asyncio.to_thread(_item, asked, source, orders, index) for index in range(asked.n)))
     if name:
@@ -130,7 +130,7 @@ async def _answer(asked: Generation, source: bytes | None, header: str, name: st
     return {"created": int(time.time()), "data": data, **_claims(asked, orders)}
 
 
-def _item(asked: Generation, source: bytes | None, orders: Orders, index: int) -> dict[str, Any]:
+def _item(asked: Generation, source: bytes | None, orders: ProviderOrders, index: int) -> dict[str, Any]:
     if index in orders.fail:
         return {"error": {"code": "generation_failed", "message": "the model produced no image"}}
     width, height = _size(asked, orders, index)
@@ -140,27 +140,27 @@ def _item(asked: Generation, source: bytes | None, orders: Orders, index: int) -
         try:
             picture = by_night(source, width, height)
         except UnidentifiedImageError as error:
-            raise Refusal("invalid_image", "the image cannot be read") from error
+            raise ProviderRefusal("invalid_image", "the image cannot be read") from error
     data = encode(picture, asked.output_format)
     if index in orders.truncate:
         data = data[:TRUNCATED_BYTES]
     return {"b64_json": base64.b64encode(data).decode("ascii")}
 
 
-def _made(asked: Generation, orders: Orders, name: str, index: int) -> Made:
+def _made(asked: Generation, orders: ProviderOrders, name: str, index: int) -> Made:
     if index in orders.fail:
         return Made(client_request_id=name, index=index, status="failed")
     width, height = _size(asked, orders, index)
     return Made(client_request_id=name, index=index, status="succeeded", width=width, height=height)
 
 
-def _size(asked: Generation, orders: Orders, index: int) -> tuple[int, int]:
+def _size(asked: Generation, orders: ProviderOrders, index: int) -> tuple[int, int]:
     ordered = orders.sizes[index % len(orders.sizes)] if orders.sizes else asked.size
     width, _, height = (SIZE_OF_AUTO if ordered == "auto" else ordered).partition("x")
     return int(width), int(height)
 
 
-def _claims(asked: Generation, orders: Orders) -> dict[str, str]:
+def _claims(asked: Generation, orders: ProviderOrders) -> dict[str, str]:
     """Size and quality at the top level, as unreliable as the real ones. `medium` for `auto` on purpose:
     what a provider reports back must not make the bill smaller.
     """

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from billing.client import Problem, measure
 from billing.client.documents import Charge
-from billing.demo.gateway import Delivery, Gateway, ImageRequest
+from billing.demo.gateway import Gateway, HandedOver, ImageRequest
 from billing.demo.processor import PATIENCE_SECONDS
 from billing.demo.stage import Stage
 
@@ -38,7 +38,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SceneRow:
     """One line of a scene's table."""
 
     asked: str
@@ -56,7 +56,7 @@ class Scene:
         self.title = f"{stage.next_scene()}. {title}"
         self.about = about
         self._columns = columns
-        self._rows: list[Row] = []
+        self._rows: list[SceneRow] = []
 
     def request(self, name: str, **fields: Any) -> ImageRequest:
         """A request of the account known as `name`."""
@@ -67,7 +67,9 @@ class Scene:
             **fields,
         )
 
-    async def order(self, name: str, expected: Expected, *, gateway: Gateway | None = None, **fields: Any) -> Delivery:
+    async def order(
+        self, name: str, expected: Expected, *, gateway: Gateway | None = None, **fields: Any
+    ) -> HandedOver:
         """A request through the gateway, and a row about it."""
         request = self.request(name, **fields)
         delivery = await (gateway or self._stage.gateway).serve(request)
@@ -82,7 +84,7 @@ class Scene:
             (expected.status, expected.credits, sorted(expected.flags)),
             (charge["status"], charge["settled_credits"], sorted(charge["flags"])),
         )
-        self._rows.append(Row(asked, came_back, f"{expected.credits}: {expected.because}", billed(charge), agrees))
+        self._rows.append(SceneRow(asked, came_back, f"{expected.credits}: {expected.because}", billed(charge), agrees))
 
     async def refuse(
         self,
@@ -120,12 +122,14 @@ class Scene:
             f"{self.title}: {asked}", (status, code, facts), (problem.status, problem.code, said)
         )
         details = "".join(f", {name} {value}" for name, value in said.items())
-        self._rows.append(Row(asked, "not asked", f"0: {because}", f"{problem.status} {problem.code}{details}", agrees))
+        self._rows.append(
+            SceneRow(asked, "not asked", f"0: {because}", f"{problem.status} {problem.code}{details}", agrees)
+        )
 
     def add_check(self, asked: str, came_back: str, expected: str, found: str, agrees: bool) -> None:
         """A row about anything else."""
         self._stage.judge(f"{self.title}: {asked}", expected, expected if agrees else found)
-        self._rows.append(Row(asked, came_back, expected, found, agrees))
+        self._rows.append(SceneRow(asked, came_back, expected, found, agrees))
 
     def compare(self, asked: str, came_back: str, expected: str, found: str) -> None:
         """A row about words: `found` must be what stands in `expected`, of which a reason may follow after a colon."""
@@ -172,7 +176,7 @@ def _by(name: str, request: ImageRequest) -> str:
     return asked(request) if name == MAIN_ACCOUNT else f"{name}: {asked(request)}"
 
 
-def came_back(request: ImageRequest, delivery: Delivery) -> str:
+def came_back(request: ImageRequest, delivery: HandedOver) -> str:
     """What the provider delivered, in a few words, like images together."""
     if delivery.answer is None:
         return "nothing"

@@ -22,7 +22,7 @@ from billing.demo.purse import Purchase, Purse
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class StagedDifference:
     """An output of which the ledger knows something else than was delivered, staged by a scene: what a reconciliation
     must call it, and the `credits` that the bill is short of, by hand; below 0 that it has too many.
 
@@ -58,7 +58,7 @@ class Stage:
     disagreements: list[str] = field(default_factory=list)
     purses: dict[str, Purse] = field(default_factory=dict)
     cashbook: Cashbook = field(default_factory=Cashbook)
-    differences: list[Difference] = field(default_factory=list)
+    differences: list[StagedDifference] = field(default_factory=list)
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:

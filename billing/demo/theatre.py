@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from billing.demo.processor import Processor
+from billing.demo.processor import StandIn
 from billing.settings import without_settings
 
 START_SECONDS = 30.0
@@ -21,12 +21,12 @@ START_SECONDS = 30.0
 
 
 @contextmanager
-def processor(place: Path) -> Iterator[Processor]:
+def processor(place: Path) -> Iterator[StandIn]:
     """A freshly started stand-in for Stripe. `place` is a directory for its note that it listens.
 
     Raises RuntimeError if it does not come up.
     """
-    made, note = Processor(""), place / "fake-stripe-listens"
+    made, note = StandIn(""), place / "fake-stripe-listens"
     process = subprocess.Popen(
         [sys.executable, "-m", "billing.demo.processor", "--key", made.key, "--ready-file", str(note)],
         env=without_settings(os.environ),
@@ -40,7 +40,7 @@ def processor(place: Path) -> Iterator[Processor]:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the stand-in for Stripe did not start")
             time.sleep(0.02)
-        yield Processor(note.read_text(), made.key, made.webhook_secret)
+        yield StandIn(note.read_text(), made.key, made.webhook_secret)
     finally:
         process.stdin.close()  # it ends with its input
         try:

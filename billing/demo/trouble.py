@@ -8,7 +8,7 @@ import httpx
 
 from billing.client import Problem
 from billing.demo.gateway import Gateway
-from billing.demo.orders import Orders
+from billing.demo.orders import ProviderOrders
 from billing.demo.scene import Expected, Scene, asked, came_back
 from billing.demo.stage import Stage
 
@@ -28,14 +28,14 @@ async def silence(stage: Stage) -> None:
         " hold is left to expire, and a repeat with the same id takes it up. Where nothing was sent the hold is void.",
     )
     purse = stage.purses["studio"]
-    hanging = scene.request("studio", size="2048x2048", quality="medium", orders=Orders(hang=True))
+    hanging = scene.request("studio", size="2048x2048", quality="medium", orders=ProviderOrders(hang=True))
     impatient = Gateway(stage.billing, stage.provider, provider_seconds=IMPATIENT_SECONDS)
     silent = await impatient.serve(hanging)
     left = Expected(0, "left to expire", status="authorized")
     scene.add(asked(hanging), came_back(hanging, silent), left, silent.charge)
     await _check_held(stage, scene, 17)
 
-    repeat = replace(hanging, orders=Orders())
+    repeat = replace(hanging, orders=ProviderOrders())
     answered = await stage.gateway.serve(repeat)
     purse.billed += 17
     scene.add("the same, same id", came_back(repeat, answered), Expected(17, "the same hold"), answered.charge)

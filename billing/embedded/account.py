@@ -13,7 +13,7 @@ HUMBLER_THAN_ROOT = ("postgres", "nobody")
 
 
 @dataclass(frozen=True)
-class Account:
+class UnixUser:
     """A user that is not root, with its primary group. PostgreSQL refuses to run as root."""
 
     name: str
@@ -37,7 +37,7 @@ class Account:
         return bool(status.st_mode & stat.S_IXOTH)
 
 
-def account_for(cluster: Path) -> Account:
+def account_for(cluster: Path) -> UnixUser:
     """Choose the user for the server of `cluster`.
 
     Root keeps the user that owns an existing cluster: a package that adds `postgres` must not lock us out.
@@ -51,15 +51,15 @@ def account_for(cluster: Path) -> Account:
                 f"{cluster} belongs to user {_name_of(owner_uid)}, and we run as {_name_of(our_uid)}; "
                 "start as that user, or choose another data directory."
             )
-        return Account(_name_of(our_uid), our_uid, os.getegid())
+        return UnixUser(_name_of(our_uid), our_uid, os.getegid())
     if owner_uid:
-        return Account(_name_of(owner_uid), owner_uid, cluster.stat().st_gid)
+        return UnixUser(_name_of(owner_uid), owner_uid, cluster.stat().st_gid)
     for name in HUMBLER_THAN_ROOT:
         try:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
-        return Account(name, entry.pw_uid, entry.pw_gid)
+        return UnixUser(name, entry.pw_uid, entry.pw_gid)
     raise EmbeddedPostgresError(
         "PostgreSQL refuses to run as root and there is no user 'postgres' or 'nobody' to run it; "
         "start as an ordinary user, or set DATABASE_URL."

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from billing.embedded.account import Account
+from billing.embedded.account import UnixUser
 from billing.embedded.environment import environment
 from billing.embedded.refusal import EmbeddedPostgresError
 
@@ -80,7 +80,7 @@ def _places() -> Iterator[tuple[Path, Path]]:
         yield path / "bin", path
 
 
-def reachable(binaries: Binaries, account: Account, data_dir: Path) -> Binaries:
+def reachable(binaries: Binaries, account: UnixUser, data_dir: Path) -> Binaries:
     """The same binaries where `account` can run them: in place, or copied (41 MB, once) into `data_dir`.
 
     A virtual environment under /root is the usual reason. Call it only as the owner of `data_dir`.

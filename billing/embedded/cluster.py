@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from billing.embedded.account import Account
+from billing.embedded.account import UnixUser
 from billing.embedded.binaries import Binaries
 from billing.embedded.environment import environment
 from billing.embedded.postmaster import launch_command
@@ -38,7 +38,7 @@ def clear_partial_clusters(data_dir: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def create_cluster(cluster: Path, binaries: Binaries, account: Account) -> None:
+def create_cluster(cluster: Path, binaries: Binaries, account: UnixUser) -> None:
     """Make the files of a new cluster. Killed half-way it leaves nothing that looks like one.
 
     Raises EmbeddedPostgresError with initdb's own words.
@@ -55,14 +55,14 @@ def create_cluster(cluster: Path, binaries: Binaries, account: Account) -> None:
     _sync_directory(cluster.parent)
 
 
-def create_database(socket_dir: Path, binaries: Binaries, account: Account) -> None:
+def create_database(socket_dir: Path, binaries: Binaries, account: UnixUser) -> None:
     """Create the database unless it is there. Raises EmbeddedPostgresError with psql's own words."""
     where = ["-h", str(socket_dir), "-p", str(PORT), "-U", OWNER_ROLE, "-d", "postgres"]
     how = ["-X", "-q", "-w", "-v", "ON_ERROR_STOP=1"]
     run(account, binaries, "psql", *how, *where, standard_input=CREATE_DATABASE_IF_ABSENT)
 
 
-def run(account: Account, binaries: Binaries, program: str, *arguments: str, standard_input: str = "") -> None:
+def run(account: UnixUser, binaries: Binaries, program: str, *arguments: str, standard_input: str = "") -> None:
     """Run one of PostgreSQL's tools to its end. Raises EmbeddedPostgresError if it fails."""
     done = subprocess.run(
         launch_command(account, binaries.program(program), *arguments),

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from billing.embedded import launcher
-from billing.embedded.account import Account
+from billing.embedded.account import UnixUser
 from billing.embedded.environment import environment
 from billing.embedded.refusal import EmbeddedPostgresError
 
@@ -24,7 +24,7 @@ STATUS_LINE = 7  # of postmaster.pid, counted from 0
 log = logging.getLogger(__name__)
 
 
-def launch_command(account: Account, program: str, *arguments: str) -> list[str]:
+def launch_command(account: UnixUser, program: str, *arguments: str) -> list[str]:
     """The command that runs `program` as `account` and lets it die with the thread that starts it."""
     interpreter = [sys.executable, "-I", "-S", launcher.__file__]
     return [*interpreter, str(os.getpid()), str(account.uid), str(account.gid), program, *arguments]

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from billing.embedded.account import Account, account_for
+from billing.embedded.account import UnixUser, account_for
 from billing.embedded.binaries import binaries_for, reachable
 from billing.embedded.cluster import (
     DATABASE,
@@ -145,7 +145,7 @@ class EmbeddedPostgres:
                 f"{problem}{self._complaint_since(log_began_at)}. Read {self._log_file}, then start again."
             ) from None
 
-    def _make_data_dir(self, account: Account) -> None:
+    def _make_data_dir(self, account: UnixUser) -> None:
         """Make what is missing, closed to others. Directories that were there keep their permissions."""
         missing = [step for step in (self.data_dir, *self.data_dir.parents) if not step.exists()]
         for step in reversed(missing):

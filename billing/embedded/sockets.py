@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from billing.embedded.account import Account
+from billing.embedded.account import UnixUser
 from billing.embedded.refusal import EmbeddedPostgresError
 
 PORT = 5432  # names the socket file only; nothing listens on TCP
@@ -37,7 +37,7 @@ def _fits(directory: Path) -> bool:
     return len(os.fsencode(socket)) <= LONGEST_SOCKET_PATH_BYTES and PLAIN.fullmatch(socket) is not None
 
 
-def prepare_socket_dir(directory: Path, account: Account) -> None:
+def prepare_socket_dir(directory: Path, account: UnixUser) -> None:
     """Make `directory` the account's alone (0700) and clear away the sockets of a killed server.
 
     Call it only as the owner of the data directory, while no server runs.

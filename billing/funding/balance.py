@@ -8,7 +8,7 @@ of, waits for one.
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from billing.funding.processor import Movement
+from billing.funding.processor import BalanceTransaction
 
 Meaning = Literal[
     "payment",
@@ -85,7 +85,7 @@ TYPES: Final[Mapping[str, Meaning]] = {
 }
 
 
-def meaning(movement: Movement) -> str | None:
+def meaning(movement: BalanceTransaction) -> str | None:
     """An event of `billing.core.clearing`, or `dispute`; None where a person has to say."""
     found = TYPES.get(movement.type, "ask")
     if movement.source_kind == "dispute" and found != "fee":

@@ -13,7 +13,7 @@ from billing.core.commands import HOUSE
 from billing.core.funding_commands import BookTransaction
 from billing.core.refusals import IdReused, Invalid
 from billing.funding.balance import meaning
-from billing.funding.processor import MARK, Movement, NoSuchThing, Processor
+from billing.funding.processor import MARK, BalanceTransaction, NoSuchThing, Processor
 from billing.funding.refusals import TransactionKnown, TransactionNotFound
 from billing.posting import Posting
 from billing.store.engine import Engine
@@ -65,7 +65,7 @@ class Bookkeeper:
         await reopen_payouts_with(self._work, transaction_id)
         return answer
 
-    async def _knows(self, movement: Movement) -> bool:
+    async def _knows(self, movement: BalanceTransaction) -> bool:
         """Whether the ledger books it by itself, now or when it has heard of the payment behind it."""
         event = meaning(movement)
         if event in (None, "payment", "refund", "refund_failed", "dispute"):

@@ -24,7 +24,7 @@ from billing.core.money import micros_of_stripe
 from billing.core.refusals import AccountNotFound, TopupNotFound
 from billing.core.verdicts import STAGES
 from billing.funding.balance import TYPES, meaning
-from billing.funding.processor import FINAL_DECLINES, MARK, MARK_TOPUP, Movement, NoSuchThing, Processor
+from billing.funding.processor import FINAL_DECLINES, MARK, MARK_TOPUP, BalanceTransaction, NoSuchThing, Processor
 from billing.posting import Posting
 from billing.store.engine import Engine
 from billing.store.topups import booked, keep_payout_items, owner_of, topup
@@ -43,7 +43,7 @@ class TooEarly(Exception):
 class Unexplained(TooEarly):
     """A balance transaction that only a person can say the meaning of: it waits for one."""
 
-    def __init__(self, movement: Movement) -> None:
+    def __init__(self, movement: BalanceTransaction) -> None:
         super().__init__(
             f"{movement.transaction_id} is a {movement.type}: say what it is, by "
             f"`billing stripe book {movement.transaction_id} --to … --reason …`"
@@ -243,7 +243,7 @@ class Effects:
             raise Stopped(f"{thing.get('id')} is paid without a payment")
         return PayTopup(owner.account_id, owner.topup_id, payment_id, amount, currency)
 
-    async def _book(self, movement: Movement) -> None:
+    async def _book(self, movement: BalanceTransaction) -> None:
         """Books a balance transaction by what it is. Raises NotOurs, TooEarly, Unexplained, Stopped."""
         event = meaning(movement)
         if event is None:
@@ -289,14 +289,14 @@ class Effects:
             )
         await self._enter_movement(found[0], movement, event, str(carried))
 
-    async def _enter_movement(self, account_id: str, movement: Movement, event: str, booked_as: str) -> None:
+    async def _enter_movement(self, account_id: str, movement: BalanceTransaction, event: str, booked_as: str) -> None:
         m = movement
         await self._enter(account_id, m.transaction_id, event, booked_as, m.amount_micros, m.fee_micros, m.currency)
 
     async def _enter(self, *facts: Any) -> None:
         await self._posting.post(BookTransaction(*facts))
 
-    async def _movement(self, transaction: Any) -> Movement:
+    async def _movement(self, transaction: Any) -> BalanceTransaction:
         try:
             return await self._processor.movement(str(_id(transaction)))
         except NoSuchThing as error:

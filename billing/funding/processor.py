@@ -104,7 +104,7 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True)
-class Movement:
+class BalanceTransaction:
     """A balance transaction, signed as Stripe signs it: net = amount - fee. `payment_id`: of the charge behind it.
 
     `source_failed`: what is behind it is a payment that failed after it had been shown on the balance.
@@ -135,7 +135,7 @@ class Complaint:
     amount_micros: int
     currency: str
     payment_id: str | None
-    movements: tuple[Movement, ...]
+    movements: tuple[BalanceTransaction, ...]
 
 
 class NoSuchThing(Exception):
@@ -285,13 +285,13 @@ class Processor:
             tuple(_movement(transaction) for transaction in found.balance_transactions or ()),
         )
 
-    async def movement(self, transaction_id: str) -> Movement:
+    async def movement(self, transaction_id: str) -> BalanceTransaction:
         """Raises NoSuchThing."""
         return _movement(
             await _asked(self._stripe.v1.balance_transactions.retrieve_async(transaction_id, {"expand": ["source"]}))
         )
 
-    async def movements_of_payout(self, payout_id: str) -> AsyncIterator[Movement]:
+    async def movements_of_payout(self, payout_id: str) -> AsyncIterator[BalanceTransaction]:
         """What an automatic payout consists of, itself included. Raises NoSuchThing."""
         async for transaction in self._all(
             self._stripe.v1.balance_transactions.list_async(
@@ -404,11 +404,11 @@ def _declined(error: stripe.CardError) -> Payment:
     return Payment(intent.get("id"), "failed", reason=code, final=code in FINAL_DECLINES)
 
 
-def _movement(transaction: Any) -> Movement:
+def _movement(transaction: Any) -> BalanceTransaction:
     currency = transaction.currency.upper()
     source = transaction.source
     expanded = source is not None and not isinstance(source, str)
-    return Movement(
+    return BalanceTransaction(
         transaction.id,
         transaction.type,
         micros_of_stripe(transaction.amount, currency),

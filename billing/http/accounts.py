@@ -9,10 +9,10 @@ from billing.core.refusals import AccountNotFound, IdReused
 from billing.http.auth import ACCOUNT, Admin, Reading
 from billing.http.models.accounts import (
     Account,
+    AccountChangeShown,
     AccountPatch,
-    Balance,
     BalanceAt,
-    Change,
+    BalanceShown,
     GrantShown,
     NewAccount,
     NewGrant,
@@ -73,7 +73,7 @@ async def amend_account(account_id: AccountId, body: AccountPatch, caller: Admin
     return Account.of(account_id, answer.settings)
 
 
-@router.get("/{account_id}/changes", response_model=Page[Change], responses=responses(AccountNotFound))
+@router.get("/{account_id}/changes", response_model=Page[AccountChangeShown], responses=responses(AccountNotFound))
 async def list_changes(account_id: AccountId, caller: Reading, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """Who changed what, and when, from the opening on."""
     after = None
@@ -81,19 +81,19 @@ async def list_changes(account_id: AccountId, caller: Reading, cursor: Cursor = 
         moment, position = decode_cursor(cursor, str, int)
         after = (decode_moment(moment), decode_position(position))
     found = await accounts.changes(caller.service.engine, account_id, after=after, limit=limit + 1)
-    return page(found, limit, lambda change: [change.changed_at.isoformat(), change.position], Change.of)
+    return page(found, limit, lambda change: [change.changed_at.isoformat(), change.position], AccountChangeShown.of)
 
 
-@router.get("/{account_id}/balance", response_model=Balance | BalanceAt, responses=responses(AccountNotFound))
+@router.get("/{account_id}/balance", response_model=BalanceShown | BalanceAt, responses=responses(AccountNotFound))
 async def get_balance(
     account_id: AccountId,
     caller: Reading,
     at: Moment | None = Query(None, description="RFC 3339: the figures as they were then, by when things took effect"),
-) -> Balance | BalanceAt:
+) -> BalanceShown | BalanceAt:
     """What the account has, what is held and what is left, at one instant."""
     if at is not None:
         return BalanceAt.of(await balances.figures_at(caller.service.engine, account_id, at))
-    return Balance.of(await balances.balance_sheet(caller.service.engine, account_id))
+    return BalanceShown.of(await balances.balance_sheet(caller.service.engine, account_id))
 
 
 @router.post(

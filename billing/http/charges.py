@@ -73,7 +73,7 @@ async def charge(account_id: AccountId, body: NewCharge, response: Response, cal
     return ChargeShown.of(answer.charge, answer.outputs, answer.balance)
 
 
-class Wanted:
+class ChargeQuery:
     """The parameters that both lists of charges take."""
 
     def __init__(
@@ -106,13 +106,15 @@ class Wanted:
 
 
 @router.get(CHARGES, response_model=Page[ChargeShown], responses=responses(AccountNotFound))
-async def list_charges(account_id: AccountId, caller: Reading, wanted: Annotated[Wanted, Depends()]) -> Any:
+async def list_charges(account_id: AccountId, caller: Reading, wanted: Annotated[ChargeQuery, Depends()]) -> Any:
     """The account's charges, newest first, by when they were authorized."""
     return await wanted.page(caller.service, account_id, of=account_id)
 
 
 @router.get("/v1/charges", response_model=Page[ChargeShown], responses=responses())
-async def list_all_charges(caller: Overseeing, wanted: Annotated[Wanted, Depends()], account_id: Search = None) -> Any:
+async def list_all_charges(
+    caller: Overseeing, wanted: Annotated[ChargeQuery, Depends()], account_id: Search = None
+) -> Any:
     """Charges across accounts, account by account, newest first."""
     clean(account_id=account_id)
     return await wanted.page(caller.service, account_id)

@@ -19,14 +19,14 @@ LOOK_SECONDS = 1.0  # between looks
 PROOF_SECONDS = 2.0  # for a lane to commit: its batches take a twentieth of that
 
 
-class Reason(NamedTuple):
+class Obstacle(NamedTuple):
     """Why not: `code` for programs, `sentence` for people."""
 
     code: str
     sentence: str
 
 
-Condition = Callable[[], Awaitable[Reason | None]]
+Condition = Callable[[], Awaitable[Obstacle | None]]
 
 
 class Readiness:
@@ -34,11 +34,11 @@ class Readiness:
 
     def __init__(self, *conditions: Condition) -> None:
         self._conditions = conditions
-        self.known: list[Reason] = []  # as of the last look
+        self.known: list[Obstacle] = []  # as of the last look
         self._known_until = 0.0
         self._looking: asyncio.Task[None] | None = None
 
-    async def reasons(self) -> list[Reason]:
+    async def reasons(self) -> list[Obstacle]:
         """Why this process cannot post; empty where it can."""
         if self._known_until < time.monotonic():
             if self._looking is None or self._looking.done():
@@ -52,7 +52,7 @@ class Readiness:
         self._known_until = time.monotonic() + LOOK_SECONDS
 
 
-def document(reasons: Sequence[Reason]) -> dict[str, Any]:
+def document(reasons: Sequence[Obstacle]) -> dict[str, Any]:
     """The problem document of `reasons`, of which there is at least one."""
     return {
         "type": f"{TYPE}{reasons[0].code}",
@@ -69,11 +69,11 @@ def lanes_commit(posting: Posting) -> Condition:
     """Every lane commits on its own connection, to a server that takes writes and a schema that is ours."""
     revisions()  # read before anybody waits for it
 
-    async def condition() -> Reason | None:
+    async def condition() -> Obstacle | None:
         proofs = [lane.prove() for lane in posting.lanes]
         _, late = await asyncio.wait(proofs, timeout=PROOF_SECONDS)
         if late:
-            return Reason(
+            return Obstacle(
                 "posting_stalled",
                 f"{len(late)} of {len(proofs)} posting lanes committed nothing for {PROOF_SECONDS:.0f} seconds: "
                 "the database does not answer, or something holds its locks.",
@@ -83,16 +83,20 @@ def lanes_commit(posting: Posting) -> Condition:
     return condition
 
 
-def _objection(done: asyncio.Future[Proof]) -> Reason | None:
+def _objection(done: asyncio.Future[Proof]) -> Obstacle | None:
     error = done.exception()
     if error is not None and not takes_no_writes(error):  # the log says what it was: strangers should not know that
-        return Reason("database_unavailable", "A posting lane cannot commit: the database refuses, or is not reached.")
+        return Obstacle(
+            "database_unavailable", "A posting lane cannot commit: the database refuses, or is not reached."
+        )
     if error is not None or done.result().read_only:
-        return Reason("database_read_only", "The database takes no writes: it is a standby, or was set to read only.")
+        return Obstacle("database_read_only", "The database takes no writes: it is a standby, or was set to read only.")
     try:
         require_known(done.result().revision)
     except (NotMigrated, WrongSchema) as wrong:
-        return Reason("wrong_schema", str(wrong))
+        return Obstacle("wrong_schema", str(wrong))
     if done.result().put_off:
-        return Reason("database_unavailable", "The database refuses what a posting lane writes: its disk is full, say.")
+        return Obstacle(
+            "database_unavailable", "The database refuses what a posting lane writes: its disk is full, say."
+        )
     return None

@@ -170,6 +170,6 @@ async def replay_event(event_id: EventId, caller: Admin, body: EventReplay | Non
     return EventShown.of(await deliveries.event(caller.service.engine, event_id))
 
 
-def _place(event: deliveries.Event) -> list[Any]:
+def _place(event: deliveries.WebhookEvent) -> list[Any]:
     told = event.announcement
     return [told.created_at.isoformat(), told.account_id, told.position]

@@ -17,7 +17,7 @@ SHOWN_LETTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Sent:
     """`status` is the answer's, None where there was none; `problem` None means delivered."""
 
     status: int | None
@@ -46,17 +46,17 @@ class Sender:
     async def close(self) -> None:
         await self._transport.aclose()
 
-    async def post(self, url: str, headers: dict[str, str], content: bytes) -> Outcome:
+    async def post(self, url: str, headers: dict[str, str], content: bytes) -> Sent:
         """Never raises for what the other side does."""
         try:
             async with asyncio.timeout(self._timeout):
                 response = await self._answer(self._destinations.url(url), headers, content)
         except (AddressRefused, Invalid) as refused:
-            return Outcome(None, f"not sent: {refused}")
+            return Sent(None, f"not sent: {refused}")
         except TimeoutError:
-            return Outcome(None, f"no answer within {self._timeout:g} s")
+            return Sent(None, f"no answer within {self._timeout:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            return Outcome(None, _printable(f"{type(error).__name__}: {error}"))
+            return Sent(None, _printable(f"{type(error).__name__}: {error}"))
         try:
             return await _read(response)
         finally:
@@ -86,13 +86,13 @@ class Sender:
         raise failed
 
 
-async def _read(response: httpx.Response) -> Outcome:
+async def _read(response: httpx.Response) -> Sent:
     """The head decides; of a refusal's body the beginning is kept, for whoever looks for the reason."""
     status = response.status_code
     if 200 <= status < 300:
-        return Outcome(status, None)
+        return Sent(status, None)
     if 300 <= status < 400:
-        return Outcome(status, f"answered {status}: redirects are not followed")
+        return Sent(status, f"answered {status}: redirects are not followed")
     read = bytearray()
     with suppress(httpx.HTTPError, TimeoutError):
         async with asyncio.timeout(READ_SECONDS):
@@ -101,7 +101,7 @@ async def _read(response: httpx.Response) -> Outcome:
                 if len(read) >= READ_BYTES_MAX:
                     break
     text = _printable(bytes(read[:READ_BYTES_MAX]).decode("ascii", "replace"))
-    return Outcome(status, f"answered {status}: {text}" if text else f"answered {status}")
+    return Sent(status, f"answered {status}: {text}" if text else f"answered {status}")
 
 
 def _printable(text: str) -> str:

@@ -29,7 +29,7 @@ from billing.store.deadlines import FINISH_SECONDS, Deadlines, watched
 from billing.store.gather import Needs, gather
 from billing.store.proof import Proof, prove
 from billing.store.refusals import DatabaseUnavailable
-from billing.store.sqlstates import Verdict, reason, verdict
+from billing.store.sqlstates import Remedy, reason, remedy
 
 Connect = Callable[[Backend | None], Awaitable[Connection]]
 
@@ -50,7 +50,7 @@ class Job:
 
 
 @dataclass(slots=True)
-class Tally:
+class LaneTally:
     """What a lane has done so far, for the metrics. Durations in seconds, from first statement to commit."""
 
     batches: int = 0
@@ -95,7 +95,7 @@ class Lane:
         self._taken = 0
         self._task: asyncio.Task[None] | None = None
         self.waiting = 0
-        self.tally = Tally()
+        self.tally = LaneTally()
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="posting lane")
@@ -216,14 +216,14 @@ class Lane:
             try:
                 return await self._transaction(commands, give_up_at)
             except Exception as error:
-                match verdict(error):
-                    case Verdict.LATER:
+                match remedy(error):
+                    case Remedy.LATER:
                         self._put_off_at = time.monotonic()
                         log.warning("transaction put off", reason=reason(error), commands=len(commands))
                         raise DatabaseUnavailable() from error
-                    case Verdict.FAULT:
+                    case Remedy.FAULT:
                         raise
-                    case Verdict.LOST:
+                    case Remedy.LOST:
                         self._discard()
                 log.warning("transaction repeated", reason=reason(error), commands=len(commands))
             if loop.time() + pause > give_up_at:
@@ -291,7 +291,7 @@ class Lane:
             self._discard()
             proof.set_exception(error)
             proof.exception()  # who asked may have gone away
-            if verdict(error) is Verdict.LOST:  # whoever came meanwhile has waited as long
+            if remedy(error) is Remedy.LOST:  # whoever came meanwhile has waited as long
                 self._refusal = DatabaseUnavailable()
                 self._turn_away()
         else:

@@ -30,7 +30,7 @@ _ABORT = struct.pack("ii", 1, 0)  # SO_LINGER: what was not sent is dropped when
 
 
 @dataclass(slots=True)
-class Connection:
+class AdmittedConnection:
     """One that came in by our door."""
 
     where: Descriptor
@@ -47,7 +47,7 @@ class Doorkeeper:
         self._door = door
         self._visits = visits
         self._crowd = most // 2
-        self._connections: dict[int, Connection] = {}  # by inode
+        self._connections: dict[int, AdmittedConnection] = {}  # by inode
         self._read_on_at = 0.0
         self._others: set[int] = set()  # sockets that did not come in by our door
 
@@ -99,7 +99,7 @@ class Doorkeeper:
             if client is None:
                 self._others.add(inode)
             else:
-                self._connections[inode] = Connection(found[inode], client, now)
+                self._connections[inode] = AdmittedConnection(found[inode], client, now)
         if gone:
             here = {one.client for one in self._connections.values()}  # an address may have come back
             for one in gone:
@@ -129,7 +129,7 @@ class Doorkeeper:
                 if _sent(where)[0] == 0:
                     _close(where)
 
-    def _is_unread(self, one: Connection, now: float) -> bool:
+    def _is_unread(self, one: AdmittedConnection, now: float) -> bool:
         """Whether an answer lies there for a caller who does not read on."""
         if one.client not in self._visits:
             return False

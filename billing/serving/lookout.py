@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from billing.http.figures import Sums
 from billing.http.gauges import ServiceGauges
 from billing.http.metrics import Metrics, figures_of, text_of
-from billing.http.readiness import Reason
+from billing.http.readiness import Obstacle
 from billing.http.service import Service
 from billing.posting.chore import repeat_every, running_beside
 from billing.serving.reports import Reporter, Reports
@@ -62,7 +62,7 @@ class Teller:
             yield self.metrics
         self._tell(app, service.readiness.known)
 
-    def _tell(self, app: FastAPI, reasons: list[Reason]) -> None:
+    def _tell(self, app: FastAPI, reasons: list[Obstacle]) -> None:
         report = {"process": self._process, "figures": figures_of(app), "reasons": reasons}
         self._parent.tell(FIGURES, report)
 
@@ -98,14 +98,14 @@ class Lookout:
             self._text_until = time.monotonic() + TEXT_SECONDS
         return self._text
 
-    def reasons(self) -> list[Reason]:
+    def reasons(self) -> list[Obstacle]:
         """Why not every worker can post; empty where all can."""
         heard_since = time.monotonic() - SILENT_SECONDS
         speaking = [report for report in self._newest.values() if report["heard_at"] > heard_since]
-        found = dict.fromkeys(Reason(*reason) for report in speaking for reason in report["reasons"])
+        found = dict.fromkeys(Obstacle(*reason) for report in speaking for reason in report["reasons"])
         if len(speaking) < self._workers:
             sentence = f"{len(speaking)} of {self._workers} workers answer."
-            found[Reason("workers_missing", sentence)] = None
+            found[Obstacle("workers_missing", sentence)] = None
         return list(found)
 
     @property

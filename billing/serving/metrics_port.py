@@ -60,7 +60,7 @@ def watching(settings: Settings, dsn: str, reports: Reports, place: socket.socke
         watched.result()
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     status: HTTPStatus
     media_type: str
     content: str
@@ -72,10 +72,10 @@ class MetricsPort:
 
     def __init__(self, lookout: Lookout) -> None:
         self._callers = asyncio.Semaphore(CALLERS)
-        self._routes: dict[str, Callable[[], Answer]] = {
-            "/metrics": lambda: Answer(HTTPStatus.OK, MEDIA_TYPE, lookout.metrics()),
+        self._routes: dict[str, Callable[[], Reply]] = {
+            "/metrics": lambda: Reply(HTTPStatus.OK, MEDIA_TYPE, lookout.metrics()),
             "/readyz": lambda: _readyz(lookout),
-            "/healthz": lambda: Answer(HTTPStatus.OK, "application/json", '{"status":"ok"}'),
+            "/healthz": lambda: Reply(HTTPStatus.OK, "application/json", '{"status":"ok"}'),
         }
 
     @asynccontextmanager
@@ -104,23 +104,21 @@ class MetricsPort:
         finally:
             writer.close()
 
-    def _found(self, method: str, path: str) -> Answer:
+    def _found(self, method: str, path: str) -> Reply:
         if method not in ("GET", "HEAD"):
-            return Answer(HTTPStatus.METHOD_NOT_ALLOWED, "text/plain", "GET and HEAD only\n", "Allow: GET, HEAD\r\n")
+            return Reply(HTTPStatus.METHOD_NOT_ALLOWED, "text/plain", "GET and HEAD only\n", "Allow: GET, HEAD\r\n")
         route = self._routes.get(path)
-        return (
-            route() if route else Answer(HTTPStatus.NOT_FOUND, "text/plain", f"There are {', '.join(self._routes)}\n")
-        )
+        return route() if route else Reply(HTTPStatus.NOT_FOUND, "text/plain", f"There are {', '.join(self._routes)}\n")
 
 
-def _readyz(lookout: Lookout) -> Answer:
+def _readyz(lookout: Lookout) -> Reply:
     reasons = lookout.reasons()
     if not reasons:
-        return Answer(HTTPStatus.OK, "application/json", '{"status":"ok"}')
-    return Answer(HTTPStatus.SERVICE_UNAVAILABLE, PROBLEM, json.dumps(document(reasons)), "Retry-After: 1\r\n")
+        return Reply(HTTPStatus.OK, "application/json", '{"status":"ok"}')
+    return Reply(HTTPStatus.SERVICE_UNAVAILABLE, PROBLEM, json.dumps(document(reasons)), "Retry-After: 1\r\n")
 
 
-def _written(method: str, answer: Answer) -> bytes:
+def _written(method: str, answer: Reply) -> bytes:
     content = answer.content.encode()
     head = (
         f"HTTP/1.1 {answer.status.value} {answer.status.phrase}\r\nContent-Type: {answer.media_type}\r\n"

@@ -8,7 +8,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.core.refusals import AccountNotFound
-from billing.core.wallet import AccountChange, Settings
+from billing.core.wallet import AccountChange, AccountSettings
 from billing.store.connection import Connection
 from billing.store.rows import SETTINGS_COLUMNS
 from billing.store.snapshot import reading
@@ -18,13 +18,13 @@ _SETTINGS = columns_of(AccountRow, ("account_id", *SETTINGS_COLUMNS))
 _EXISTS = "SELECT EXISTS (SELECT FROM account WHERE account_id = $1)"
 
 
-async def account(engine: AsyncEngine, account_id: str) -> Settings:
+async def account(engine: AsyncEngine, account_id: str) -> AccountSettings:
     """Raises AccountNotFound."""
     async with reading(engine) as connection:
         row = (await connection.execute(select(*_SETTINGS).where(_SETTINGS[0] == account_id))).first()
     if row is None:
         raise AccountNotFound(account_id)
-    return Settings(*row[1:])
+    return AccountSettings(*row[1:])
 
 
 async def must_exist(connection: Connection, account_id: str | None) -> None:
@@ -42,13 +42,13 @@ async def reading_account(engine: AsyncEngine, account_id: str) -> AsyncIterator
         yield connection
 
 
-async def accounts(engine: AsyncEngine, *, after: str | None, limit: int) -> list[tuple[str, Settings]]:
+async def accounts(engine: AsyncEngine, *, after: str | None, limit: int) -> list[tuple[str, AccountSettings]]:
     """Accounts in the order of their ids, beyond `after`."""
     query = select(*_SETTINGS).order_by(_SETTINGS[0]).limit(limit)
     if after is not None:
         query = query.where(_SETTINGS[0] > after)
     async with reading(engine) as connection:
-        return [(row[0], Settings(*row[1:])) for row in await connection.execute(query)]
+        return [(row[0], AccountSettings(*row[1:])) for row in await connection.execute(query)]
 
 
 async def changes(

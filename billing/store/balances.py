@@ -16,7 +16,7 @@ from billing.store.snapshot import snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class AccountBalance:
     """Credits: `available = posted - held - frozen - lapsed + credit_limit`."""
 
     account_id: str
@@ -37,7 +37,7 @@ class Figures:
 class BalanceSheet:
     """An account now. `grants` are the open ones in burn order; `next_expiry` is (credits, when)."""
 
-    figures: Figures
+    figures: AccountBalance
     debt: int
     grants: list[Grant]
     next_expiry: tuple[int, datetime] | None
@@ -68,11 +68,11 @@ def known(batch: Gathered, account_id: str) -> Wallet:
     return batch.wallets[account_id]
 
 
-def figures(batch: Gathered, wallet: Wallet) -> Figures:
+def figures(batch: Gathered, wallet: Wallet) -> AccountBalance:
     """What a read wallet shows. Gathering let lapse, in memory, what is due: none of it is posted yet."""
     assert wallet.settings is not None
     lapsed = sum(transfer.amount for transfer in wallet.transfers)
-    return Figures(
+    return AccountBalance(
         wallet.account_id,
         wallet.settings.asset,
         wallet.posted + lapsed,
@@ -97,7 +97,7 @@ _LIMIT_AT = """
     ORDER BY changed_at DESC, position DESC LIMIT 1"""
 
 
-async def figures_at(engine: AsyncEngine, account_id: str, at: datetime) -> Figures:
+async def figures_at(engine: AsyncEngine, account_id: str, at: datetime) -> AccountBalance:
     """The figures as they were at `at`, by when things took effect. Raises AccountNotFound, Invalid (the future)."""
     async with snapshot(engine) as connection:
         batch = await gather(
@@ -111,7 +111,7 @@ async def figures_at(engine: AsyncEngine, account_id: str, at: datetime) -> Figu
         limit = await _limit_at(connection, account_id, at)
     lapsed = sum(transfer.amount for transfer in wallet.transfers if transfer.effective_at <= at)
     assert wallet.settings is not None
-    return Figures(account_id, wallet.settings.asset, posted, held, 0, lapsed, limit, at)
+    return AccountBalance(account_id, wallet.settings.asset, posted, held, 0, lapsed, limit, at)
 
 
 async def _limit_at(connection: asyncpg.Connection, account_id: str, at: datetime) -> int:

@@ -12,7 +12,7 @@ from billing.core.refusals import ChargeNotFound
 from billing.core.wallet import CorrectionRow, RefundRow
 from billing.store import rows
 from billing.store.accounts import reading_account
-from billing.store.balances import Figures, figures, known
+from billing.store.balances import AccountBalance, figures, known
 from billing.store.clock import time_by
 from billing.store.gather import Needs, gather
 from billing.store.snapshot import reading, snapshot
@@ -74,7 +74,7 @@ class ChargeView:
     outputs: Sequence[Output]
 
 
-async def charge(engine: AsyncEngine, account_id: str, request_id: str) -> tuple[ChargeView, Figures]:
+async def charge(engine: AsyncEngine, account_id: str, request_id: str) -> tuple[ChargeView, AccountBalance]:
     """One charge and its account's figures, at one instant. Raises AccountNotFound, ChargeNotFound."""
     key = (account_id, request_id)
     async with snapshot(engine) as connection:

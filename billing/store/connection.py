@@ -14,7 +14,7 @@ from asyncpg.connect_utils import SessionAttribute
 
 from billing.store.deadlines import CLOSE_SECONDS, Deadlines, Watch, watched
 from billing.store.moments import use_moments
-from billing.store.sqlstates import NotMigrated, Verdict, causes, verdict
+from billing.store.sqlstates import NotMigrated, Remedy, causes, remedy
 
 SERVICE_ROLE = "billing_service"
 
@@ -155,7 +155,7 @@ async def dial(dsn: str, settings: dict[str, str], deadlines: Deadlines, target:
         try:
             return await _dial_host(host, settings, deadlines, target)
         except Exception as error:
-            if place == len(hosts) or verdict(error) is Verdict.FAULT:
+            if place == len(hosts) or remedy(error) is Remedy.FAULT:
                 raise
     raise AssertionError("a DSN has a host")
 
@@ -214,7 +214,7 @@ async def answers(dsn: str) -> bool:
     try:
         session = await dial(dsn, {}, Deadlines(), "any")
     except Exception as error:
-        if verdict(error) is Verdict.FAULT:
+        if remedy(error) is Remedy.FAULT:
             raise
         return False
     await session.close()
@@ -236,7 +236,7 @@ def not_allowed(error: BaseException) -> str | None:
 
 def unreachable(error: BaseException) -> bool:
     """Whether `error`, or what it was raised from, is a connection that was lost or could not be made."""
-    return verdict(error) is Verdict.LOST
+    return remedy(error) is Remedy.LOST
 
 
 async def replan(connection: asyncpg.Connection) -> None:

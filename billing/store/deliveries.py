@@ -99,7 +99,7 @@ _BACKLOG = """
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class WebhookDelivery:
     """How far one event has come with one endpoint. `attempts` counts since it was last asked for."""
 
     account_id: str
@@ -115,11 +115,11 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class WebhookEvent:
     """An announcement and its deliveries: none yet while it is not dispatched."""
 
     announcement: Announcement
-    deliveries: Sequence[Delivery]
+    deliveries: Sequence[WebhookDelivery]
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,7 @@ async def replay_since(work: Engine, endpoint_id: str, since: datetime) -> tuple
         return count, last if count == REPLAYED_AT_ONCE else None
 
 
-async def event(engine: Engine, event_id: str) -> Event:
+async def event(engine: Engine, event_id: str) -> WebhookEvent:
     """Raises WebhookEventNotFound."""
     async with reading(engine) as connection:
         found = await _events(connection, select(*_O).where(_O.event_id == event_id))
@@ -232,7 +232,7 @@ async def event(engine: Engine, event_id: str) -> Event:
 
 async def events(
     engine: Engine, *, kind: str | None, account_id: str | None, after: tuple[datetime, str, int] | None, limit: int
-) -> list[Event]:
+) -> list[WebhookEvent]:
     """Events, newest first, beyond (created_at, account_id, position)."""
     order = (_O.created_at, _O.account_id, _O.position)
     query = select(*_O).order_by(*(column.desc() for column in order)).limit(limit)
@@ -248,7 +248,7 @@ async def events(
 
 async def deliveries(
     engine: Engine, endpoint_id: str, *, state: str | None, after: tuple[datetime, str] | None, limit: int
-) -> list[Delivery]:
+) -> list[WebhookDelivery]:
     """An endpoint's deliveries, newest first, beyond (created_at, event_id). Raises WebhookEndpointNotFound."""
     await endpoint(engine, endpoint_id)
     query = select(*_D).where(_D.endpoint_id == endpoint_id)
@@ -258,7 +258,7 @@ async def deliveries(
     if after is not None:
         query = query.where(tuple_(_D.created_at, _D.event_id) < after)
     async with reading(engine) as connection:
-        return [Delivery(*row) for row in await connection.execute(query)]
+        return [WebhookDelivery(*row) for row in await connection.execute(query)]
 
 
 async def backlog(engine: Engine) -> Backlog:
@@ -293,13 +293,13 @@ async def _live(connection: asyncpg.Connection, endpoint_id: str) -> str | None:
     return account_id
 
 
-async def _events(connection: AsyncConnection, query: Select[Any]) -> list[Event]:
+async def _events(connection: AsyncConnection, query: Select[Any]) -> list[WebhookEvent]:
     rows = list(await connection.execute(query))
     if not rows:
         return []
     keys = [(row.account_id, row.event_id) for row in rows]
     of_events = select(*_D).where(tuple_(_D.account_id, _D.event_id).in_(keys)).order_by(_D.created_at, _D.endpoint_id)
-    found: dict[tuple[str, str], list[Delivery]] = {}
+    found: dict[tuple[str, str], list[WebhookDelivery]] = {}
     for row in await connection.execute(of_events):
-        found.setdefault((row.account_id, row.event_id), []).append(Delivery(*row))
-    return [Event(Announcement(*row), found.get(key, ())) for key, row in zip(keys, rows, strict=True)]
+        found.setdefault((row.account_id, row.event_id), []).append(WebhookDelivery(*row))
+    return [WebhookEvent(Announcement(*row), found.get(key, ())) for key, row in zip(keys, rows, strict=True)]

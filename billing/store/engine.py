@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from billing.store.connection import SESSION, WORK_SESSION, Connection, Target, connect, dial, is_there
 from billing.store.deadlines import CLOSE_SECONDS, FINISH_SECONDS, Deadlines, Watch, watched
-from billing.store.sqlstates import Verdict, verdict
+from billing.store.sqlstates import Remedy, remedy
 
 # Many read at once: each on one core, and with room to sort and group what a month of usage comes to.
 _READ_SESSION = SESSION | {
@@ -130,7 +130,7 @@ class Engine(AsyncEngine):
             with watched(session, self._deadlines.proof):
                 await session.execute("SELECT")
         except Exception as error:
-            if verdict(error) is Verdict.FAULT:
+            if remedy(error) is Remedy.FAULT:
                 raise
             self._trusted_from = asyncio.get_running_loop().time()
             return False

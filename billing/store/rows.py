@@ -8,11 +8,11 @@ from typing import Any
 from billing.core.charges import Charge, Delivered, Output, Reported
 from billing.core.grants import Debt, Grant
 from billing.core.ledger import Transfer
-from billing.core.wallet import CorrectionRow, RefundPart, RefundRow, Return, Settings, Wallet
+from billing.core.wallet import AccountSettings, CorrectionRow, RefundPart, RefundRow, Return, Wallet
 
 GRANT_COLUMNS = tuple(field.name for field in fields(Grant))
 DEBT_COLUMNS = tuple(field.name for field in fields(Debt))
-SETTINGS_COLUMNS = tuple(field.name for field in fields(Settings))
+SETTINGS_COLUMNS = tuple(field.name for field in fields(AccountSettings))
 ACCOUNT_COLUMNS = (
     "account_id", *SETTINGS_COLUMNS, "opening_digest", "posted", "held", "frozen", "debt", "wallet_seq", "wallet_head",
     "money_seq", "money_head", "last_at", "due_at", "recharge_below",
@@ -65,7 +65,7 @@ def wallet(row: Any) -> Wallet:
     """A wallet as its account's row, in ACCOUNT_COLUMNS' order, says."""
     (account_id, asset, name, status, credit_limit, overage, hold, metadata, created_at, low_balance, *standing) = row
     levels = None if low_balance is None else tuple(low_balance)
-    settings = Settings(asset, name, status, credit_limit, overage, hold, metadata, created_at, levels)
+    settings = AccountSettings(asset, name, status, credit_limit, overage, hold, metadata, created_at, levels)
     return Wallet(account_id, settings, *standing)
 
 

@@ -13,7 +13,7 @@ from billing.core.refusals import Refusal
 from billing.store.connection import Connection
 from billing.store.engine import Engine
 from billing.store.refusals import DatabaseUnavailable, Overloaded
-from billing.store.sqlstates import Verdict, reason, verdict
+from billing.store.sqlstates import Remedy, reason, remedy
 
 Answer = TypeVar("Answer")
 # What was lost sooner was not silent, but ended: there is time to ask again before the caller gives up.
@@ -32,7 +32,7 @@ def reachable() -> Iterator[None]:
     except PoolTimeout as error:
         raise Overloaded() from error
     except Exception as error:
-        if verdict(error) is Verdict.FAULT:
+        if remedy(error) is Remedy.FAULT:
             raise
         log.warning("database unavailable", reason=reason(error))
         raise DatabaseUnavailable() from error
@@ -45,7 +45,7 @@ async def asked_twice(read: Callable[[], Awaitable[Answer]]) -> Answer:
     try:
         return await read()
     except DatabaseUnavailable as refusal:
-        lost = refusal.__cause__ is not None and verdict(refusal.__cause__) is not Verdict.LATER
+        lost = refusal.__cause__ is not None and remedy(refusal.__cause__) is not Remedy.LATER
         if not lost or loop.time() - began > SOON_SECONDS:
             raise
         return await read()

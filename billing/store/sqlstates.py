@@ -1,6 +1,6 @@
 """SQLSTATE → what to do. The one table: lanes, reads, work beside the ledger, the key ring, sessions and chores follow it.
 
-PostgreSQL names what went wrong by five characters; the first two are its class. A class has a verdict, and the
+PostgreSQL names what went wrong by five characters; the first two are its class. A class has a remedy, and the
 conditions within it that differ have their own.
 """
 
@@ -13,7 +13,7 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 
 
-class Verdict(Enum):
+class Remedy(Enum):
     """REPEAT: the same transaction may succeed at once. LOST: the connection is of no use and the outcome of its last
     statement unknown; a new one finds out. LATER: not now, whoever asks: 503. FAULT: ours, 500.
     """
@@ -24,9 +24,9 @@ class Verdict(Enum):
     FAULT = "fault"
 
 
-_REPEAT, _LOST, _LATER, _FAULT = Verdict
+_REPEAT, _LOST, _LATER, _FAULT = Remedy
 
-CLASSES: Final[dict[str, Verdict]] = {
+CLASSES: Final[dict[str, Remedy]] = {
     "00": _FAULT,  # successful completion, raised as an error
     "01": _FAULT,  # warning
     "02": _FAULT,  # no data
@@ -43,7 +43,7 @@ CLASSES: Final[dict[str, Verdict]] = {
     "20": _FAULT,  # case not found
     "21": _FAULT,  # cardinality violation
     "22": _FAULT,  # data exception
-    "23": _FAULT,  # integrity constraint violation; `verdict` knows one by its name
+    "23": _FAULT,  # integrity constraint violation; `remedy` knows one by its name
     "24": _FAULT,  # invalid cursor state
     "25": _FAULT,  # invalid transaction state
     "26": _LOST,  # invalid SQL statement name: our prepared statements are gone from this session
@@ -72,7 +72,7 @@ CLASSES: Final[dict[str, Verdict]] = {
     "P0": _FAULT,  # PL/pgSQL error: a trigger of ours refused
     "XX": _FAULT,  # internal error, corrupted data or index: no repeat makes that whole
 }
-CONDITIONS: Final[dict[str, Verdict]] = {
+CONDITIONS: Final[dict[str, Remedy]] = {
     "25006": _LOST,  # read only: this server is none to write to any more, another may be
     "25P03": _LOST,  # idle in transaction for too long: the session was ended
     "25P04": _LOST,  # transaction time-out: so was it
@@ -106,28 +106,28 @@ class NotMigrated(Exception):
         )
 
 
-def verdict_of(sqlstate: str) -> Verdict:
-    return CONDITIONS.get(sqlstate) or CLASSES.get(sqlstate[:2], Verdict.FAULT)
+def remedy_of(sqlstate: str) -> Remedy:
+    return CONDITIONS.get(sqlstate) or CLASSES.get(sqlstate[:2], Remedy.FAULT)
 
 
-def verdict(error: BaseException) -> Verdict:
+def remedy(error: BaseException) -> Remedy:
     """What to do about `error`, whoever wrapped it."""
     for cause in causes(error):
         if isinstance(cause, NotMigrated):
-            return Verdict.LATER
+            return Remedy.LATER
         # Raised for a plan that was made before a migration: a new session plans anew.
         if isinstance(cause, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError):
-            return Verdict.LOST
+            return Remedy.LOST
         if isinstance(cause, asyncpg.UniqueViolationError) and cause.constraint_name == "account_pkey":
-            return Verdict.REPEAT  # another process opened the account since we looked
+            return Remedy.REPEAT  # another process opened the account since we looked
         if isinstance(cause, asyncpg.PostgresError):
-            return verdict_of(cause.sqlstate or "XX000")
+            return remedy_of(cause.sqlstate or "XX000")
         # asyncpg also raises InterfaceError, as a ValueError, for an argument that it cannot encode.
         if isinstance(cause, _NO_CONNECTION) and not isinstance(cause, ValueError):
-            return Verdict.LOST
+            return Remedy.LOST
         if isinstance(cause, DBAPIError) and cause.connection_invalidated:
-            return Verdict.LOST
-    return Verdict.FAULT
+            return Remedy.LOST
+    return Remedy.FAULT
 
 
 def reason(error: BaseException) -> str:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.core.wallet import Settings
-from billing.store.balances import Figures, figures
+from billing.core.wallet import AccountSettings
+from billing.store.balances import AccountBalance, figures
 from billing.store.clock import time_by
 from billing.store.gather import Needs, gather
 from billing.store.snapshot import snapshot
@@ -20,8 +20,8 @@ _ACCOUNTS = """
 class Standing:
     """An account's figures with its settings and what it owes, in credits."""
 
-    figures: Figures
-    settings: Settings
+    figures: AccountBalance
+    settings: AccountSettings
     debt: int
 
 

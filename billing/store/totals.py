@@ -17,7 +17,7 @@ _TOTALS = """
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class LedgerTotals:
     """Credits, and counts of rows."""
 
     accounts: int
@@ -32,7 +32,7 @@ class Totals:
     clock_ahead_seconds: int
 
 
-async def totals(engine: AsyncEngine) -> Totals:
+async def totals(engine: AsyncEngine) -> LedgerTotals:
     async with reading(engine) as connection:
         row = (await connection.exec_driver_sql(_TOTALS)).one()
-        return Totals(*map(int, row))
+        return LedgerTotals(*map(int, row))

@@ -13,7 +13,7 @@ from playwright.sync_api import Page as Window
 from playwright.sync_api import expect
 
 from billing.dashboard.language import CATALOGS
-from billing.dashboard.menu import ACCOUNT_PAGES, BOOKS_PAGES, HOUSE_PAGES, Page
+from billing.dashboard.menu import ACCOUNT_PAGES, BOOKS_PAGES, HOUSE_PAGES, DashboardPage
 
 from .axe import findings
 from .history import ago
@@ -24,19 +24,19 @@ Visit = Callable[..., Visitor]
 each_page = pytest.mark.parametrize("page", [*ACCOUNT_PAGES, *HOUSE_PAGES, *BOOKS_PAGES], ids=lambda page: page.name)
 
 
-def address(page: Page) -> str:
+def address(page: DashboardPage) -> str:
     """With an account that has a bit of everything; of charges only the latest."""
     ids = {"account_id": ACCOUNT, "request_id": "partly-failed", "reconciliation_id": DELIVERED}
     path = page.path.format(**ids, month=f"{ago(days=5):%Y-%m}")
     return f"{path}?from={ago(days=1):%Y-%m-%d}" if page.name == "charges" else path
 
 
-def role_of(page: Page) -> str:
+def role_of(page: DashboardPage) -> str:
     return "account" if page in ACCOUNT_PAGES else "finance"
 
 
 @each_page
-def test_it_works_under_its_policy_and_shows_names_as_they_are(visit: Visit, page: Page) -> None:
+def test_it_works_under_its_policy_and_shows_names_as_they_are(visit: Visit, page: DashboardPage) -> None:
     """The visitor hears of every error, of what the policy refuses, and of requests that leave the origin."""
     window = visit(role_of(page)).open(address(page))
     expect(window.locator("html")).to_have_attribute("lang", "en")
@@ -47,7 +47,7 @@ def test_it_works_under_its_policy_and_shows_names_as_they_are(visit: Visit, pag
 
 
 @each_page
-def test_it_is_accessible_light_and_dark_wide_and_narrow(visit: Visit, page: Page) -> None:
+def test_it_is_accessible_light_and_dark_wide_and_narrow(visit: Visit, page: DashboardPage) -> None:
     window = visit(role_of(page), color_scheme="light").open(address(page))
     assert findings(window) == []
     window.emulate_media(color_scheme="dark", reduced_motion="reduce")
@@ -56,7 +56,7 @@ def test_it_is_accessible_light_and_dark_wide_and_narrow(visit: Visit, page: Pag
 
 
 @each_page
-def test_it_is_in_spanish_throughout_and_fits_a_small_screen(visit: Visit, page: Page) -> None:
+def test_it_is_in_spanish_throughout_and_fits_a_small_screen(visit: Visit, page: DashboardPage) -> None:
     window = visit(role_of(page), width=320, locale="es-ES").open(address(page))
     expect(window.locator("html")).to_have_attribute("lang", "es")
     expect(window.get_by_role("heading", level=1)).to_contain_text(CATALOGS["es"][f"{page.name}.title"])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from billing.dashboard.assets import BASE, FILES
-from billing.dashboard.menu import ACCOUNT_PAGES, BOOKS_PAGES, HOUSE_PAGES, Page
+from billing.dashboard.menu import ACCOUNT_PAGES, BOOKS_PAGES, HOUSE_PAGES, DashboardPage
 from tests.api.service import Answer, Api
 
 from .browser import Browser, Document
@@ -36,7 +36,7 @@ def signed_in(api: Api, account_id: str) -> Callable[[str], Browser]:
     return found.__getitem__
 
 
-def path_of(page: Page, account_id: str, request_id: str = "request-1") -> str:
+def path_of(page: DashboardPage, account_id: str, request_id: str = "request-1") -> str:
     return page.path.format(account_id=account_id, request_id=request_id, month="2026-01", reconciliation_id="r")
 
 
@@ -78,7 +78,7 @@ def check_page(answer: Answer, language: str = "en") -> Document:
 @each_role
 @each_page
 def test_every_page_for_every_role(
-    signed_in: Callable[[str], Browser], account_id: str, page: Page, role: str, language: str
+    signed_in: Callable[[str], Browser], account_id: str, page: DashboardPage, role: str, language: str
 ) -> None:
     answer = signed_in(role).get(path_of(page, account_id), {"Accept-Language": language})
     document = check_page(answer, language)
@@ -113,7 +113,7 @@ def test_the_menu_has_what_the_role_may_open(signed_in: Callable[[str], Browser]
 
 
 @each_page
-def test_without_a_session_visitors_sign_in_and_come_back(browser: Browser, page: Page) -> None:
+def test_without_a_session_visitors_sign_in_and_come_back(browser: Browser, page: DashboardPage) -> None:
     answer = browser.get(f"{path_of(page, 'a')}?status=settled")
     assert answer.status_code == 303
     document = check_page(browser.get(answer.headers["location"]))
@@ -132,7 +132,7 @@ def test_a_visit_begins_at_home(signed_in: Callable[[str], Browser], account_id:
 @each_language
 @pytest.mark.parametrize("page", ACCOUNT_PAGES, ids=lambda page: page.name)
 def test_another_accounts_pages_are_refused(
-    api: Api, signed_in: Callable[[str], Browser], page: Page, language: str
+    api: Api, signed_in: Callable[[str], Browser], page: DashboardPage, language: str
 ) -> None:
     other = api.account()
     answer = signed_in("account").get(path_of(page, other), {"Accept-Language": language})

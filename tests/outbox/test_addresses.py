@@ -10,7 +10,7 @@ import pytest
 from billing.core.refusals import Invalid
 from billing.outbox import Destinations, Sender, destinations
 from billing.outbox.addresses import closed
-from billing.outbox.sender import Outcome
+from billing.outbox.sender import Sent
 
 from .receiver import CERTIFICATE, NAME, Receiver
 
@@ -150,7 +150,7 @@ class TestAtDelivery:
         await where.admit(url)
         async with sending(where, certificates=trusting) as sender:
             outcomes = [await sender.post(url, {}, b"{}") for _ in range(3)]
-        assert outcomes[0] == Outcome(200, None)
+        assert outcomes[0] == Sent(200, None)
         for outcome in outcomes[1:]:
             assert outcome.status is None
             assert outcome.problem.startswith("not sent: ")
@@ -172,7 +172,7 @@ class TestAtDelivery:
         where = Destinations(allow_private=True, resolve=Resolver(["127.0.0.1"]))
         async with sending(where, certificates=trusting) as sender:
             outcome = await sender.post(f"https://{NAME}:{secure.port}/in?key=1", {"x-some": "header"}, b"{}")
-        assert outcome == Outcome(200, None)
+        assert outcome == Sent(200, None)
         (heard,) = secure.heard
         assert (heard.path, heard.body, heard.headers["x-some"]) == ("/in?key=1", b"{}", "header")
         assert heard.headers["host"] == f"{NAME}:{secure.port}"
@@ -207,7 +207,7 @@ class TestAtDelivery:
         where = Destinations(allow_private=True, resolve=Resolver(["127.0.0.2", "127.0.0.1"], ["127.0.0.2"]))
         async with sending(where) as sender:
             url = f"http://{NAME}:{receiver.port}/"
-            assert await sender.post(url, {}, b"{}") == Outcome(200, None)
+            assert await sender.post(url, {}, b"{}") == Sent(200, None)
             assert (await sender.post(url, {}, b"{}")).problem.startswith("ConnectError")
         assert len(receiver.heard) == 1
 
@@ -216,7 +216,7 @@ class TestAtDelivery:
             for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
                 monkeypatch.setenv(name, proxy.url())
             async with sending(Destinations(allow_private=True)) as sender:
-                assert await sender.post(receiver.url(), {}, b"{}") == Outcome(200, None)
+                assert await sender.post(receiver.url(), {}, b"{}") == Sent(200, None)
             assert (proxy.connections, receiver.connections) == (0, 1)
 
 

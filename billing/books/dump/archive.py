@@ -70,7 +70,7 @@ class NotEmpty(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class ArchiveContents:
     """What a dump says of itself. `columns` and `rows` by table; `totals` are what the books come to."""
 
     revision: str
@@ -92,7 +92,7 @@ class Contents:
         }
 
     @classmethod
-    def read(cls, file: zipfile.ZipFile) -> "Contents":
+    def read(cls, file: zipfile.ZipFile) -> "ArchiveContents":
         """Raises NoDump."""
         try:
             if file.getinfo(CONTENTS).file_size > _CONTENTS_BYTES:
@@ -116,7 +116,7 @@ class Contents:
             raise NoDump("it is a ZIP, but no dump of billing's") from problem
 
 
-async def dump(dsn: str, path: Path, progress: Progress) -> Contents:
+async def dump(dsn: str, path: Path, progress: Progress) -> ArchiveContents:
     """Writes the database as it is at one instant to `path`, which appears when it is whole and was not there before.
 
     Who owns the file may read it, nobody else: there are secrets in it. Raises FileExistsError, OSError.
@@ -151,7 +151,7 @@ def _appearing(path: Path) -> Iterator[IO[bytes]]:
             raise
 
 
-async def _write(dsn: str, archive: zipfile.ZipFile, progress: Progress) -> Contents:
+async def _write(dsn: str, archive: zipfile.ZipFile, progress: Progress) -> ArchiveContents:
     async with connected(dsn, _SESSION) as connection:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             columns, rows = {}, {}
@@ -162,7 +162,9 @@ async def _write(dsn: str, archive: zipfile.ZipFile, progress: Progress) -> Cont
                 rows[table] = await _copy_out(connection, archive, table, columns[table], progress)
             totals = await _totals(connection)
             server = connection.get_server_version()
-        contents = Contents(revision, instant_text(made_at), f"{server.major}.{server.minor}", columns, rows, totals)
+        contents = ArchiveContents(
+            revision, instant_text(made_at), f"{server.major}.{server.minor}", columns, rows, totals
+        )
         archive.writestr(CONTENTS, json.dumps(contents.document(), indent=2))
         return contents
 
@@ -183,13 +185,13 @@ async def _copy_out(
     return int(status.split()[1])
 
 
-async def restore(dsn: str, path: Path, progress: Progress) -> Contents:
+async def restore(dsn: str, path: Path, progress: Progress) -> ArchiveContents:
     """Fills the empty database at `dsn` from the dump at `path`, and brings it to this program's revision.
 
     Raises NoDump, NotEmpty, OSError.
     """
     with _opened(path) as archive:
-        contents = Contents.read(archive)
+        contents = ArchiveContents.read(archive)
         pool = owner_engine(dsn)
         try:
             async with pool.session() as (connection, session):
@@ -202,10 +204,10 @@ async def restore(dsn: str, path: Path, progress: Progress) -> Contents:
     return contents
 
 
-def contents_of(path: Path) -> Contents:
+def contents_of(path: Path) -> ArchiveContents:
     """What the dump at `path` says of itself. Raises NoDump, OSError."""
     with _opened(path) as archive:
-        return Contents.read(archive)
+        return ArchiveContents.read(archive)
 
 
 @contextmanager
@@ -230,7 +232,11 @@ def _as_written() -> Iterator[None]:
 
 
 async def _fill(
-    connection: AsyncConnection, raw: Connection, archive: zipfile.ZipFile, contents: Contents, progress: Progress
+    connection: AsyncConnection,
+    raw: Connection,
+    archive: zipfile.ZipFile,
+    contents: ArchiveContents,
+    progress: Progress,
 ) -> None:
     await raw.execute(ALONE)
     found = await raw.fetchval(_FOUND)

@@ -70,7 +70,7 @@ def _progress(what: str) -> Iterator[store.Progress]:
 def _tell(
     done: str,
     file: Path,
-    contents: store.Contents,
+    contents: store.ArchiveContents,
     seconds: float,
     as_json: bool,
     more: dict[str, object] | None = None,

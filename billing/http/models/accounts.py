@@ -8,9 +8,9 @@ from pydantic import Field
 
 from billing.core.announcements import LOW_BALANCES_MAX
 from billing.core.grants import Grant
-from billing.core.wallet import AccountChange, Settings
+from billing.core.wallet import AccountChange, AccountSettings
 from billing.http.models.common import Amount, Body, Credits, Identifier, Labels, Shown, Text, Time
-from billing.store.balances import BalanceSheet, Figures
+from billing.store.balances import AccountBalance, BalanceSheet
 
 Overage = Literal["bill", "cap"]
 HoldPolicy = Literal["quote", "max"]
@@ -55,7 +55,7 @@ class Account(Shown):
     created_at: datetime
 
     @classmethod
-    def of(cls, account_id: str, s: Settings) -> "Account":
+    def of(cls, account_id: str, s: AccountSettings) -> "Account":
         return cls(
             account_id=account_id,
             name=s.name,
@@ -70,7 +70,7 @@ class Account(Shown):
         )
 
 
-class Change(Shown):
+class AccountChangeShown(Shown):
     """One setting that decides money: who changed it, when, from what to what."""
 
     changed_at: datetime
@@ -80,7 +80,7 @@ class Change(Shown):
     actor: str
 
     @classmethod
-    def of(cls, c: AccountChange) -> "Change":
+    def of(cls, c: AccountChange) -> "AccountChangeShown":
         return cls(changed_at=c.changed_at, setting=c.setting, old=c.old, new=c.new, actor=c.actor)
 
 
@@ -166,7 +166,7 @@ class NextExpiry(Shown):
     at: datetime
 
 
-class Balance(Shown):
+class BalanceShown(Shown):
     """`available = posted - held - frozen - lapsed + credit_limit`, all at one instant, `as_of`."""
 
     account_id: str
@@ -185,7 +185,7 @@ class Balance(Shown):
     as_of: datetime
 
     @classmethod
-    def of(cls, sheet: BalanceSheet) -> "Balance":
+    def of(cls, sheet: BalanceSheet) -> "BalanceShown":
         return cls(
             **_figures(sheet.figures),
             debt=sheet.debt,
@@ -223,11 +223,11 @@ class BalanceAt(Shown):
     as_of: datetime
 
     @classmethod
-    def of(cls, figures: Figures) -> "BalanceAt":
+    def of(cls, figures: AccountBalance) -> "BalanceAt":
         return cls(**_figures(figures))
 
 
-def _figures(f: Figures) -> dict[str, Any]:
+def _figures(f: AccountBalance) -> dict[str, Any]:
     return {
         "account_id": f.account_id,
         "asset": f.asset,

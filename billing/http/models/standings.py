@@ -7,7 +7,7 @@ from pydantic import Field
 
 from billing.http.models.common import Shown
 from billing.store.standings import Standing
-from billing.store.totals import Totals
+from billing.store.totals import LedgerTotals
 
 
 class StandingShown(Shown):
@@ -52,5 +52,5 @@ class TotalsShown(Shown):
     due_holds: int = Field(description="holds past their time whose release is not yet posted")
 
     @classmethod
-    def of(cls, totals: Totals) -> "TotalsShown":
+    def of(cls, totals: LedgerTotals) -> "TotalsShown":
         return cls.like(totals)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from billing.core.announcements import BY_DEFAULT, EVERY, SETTLED, TYPES
 from billing.http.models.common import Body, Identifier, Shown, Text, Time
-from billing.store.deliveries import Delivery, Event
+from billing.store.deliveries import WebhookDelivery, WebhookEvent
 from billing.store.webhooks import Endpoint
 
 State = Literal["pending", "delivered", "dead"]
@@ -80,7 +80,7 @@ class DeliveryShown(Shown):
     created_at: datetime
 
     @classmethod
-    def of(cls, d: Delivery) -> "DeliveryShown":
+    def of(cls, d: WebhookDelivery) -> "DeliveryShown":
         return cls.like(d)
 
 
@@ -96,7 +96,7 @@ class EventShown(Shown):
     deliveries: list[DeliveryShown]
 
     @classmethod
-    def of(cls, e: Event) -> "EventShown":
+    def of(cls, e: WebhookEvent) -> "EventShown":
         told = e.announcement
         return cls.like(told, data=json.loads(told.data), deliveries=[DeliveryShown.of(one) for one in e.deliveries])
 
