@@ -23,6 +23,8 @@ Credits for image generation: authorize before you call a provider, settle with 
 
 * **Charged exactly once.** Every write carries an id that you choose. Send it again when no answer came.
 * **By the pixels that were delivered.** The bill follows each output's measured size; failures cost nothing.
+* **Refusals say what to do.** `retry` is `never`, `later` (once what `detail` names has changed) or `same_id` (send the very
+  same call again). An id met again with other content is 409 `id_reused`, and `differs` names the fields.
 * **Explained.** `/explain` shows every number from the request down to the journal row.
 
 Amounts are JSON integers of whole credits (or of micros where money is meant). Times are RFC 3339 in UTC.
