@@ -53,7 +53,7 @@ def calls(text: str) -> Iterator[str]:
     for block in re.findall(r"^```(?:sh)?\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         for line in block.splitlines():
             if found := re.search(rf"(?:^|\$ |&& |[A-Z_]+=\S+ ){CALL.pattern}$", line):
-                yield found[1].partition(" #")[0]
+                yield re.split(r" #| \| |; ", found[1])[0]
 
 
 @pytest.mark.parametrize(
