@@ -15,7 +15,7 @@ from billing.books.margins.command import show_margins
 from billing.books.payouts.command import show_payouts
 from billing.books.periods.command import close_period, reopen_period, show_periods
 from billing.books.provider_reports import command as provider
-from billing.books.reconciliation.command import reconcile_manifest
+from billing.books.reconciliation import command as reconciliation
 from billing.books.revenue.command import recognise_revenue, show_revenue
 from billing.books.simulation.command import simulate_prices
 from billing.books.statements.command import verify_statement
@@ -48,6 +48,7 @@ for name, group in {
     "packs": packs.app,
     "stripe": stripe_events.app,
     "provider": provider.app,
+    "reconcile": reconciliation.app,
     "clock": clock.app,
 }.items():
     app.add_typer(group, name=name)
@@ -63,7 +64,6 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "explain": explain,
     "verify-statement": verify_statement,
     "export": export,
-    "reconcile": reconcile_manifest,
     "recognise": recognise_revenue,
     "revenue": show_revenue,
     "close": close_period,

@@ -3,19 +3,17 @@
 Refusal
 ├── NotFound
 │   ├── AccountNotFound · ChargeNotFound · PriceBookNotFound · PackNotFound · TopupNotFound · AutoRechargeNotFound
-│   ├── StatementNotFound · ReconciliationNotFound · PayoutNotFound
+│   ├── StatementNotFound · PayoutNotFound
 ├── Invalid                        the body or a parameter is not what the contract says
-├── ManifestUnreadable
 ├── IdReused                       this id already names something else
 ├── AccountSuspended               new authorizations only
 ├── UnknownModel · SizeNotAllowed · SizeNotPriced · QualityNotSupported · PriceChanged
 ├── ChargeNotOpen · RefundExceedsBill · NothingToCorrect · TopupNotPaid
-├── SecondKeyNeeded · ApprovalNotAwaited
 ├── PeriodNotOver · EarlierPeriodOpen · PeriodNotClosed · LaterPeriodClosed
 ├── InsufficientCredits
 └── Unavailable                    nothing was decided: repeat the call with the same id
 
-What a room refuses by itself stands there: `http/refusals`, `store/refusals`, `funding/refusals`. A refusal records nothing.
+What a room or a shelf refuses by itself stands there: `http/refusals`, `store/refusals`, `funding/refusals`. A refusal records nothing.
 The HTTP status of each lives in one table, in `billing.http.problems`.
 """
 
@@ -131,17 +129,6 @@ class StatementNotFound(NotFound):
 
 
 @dataclass(eq=False)
-class ReconciliationNotFound(NotFound):
-    reconciliation_id: str
-    code = "reconciliation_not_found"
-    title = "No such reconciliation"
-
-    @property
-    def detail(self) -> str:
-        return "There is no reconciliation of this id: GET /v1/reconciliations lists them."
-
-
-@dataclass(eq=False)
 class Invalid(Refusal):
     """`errors`: one `{"field", "message"}` for each thing that is wrong. The input is never echoed."""
 
@@ -156,21 +143,6 @@ class Invalid(Refusal):
     @property
     def detail(self) -> str:
         return "; ".join(f"{error['field']}: {error['message']}" for error in self.errors[:5])
-
-
-@dataclass(eq=False)
-class ManifestUnreadable(Refusal):
-    """`line`: of the manifest, from 1 (a row's number where it has no lines); None: it is about all of it."""
-
-    line: int | None
-    problem: str
-    code = "manifest_unreadable"
-    title = "The manifest cannot be read"
-
-    @property
-    def detail(self) -> str:
-        where = "" if self.line is None else f"line {self.line}: "
-        return f"{where}{self.problem} Nothing was compared."
 
 
 @dataclass(eq=False)
@@ -267,27 +239,6 @@ class ChargeNotOpen(Refusal):
     @property
     def detail(self) -> str:
         return f"The charge is {self.charge_status}."
-
-
-@dataclass(eq=False)
-class SecondKeyNeeded(Refusal):
-    code = "second_key_needed"
-    title = "Another key must approve this"
-
-    @property
-    def detail(self) -> str:
-        return "The key that asked for it cannot approve it too: have it approved with another key."
-
-
-@dataclass(eq=False)
-class ApprovalNotAwaited(Refusal):
-    state: str
-    code = "approval_not_awaited"
-    title = "Nothing waits for approval here"
-
-    @property
-    def detail(self) -> str:
-        return f"The reconciliation is {self.state}; only one that is awaiting_approval can be approved."
 
 
 @dataclass(eq=False)

@@ -30,7 +30,7 @@ _COLUMNS_UPDATED: Final = {
     "reconciliation": (
         "state", "reason", "asked_by", "asked_at", "approved_by", "approved_at", "approval_reason", "applied_at", "posted",
     ),
-    "reconciliation_line": ("outcome", "correction_id", "posted_credits", "problem", "posted_at"),
+    "reconciliation_line": ("outcome", "correction_id", "posted_credits", "problem", "problem_facts", "posted_at"),
     "session": ("expires_at",),  # none is: it is locking one that takes this
 }  # fmt: skip
 

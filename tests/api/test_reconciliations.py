@@ -100,6 +100,31 @@ def test_from_a_manifest_to_what_is_posted(small: Api) -> None:
     problem(api.post(f"{at}/approve", WHY), 409, "approval_not_awaited")
 
 
+def test_in_the_callers_language(small: Api) -> None:
+    """Whatever of a reconciliation is for people is in the language that is asked for, and says so; the rest is the same."""
+    account, request = charged(small)
+    body = HEADER + f"{account},{request},0,2048,2048\n"
+    made = created(send(small, "march", body))
+    spanish = replayed(send(small, "march", body, lang="es"))
+    assert [one["title"] for one in made["by_kind"]] == ["Charged in another size tier"]
+    assert [one["title"] for one in spanish["by_kind"]] == ["Cobrada en otro tramo"]
+    assert spanish | {"by_kind": None} == made | {"by_kind": None}
+    at = "/v1/reconciliations/march"
+    for path in (at, f"{at}/lines", f"{at}/report", "/v1/reconciliations"):
+        for asked, language in (({}, "en"), ({"lang": "es"}, "es"), ({"lang": "en"}, "en")):
+            answer = small.get(path, **asked)
+            assert (answer.headers["content-language"], answer.headers["vary"]) == (language, "Accept-Language")
+            assert ("Cobrada en otro tramo" in answer.text or "Cobrado de menos" in answer.text) == (language == "es")
+    answer = small.call("GET", f"{at}/report", headers={"Accept-Language": "es-MX"}, params={"format": "csv"})
+    assert (answer.headers["content-language"], answer.headers["vary"]) == ("es", "Accept-Language")
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert row["explanation"].endswith("Cobrado de menos: 53 créditos.")
+    done = small.post(f"{at}/apply?lang=es", WHY, "finance")
+    assert (done.json()["state"], done.json()["by_kind"][0]["title"]) == ("applied", "Cobrada en otro tramo")
+    assert done.headers["content-language"] == "es"
+    problem(small.get(f"{at}/lines", lang="fr"), 422, "validation_error")
+
+
 def test_a_second_key(small: Api) -> None:
     api = small
     account, request = charged(api)

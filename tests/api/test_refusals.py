@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 import billing
+from billing.books.reconciliation import application
+from billing.books.reconciliation import report as reconciliation
+from billing.books.reconciliation.forms.rows import ManifestUnreadable
 from billing.core import refusals as core
 from billing.core.refusals import Refusal
 from billing.funding import refusals as funding
@@ -124,6 +127,36 @@ TABLE = [
         {"retry_after_seconds": 1},
         "The database's clock is ahead of the time that has passed: nothing was done. It goes back, or an operator confirms "
         "it with `billing clock accept`; then repeat the call.",
+    ),
+    (
+        reconciliation.ReconciliationNotFound("rec"),
+        "reconciliation_not_found",
+        {"reconciliation_id": "rec"},
+        "There is no reconciliation of this id: GET /v1/reconciliations lists them.",
+    ),
+    (
+        ManifestUnreadable(7, "width is -1: send pixels from 1 to 65535."),
+        "manifest_unreadable",
+        {"line": 7, "problem": "width is -1: send pixels from 1 to 65535."},
+        "line 7: width is -1: send pixels from 1 to 65535. Nothing was compared.",
+    ),
+    (
+        ManifestUnreadable(None, "It is empty."),
+        "manifest_unreadable",
+        {"line": None, "problem": "It is empty."},
+        "It is empty. Nothing was compared.",
+    ),
+    (
+        application.SecondKeyNeeded(),
+        "second_key_needed",
+        {},
+        "The key that asked for it cannot approve it too: have it approved with another key.",
+    ),
+    (
+        application.ApprovalNotAwaited("applied"),
+        "approval_not_awaited",
+        {"state": "applied"},
+        "The reconciliation is applied; only one that is awaiting_approval can be approved.",
     ),
 ]
 TABLED = {type(row[0]): row[0] for row in [*TABLE, *OF_THE_CORE]}

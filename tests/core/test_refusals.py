@@ -39,36 +39,6 @@ TABLE = [
         "The account was opened later: its first statement is that of 2026-03.",
     ),
     (
-        refusals.ReconciliationNotFound("rec"),
-        "reconciliation_not_found",
-        {"reconciliation_id": "rec"},
-        "There is no reconciliation of this id: GET /v1/reconciliations lists them.",
-    ),
-    (
-        refusals.ManifestUnreadable(7, "width is -1: send pixels from 1 to 65535."),
-        "manifest_unreadable",
-        {"line": 7, "problem": "width is -1: send pixels from 1 to 65535."},
-        "line 7: width is -1: send pixels from 1 to 65535. Nothing was compared.",
-    ),
-    (
-        refusals.ManifestUnreadable(None, "It is empty."),
-        "manifest_unreadable",
-        {"line": None, "problem": "It is empty."},
-        "It is empty. Nothing was compared.",
-    ),
-    (
-        refusals.SecondKeyNeeded(),
-        "second_key_needed",
-        {},
-        "The key that asked for it cannot approve it too: have it approved with another key.",
-    ),
-    (
-        refusals.ApprovalNotAwaited("applied"),
-        "approval_not_awaited",
-        {"state": "applied"},
-        "The reconciliation is applied; only one that is awaiting_approval can be approved.",
-    ),
-    (
         refusals.Invalid([{"field": f"f{i}", "message": "is wrong"} for i in range(6)]),
         "validation_error",
         {"errors": [{"field": f"f{i}", "message": "is wrong"} for i in range(6)]},

@@ -8,14 +8,14 @@ from billing.books.explain.step import StepKind
 from billing.books.exports.question import FORMS, REPORTS
 from billing.books.payouts.report import Payout, PayoutItem
 from billing.books.periods.report import Period
-from billing.books.reconciliation.models import State
+from billing.books.reconciliation.answer import State
+from billing.books.reconciliation.discrepancy import Action, DiscrepancyKind, LineOutcome
 from billing.books.usage.sums import DIMENSIONS
 from billing.core.charges import Status
 from billing.core.chart import CHART
 from billing.core.ledger import ROUTES, WALLET
 from billing.core.payments import Via
 from billing.core.recharging import AT_LIMIT, NO_CARD
-from billing.core.reconciliation import ACTIONS, KINDS, NOTHING, POSTED, REFUSED
 from billing.dashboard.menu import ACCOUNT_PAGES, BOOKS_PAGES, HOUSE_PAGES
 from billing.http.models.accounts import Overage
 from billing.http.models.funding import AutoRechargeShown, StripeEventShown, TopupShown
@@ -45,9 +45,9 @@ WORDS = {
     "payout": values(Payout, "status"),
     "payout_item": values(PayoutItem, "status"),
     "reconciliation_state": set(typing.get_args(State)),
-    "reconciliation_kind": set(KINDS),
-    "reconciliation_action": set(ACTIONS),
-    "reconciliation_outcome": {POSTED, REFUSED, NOTHING},
+    "reconciliation_kind": set(typing.get_args(DiscrepancyKind)),
+    "reconciliation_action": set(typing.get_args(Action)),
+    "reconciliation_outcome": set(typing.get_args(LineOutcome)),
     "export": set(REPORTS),
     "export_format": set(FORMS),
     "unpriced": {"unknown_model", "size_not_allowed", "size_not_priced", "quality_not_supported"},

@@ -7,11 +7,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from billing.books.reconciliation import Application, Asked, Compared, Source, reconcile
-from billing.books.reconciliation import rows as store
+from billing.books.reconciliation.answer import Reconciliation, ReconciliationLine
+from billing.books.reconciliation.application import Application
+from billing.books.reconciliation.forms import Manifest
+from billing.books.reconciliation.report import LineFilter, lines
+from billing.books.reconciliation.run import ComparisonTerms, reconcile
 from billing.core.commands import IssueGrant, OpenAccount, Refund, Settle, Void
+from billing.core.languages import ENGLISH, Language
 from billing.core.prices import PriceBooks
-from billing.core.reconciliation import Line
 from billing.posting import Posting
 from billing.store.engine import work_engine
 from billing.store.price_books import publish_first
@@ -95,18 +98,20 @@ class Books:
         (unmeasured,) = delivered(SMALL)
         await self.posting.post(Settle("acme", "unmeasured", (unmeasured._replace(width=None, height=None),)))
 
-    async def compare(self, name: str, manifest: str | bytes, form: str = "csv", **more: Any) -> Compared:
+    async def compare(
+        self, name: str, manifest: str | bytes, form: str = "csv", **more: Any
+    ) -> tuple[Reconciliation, bool]:
         file = BytesIO(manifest.encode() if isinstance(manifest, str) else manifest)
-        asked = Asked(name, more.pop("actor", "key_1"), **more)
-        return await reconcile(self.dsn, Source(file, f"{name}.{form}", form), asked, self.prices)
+        terms = ComparisonTerms(name, more.pop("actor", "key_1"), **more)
+        return await reconcile(self.dsn, Manifest(file, f"{name}.{form}", form), terms, self.prices)
 
     async def period(self) -> dict[str, Any]:
         """All time until now, and a day before."""
         return {"starts_at": await self.ask("SELECT min(created_at) - interval '1 day' FROM account"), "complete": True,
                 "ends_at": await self.ask("SELECT clock_timestamp()")}  # fmt: skip
 
-    async def lines(self, name: str) -> list[Line]:
-        return await store.lines(self.work, name, store.LineFilter(), after=0, limit=1_000)
+    async def lines(self, name: str, language: Language = ENGLISH) -> list[ReconciliationLine]:
+        return await lines(self.work, name, language, LineFilter(), after=0, limit=1_000)
 
     def application(self, approval_credits: int = 1_000_000) -> Application:
         return Application(self.work, self.posting, approval_credits)

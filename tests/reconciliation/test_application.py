@@ -1,14 +1,15 @@
 """Applying: once, whoever asks and however often; above a sum only with a second key; after a crash to the end."""
 
 import asyncio
-import json
 
 import pytest
 
-from billing.books.reconciliation import rows as store
+from billing.books.reconciliation import application
+from billing.books.reconciliation.application import Application, ApprovalNotAwaited, LineResult, SecondKeyNeeded
+from billing.books.reconciliation.report import ReconciliationNotFound, reconciliation
 from billing.books.verify import verify
 from billing.core.commands import Refund, Settle
-from billing.core.refusals import ApprovalNotAwaited, IdReused, Invalid, ReconciliationNotFound, SecondKeyNeeded
+from billing.core.refusals import IdReused, Invalid
 from tests.books.world import LARGE, delivered
 
 from .conftest import MANIFEST
@@ -44,16 +45,16 @@ async def test_above_a_sum_a_second_key_approves(ledger):
     await ledger.compare("again", ONE_EACH)
     with pytest.raises(ApprovalNotAwaited):
         await desk.approve("again", "key_2", "nothing was asked for")
-    below = await ledger.compare("below", ONE_EACH.replace("acme,larger,0,succeeded,2048,2048\n", ""))
-    assert json.loads(below.reconciliation.totals)["charges_to_post"] == 0
+    below, _ = await ledger.compare("below", ONE_EACH.replace("acme,larger,0,succeeded,2048,2048\n", ""))
+    assert below.charges_to_post == 0
 
 
 async def test_a_crash_between_posting_and_writing_it_down(ledger, monkeypatch):
     """It dies with two charges posted and not written down. Who comes next, two at once, brings it to its end."""
     await ledger.compare("r", ONE_EACH)
     before = await spent(ledger)
-    monkeypatch.setattr(store, "LINES_AT_ONCE", 3)  # two charges of one line each, and the first of two
-    mark, calls = store.mark, []
+    monkeypatch.setattr(application, "LINES_AT_ONCE", 3)  # two charges of one line each, and the first of two
+    mark, calls = Application.mark, []
 
     async def dying(*arguments):
         calls.append(arguments)
@@ -61,17 +62,17 @@ async def test_a_crash_between_posting_and_writing_it_down(ledger, monkeypatch):
             raise RuntimeError("killed")
         await mark(*arguments)
 
-    monkeypatch.setattr(store, "mark", dying)
+    monkeypatch.setattr(Application, "mark", dying)
     with pytest.raises(RuntimeError, match="killed"):
         await ledger.application().apply("r", "key_1", "why")
-    assert (await store.reconciliation(ledger.work, "r")).state == "applying"
-    monkeypatch.setattr(store, "mark", mark)
+    assert (await reconciliation(ledger.work, "r")).state == "applying"
+    monkeypatch.setattr(Application, "mark", mark)
     results = await asyncio.gather(*(ledger.application().apply("r", "key_9", "again") for _ in range(2)))
     assert {(one.state, one.asked_by, one.reason, replayed) for one, replayed in results} == {
         ("applied", "key_1", "why", True)
     }
-    assert json.loads(results[0][0].posted)["charges"] == 4
-    assert json.loads(results[0][0].posted)["credits"] == 53 - 53 - 28 + 14
+    assert results[0][0].posted.charges == 4
+    assert results[0][0].posted.credits == 53 - 53 - 28 + 14
     assert await spent(ledger) == before + 53 - 53 - 28 + 14
     assert await ledger.ask("SELECT count(*) FROM correction") == 3
     report = await verify(ledger.dsn)
@@ -81,21 +82,21 @@ async def test_a_crash_between_posting_and_writing_it_down(ledger, monkeypatch):
 async def test_posted_by_one_when_the_other_found_nothing_to_do(ledger, monkeypatch):
     """Two apply at once, and the charge is changed between them: the last to be told is what was posted."""
     await ledger.compare("r", ONE_EACH)
-    mark = store.mark
+    mark = Application.mark
 
-    async def after_another(engine, name, outcomes):
-        nothing = [store.Outcome(one.line, "nothing", None, 0, "as it should be") for one in outcomes]
-        await mark(engine, name, nothing)
-        assert (await store.finish(engine, name)).state == "applied"
-        await mark(engine, name, outcomes)
-        await mark(engine, name, nothing)
+    async def after_another(desk, name, results):
+        nothing = [LineResult(one.line, "nothing", problem="nothing_to_correct", problem_facts="{}") for one in results]
+        await mark(desk, name, nothing)
+        assert (await desk.finish(name)).state == "applied"
+        await mark(desk, name, results)
+        await mark(desk, name, nothing)
 
-    monkeypatch.setattr(store, "mark", after_another)
+    monkeypatch.setattr(Application, "mark", after_another)
     applied, _ = await ledger.application().apply("r", "key_1", "why")
     lines = [one for one in await ledger.lines("r") if one.action != "none"]
     assert {(one.outcome, one.problem) for one in lines} == {("posted", None)}
-    posted = json.loads(applied.posted)
-    assert (posted["charges"], posted["credits"], posted["unneeded_lines"]) == (4, 53 - 53 - 28 + 14, 0)
+    posted = applied.posted
+    assert (posted.charges, posted.credits, posted.unneeded_lines) == (4, 53 - 53 - 28 + 14, 0)
 
 
 async def test_what_changed_since_it_was_compared(ledger):
@@ -108,14 +109,14 @@ async def test_what_changed_since_it_was_compared(ledger):
     refused, unneeded = lines["voided", 0], lines["failed", 0]
     assert (refused.outcome, refused.problem, refused.posted_credits) == ("refused", "The charge is settled.", 0)
     assert (unneeded.outcome, unneeded.posted_credits) == ("nothing", 0)
-    assert json.loads(applied.posted) | {"charges": 2, "refused_lines": 1, "unneeded_lines": 2} == json.loads(
-        applied.posted
-    )
+    posted = applied.posted
+    assert (posted.charges, posted.refused_lines, posted.unneeded_lines) == (2, 1, 2)
 
 
 async def test_ids_and_reasons(ledger):
-    first = await ledger.compare("r", ONE_EACH)
-    assert await ledger.compare("r", ONE_EACH, actor="key_2") == first.__class__(True, first.reconciliation)
+    first, replayed = await ledger.compare("r", ONE_EACH)
+    assert not replayed
+    assert await ledger.compare("r", ONE_EACH, actor="key_2") == (first, True)
     with pytest.raises(IdReused) as refused:
         await ledger.compare("r", MANIFEST)
     assert refused.value.differs == ["manifest"]
@@ -189,5 +190,5 @@ async def test_two_that_found_the_same_post_it_once_and_say_so_once(ledger):
     for name in ("one", "two"):
         await ledger.compare(name, ONE_EACH)
     answers = await asyncio.gather(*(ledger.application().apply(name, "key_1", "why") for name in ("one", "two")))
-    told = sum(json.loads(one.posted)["credits"] for one, _ in answers)
+    told = sum(one.posted.credits for one, _ in answers)
     assert told == await spent(ledger) - before == 53 - 53 - 28 + 14

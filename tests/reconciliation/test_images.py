@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from billing.books.reconciliation.images import written_manifest
-from billing.core.refusals import ManifestUnreadable
+from billing.books.reconciliation.forms.images import written_manifest
+from billing.books.reconciliation.forms.rows import ManifestUnreadable
 
 
 def rows_of(folder: Path) -> list[dict[str, object]]:

@@ -7,14 +7,12 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from billing.books.reconciliation import Source, manifest
-from billing.books.reconciliation.manifest import Wanted
-from billing.core.reconciliation import ManifestRow
-from billing.core.refusals import ManifestUnreadable
+from billing.books.reconciliation.forms import Manifest, rows
+from billing.books.reconciliation.forms.rows import Loading, ManifestRow, ManifestUnreadable
 
 
 def rows_of(content: bytes, form: str, account_id: str | None = None) -> list[ManifestRow]:
-    return [row for rows in Source(io.BytesIO(content), "m", form).chunks(Wanted("s", account_id)) for row in rows]
+    return [row for some in Manifest(io.BytesIO(content), "m", form).chunks(Loading("s", account_id)) for row in some]
 
 
 def as_parquet(**columns) -> bytes:
@@ -183,7 +181,7 @@ BAD = {
 def test_what_is_wrong_is_said_with_its_line(name):
     form, content, line, said = BAD[name]
     with pytest.raises(ManifestUnreadable) as refusal:
-        manifest.check_not_twice(rows_of(content, form))
+        rows.check_not_twice(rows_of(content, form))
     assert refusal.value.line == line
     assert said in refusal.value.problem
 
@@ -195,7 +193,7 @@ def test_rows_of_another_account_are_refused():
 
 async def test_what_cannot_be_read_leaves_nothing(ledger, monkeypatch):
     """Also when rows had been staged, and what is twice is far apart."""
-    monkeypatch.setattr(manifest, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(rows, "ROWS_AT_ONCE", 2)
     tables = ("manifest", "manifest_row", "reconciliation", "reconciliation_line")
     for tail, line in ((b"acme,fine,0,,,\n", 6), (b"acme,x,9,succ", 6)):
         body = H + b"".join(b"acme,%s,%d,,,\n" % name for name in ((b"fine", 1), (b"fine", 0), (b"x", 1), (b"x", 2)))

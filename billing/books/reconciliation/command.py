@@ -1,4 +1,4 @@
-"""`billing reconcile`: what was delivered beside what was charged."""
+"""`billing reconcile compare|apply|approve|show`: what was delivered beside what was charged."""
 
 import json
 import os
@@ -9,37 +9,78 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+from typer.core import TyperGroup
 
-from billing.books.reconciliation import FORMATS, Application, Asked, Source, format_of, reconcile
-from billing.books.reconciliation import rows as store
-from billing.books.reconciliation.images import FOLDER_FORMAT, written_manifest
-from billing.books.reconciliation.models import ReconciliationShown
-from billing.books.reconciliation.report import as_csv, as_json
-from billing.cli.given import moment
-from billing.cli.session import AsJson, actor_of, clock_of, console, errors, ledger, on, run, settings_of
+from billing.books.reconciliation.answer import Reconciliation, ReconciliationLine
+from billing.books.reconciliation.application import Application
+from billing.books.reconciliation.forms import FORMATS, Manifest, format_of
+from billing.books.reconciliation.forms.images import FOLDER_FORMAT, written_manifest
+from billing.books.reconciliation.forms.rows import ManifestUnreadable
+from billing.books.reconciliation.report import (
+    LineFilter,
+    ReconciliationNotFound,
+    as_csv,
+    as_json,
+    lines,
+    reconciliation,
+)
+from billing.books.reconciliation.run import ComparisonTerms, reconcile
+from billing.cli.given import Lang, language, moment
+from billing.cli.session import AsJson, Desk, Secret, console, errors, read, write
 from billing.client import measure
-from billing.core.prices import PriceBooks
-from billing.core.reconciliation import Line, Reconciliation
-from billing.core.refusals import ManifestUnreadable
-from billing.posting import Posting
-from billing.store.engine import Engine, read_engine, work_engine
+from billing.core.languages import Language
+from billing.store.engine import Engine
 from billing.store.price_books import price_books
 
-T = TypeVar("T")
 DIFFERENCES, UNREADABLE = 1, 2
 _HEAD_BYTES = 1 << 20
+_NAMED = "Corrections are posted in somebody's name"
 
 
-def reconcile_manifest(
+class _Group(TyperGroup):
+    """Tells who types what was right before there were commands what to type now."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            raise ValueError(
+                "There are commands: billing reconcile compare MANIFEST, and by the id that it says, "
+                "apply ID, approve ID and show ID."
+            )
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    help="""Compare what was delivered with what was charged, and correct the charges.
+
+    Exit 0: nothing to do. 1: there are differences, or some wait for approval or for a person. 2: the manifest cannot be read.""",
+)
+Id = Annotated[str, typer.Argument(metavar="ID", help="the reconciliation's, as `compare` says it")]
+Lines = Annotated[int, typer.Option("--lines", min=0, help="how many lines to show")]
+CsvFile = Annotated[Path | None, typer.Option("--csv", help="write all lines to this file")]
+
+
+class _Shown(NamedTuple):
+    """How a reconciliation is shown: by totals and `lines`, or as JSON; all lines are written to `csv_file` too."""
+
+    language: Language
+    lines: int
+    csv_file: Path | None
+    as_json: bool
+
+
+@app.command("compare")
+def compare(
     manifest: Annotated[
-        Path | None, typer.Argument(help="CSV, JSON lines or Parquet; or a folder of images, ACCOUNT/REQUEST/INDEX.png")
-    ] = None,
+        Path, typer.Argument(help="CSV, JSON lines or Parquet; or a folder of images, ACCOUNT/REQUEST/INDEX.png")
+    ],
     reconciliation_id: Annotated[
         str | None, typer.Option("--id", help="names it; a name of its own is made up unless given")
     ] = None,
@@ -52,94 +93,120 @@ def reconcile_manifest(
         bool, typer.Option("--partial", help="it is not all that was delivered from --from to --to")
     ] = False,
     format: Annotated[str | None, typer.Option(help="csv, jsonl or parquet, where the name does not say")] = None,
-    apply: Annotated[bool, typer.Option("--apply", help="post the corrections")] = False,
-    approve: Annotated[
-        str | None, typer.Option(metavar="ID", help="approve, with another key, what was asked to be applied")
-    ] = None,
-    show: Annotated[str | None, typer.Option(metavar="ID", help="show one that was made before")] = None,
-    reason: Annotated[str | None, typer.Option(help="why it is applied, or approved; kept for ever")] = None,
-    key: Annotated[
-        str | None, typer.Option(help="a key of role admin or finance: who applies, or approves  [BILLING_KEY]")
-    ] = None,
-    lines: Annotated[int, typer.Option(min=0, help="how many lines to show")] = 50,
-    csv_file: Annotated[Path | None, typer.Option("--csv", help="write all lines to this file")] = None,
+    key: Secret = None,
+    limit: Lines = 50,
+    csv_file: CsvFile = None,
+    lang: Lang = "en",
     as_json: AsJson = False,
 ) -> None:
-    """Compare what was delivered with what was charged, and with --apply correct the charges.
-
-    Exit 0: nothing to do. 1: there are differences, or some wait for approval or for a person. 2: the manifest cannot
-    be read, and nothing was compared.
-    """
-    if sum(given is not None for given in (manifest, approve, show)) != 1:
-        raise ValueError("Name one manifest, or --approve ID, or --show ID.")
-    if apply and approve is not None:
-        raise ValueError("--approve posts what was asked for; --apply is for a manifest.")
-    if (apply or approve is not None) and not (reason or "").strip():
-        raise ValueError("Say why, with --reason: it is kept with every correction.")
-    secret = key or os.environ.get("BILLING_KEY")
-    if (apply or approve is not None) and secret is None:
-        raise ValueError(
-            "Corrections are posted in somebody's name: give your key with --key or BILLING_KEY. "
-            "`billing keys create --role finance --name NAME` makes one."
-        )
-    with ledger() as dsn:
-        actor = "command line" if secret is None else actor_of(dsn, secret)
-        if approve is not None:
-            found = _posted(dsn, lambda desk, tell: desk.approve(approve, actor, reason or "", tell))
-        elif show is not None:
-            found = run(lambda: on(read_engine(dsn, size=1), lambda engine: store.reconciliation(engine, show)))
-        else:
-            assert manifest is not None
-            name = reconciliation_id or f"rec-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-            try:
-                asked = Asked(
-                    name,
-                    actor,
-                    account,
-                    moment(start, "--from"),
-                    moment(end, "--to"),
-                    start is not None and end is not None and not partial,
-                )
-                found = _compared(dsn, manifest, format, asked)
-            except ManifestUnreadable as problem:
-                _refuse(manifest, problem, as_json)
-            if apply:
-                found = _posted(dsn, lambda desk, tell: desk.apply(name, actor, reason or "", tell))
-        _report(dsn, found, lines, csv_file, as_json)
-    sys.exit(DIFFERENCES if _to_do(found) else 0)
-
-
-def _compared(dsn: str, manifest: Path, format: str | None, asked: Asked) -> Reconciliation:
-    """Raises ManifestUnreadable."""
+    """Compare a manifest with what was charged. Nothing is posted until `billing reconcile apply`."""
     if format is not None and format not in FORMATS:
         raise ValueError(f"--format must be one of {', '.join(FORMATS)}")
-    with _opened(manifest, format, asked.account_id) as source, _bar() as bar:
-        total = source.file.seek(0, os.SEEK_END)
-        task = bar.add_task("reading", total=total, of="")
+    shown = _Shown(language(lang), limit, csv_file, as_json)
+    name = reconciliation_id or f"rec-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    times = (moment(start, "--from"), moment(end, "--to"))
 
-        def tell(stage: str, done: int) -> None:
-            if stage == "reading":
-                bar.update(task, completed=done)
-            else:
-                bar.update(task, description="comparing", completed=total, of=f"{done:,} differences" if done else "")
+    async def comparing(desk: Desk) -> Reconciliation:
+        terms = ComparisonTerms(name, desk.actor, account, *times, None not in times and not partial)
+        books = await price_books(desk.engine)
+        with _bar(source) as tell:
+            found, _ = await reconcile(desk.dsn, source, terms, books, shown.language, tell)
+        return await _show(desk.engine, found, shown)
 
-        books = run(lambda: on(read_engine(dsn, size=1), price_books))
-        return run(lambda: reconcile(dsn, source, asked, books, tell)).reconciliation
+    try:
+        with _opened(manifest, format, account) as source:
+            found = write(comparing, key)
+    except ManifestUnreadable as problem:
+        _refuse(manifest, problem, as_json)
+    sys.exit(DIFFERENCES if found.left_to_do else 0)
+
+
+def _posting(step: Callable[..., Awaitable[tuple[Reconciliation, bool]]]) -> Callable[..., None]:
+    """A command that takes this step of an Application, in somebody's name."""
+
+    def command(
+        reconciliation_id: Id,
+        reason: Annotated[str, typer.Option(help="why; kept for ever")],
+        key: Secret = None,
+        limit: Lines = 50,
+        csv_file: CsvFile = None,
+        lang: Lang = "en",
+        as_json: AsJson = False,
+    ) -> None:
+        shown = _Shown(language(lang), limit, csv_file, as_json)
+
+        async def posting(desk: Desk) -> Reconciliation:
+            with errors.status("posting") as line:
+                async with desk.posting(await price_books(desk.engine)) as path:
+                    application = Application(desk.work, path, desk.settings.correction_approval, shown.language)
+                    found, _ = await step(
+                        application,
+                        reconciliation_id,
+                        desk.actor,
+                        reason,
+                        lambda done: line.update(f"posting: {done:,} charges"),
+                    )
+            return await _show(desk.engine, found, shown)
+
+        with _named(reconciliation_id):
+            found = write(posting, key, named=_NAMED)
+        sys.exit(DIFFERENCES if found.left_to_do else 0)
+
+    return command
+
+
+app.command(
+    "apply", help="Post what was found, each correction once; above a sum it waits for another key's approval."
+)(_posting(Application.apply))
+app.command("approve", help="Approve, with another key, what was asked to be applied, and post it.")(
+    _posting(Application.approve)
+)
+
+
+@app.command("show")
+def show(
+    reconciliation_id: Id,
+    limit: Lines = 50,
+    csv_file: CsvFile = None,
+    lang: Lang = "en",
+    as_json: AsJson = False,
+) -> None:
+    """Show one that was compared before."""
+    shown = _Shown(language(lang), limit, csv_file, as_json)
+
+    async def question(engine: Engine) -> Reconciliation:
+        return await _show(engine, await reconciliation(engine, reconciliation_id, shown.language), shown)
+
+    with _named(reconciliation_id):
+        found = read(question)
+    sys.exit(DIFFERENCES if found.left_to_do else 0)
 
 
 @contextmanager
-def _opened(manifest: Path, format: str | None, account_id: str | None) -> Iterator[Source]:
-    """The manifest; of a folder of images, one that is written while they are measured."""
+def _named(reconciliation_id: str) -> Iterator[None]:
+    """Raises ValueError where there is none of that name."""
+    try:
+        yield
+    except ReconciliationNotFound:
+        raise ValueError(
+            f"There is no reconciliation {reconciliation_id}: `billing reconcile compare MANIFEST` makes one and says its id."
+        ) from None
+
+
+@contextmanager
+def _opened(manifest: Path, format: str | None, account_id: str | None) -> Iterator[Manifest]:
+    """The manifest; of a folder of images, one that is written while they are measured. Raises ManifestUnreadable."""
     if not manifest.is_dir():
         chosen = format or format_of(manifest)
         with manifest.open("rb") as file:
-            yield Source(file, manifest.name, chosen)
+            yield Manifest(file, manifest.name, chosen)
         return
-    with tempfile.TemporaryFile() as file, errors.status("measuring images") as line:
-        written_manifest(
-            manifest, account_id, _measured, file, lambda count: line.update(f"measuring: {count:,} images")
-        )
-        yield Source(file, f"{manifest.name}/", FOLDER_FORMAT)
+    with tempfile.TemporaryFile() as file:
+        with errors.status("measuring images") as line:
+            written_manifest(
+                manifest, account_id, _measured, file, lambda count: line.update(f"measuring: {count:,} images")
+            )
+        yield Manifest(file, f"{manifest.name}/", FOLDER_FORMAT)
 
 
 def _measured(path: Path) -> tuple[int, int] | None:
@@ -149,110 +216,94 @@ def _measured(path: Path) -> tuple[int, int] | None:
     return None if size is None else (size.width, size.height)
 
 
-def _posted(
-    dsn: str, work: Callable[[Application, Callable[[int], None]], Awaitable[tuple[Reconciliation, bool]]]
-) -> Reconciliation:
-    settings = settings_of()
+@contextmanager
+def _bar(manifest: Manifest) -> Iterator[Callable[[str, int], None]]:
+    total = manifest.file.seek(0, os.SEEK_END)
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}% {task.fields[of]}"),
+        TimeElapsedColumn(), console=errors, transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("reading", total=total, of="")
 
-    async def posting(tell: Callable[[int], None]) -> Reconciliation:
-        engine = work_engine(dsn, size=2)
-        try:
-            books: PriceBooks = await price_books(engine)
-            clock = await clock_of(engine)
-            async with Posting(dsn, lambda: books, lanes=settings.lanes, now=clock.now) as path:
-                found, _ = await work(Application(engine, path, settings.correction_approval), tell)
-            return found
-        finally:
-            await engine.dispose()
+        def tell(stage: str, done: int) -> None:
+            if stage == "reading":
+                bar.update(task, completed=done)
+            else:
+                bar.update(task, description="comparing", completed=total, of=f"{done:,} differences" if done else "")
 
-    with errors.status("posting") as line:
-        return run(lambda: posting(lambda done: line.update(f"posting: {done:,} charges")))
+        yield tell
 
 
-def _to_do(found: Reconciliation) -> bool:
-    totals = json.loads(found.totals)
-    if found.state == "applied":
-        return bool(totals["for_a_person"] or json.loads(found.posted or "{}")["refused_lines"])
-    return bool(totals["for_a_person"] or totals["charges_to_post"])
+async def _show(engine: Engine, found: Reconciliation, shown: _Shown) -> Reconciliation:
+    if shown.csv_file is not None:
+        with shown.csv_file.open("w", newline="") as file:
+            async for piece in as_csv(engine, found, shown.language):
+                file.write(piece)
+    if shown.as_json:
+        async for piece in as_json(engine, found, shown.language):
+            sys.stdout.write(piece)
+    else:
+        some = await lines(engine, found.reconciliation_id, shown.language, LineFilter(), after=0, limit=shown.lines)
+        _print(found, some)
+    return found
 
 
-def _report(dsn: str, found: Reconciliation, limit: int, csv_file: Path | None, as_json_too: bool) -> None:
-    shown = ReconciliationShown.of(found)
-
-    async def write(engine: Engine) -> list[Line]:
-        if csv_file is not None:
-            with csv_file.open("w", newline="") as file:
-                async for piece in as_csv(engine, found.reconciliation_id):
-                    file.write(piece)
-        if as_json_too:
-            async for piece in as_json(engine, found.reconciliation_id, shown.model_dump(mode="json")):
-                sys.stdout.write(piece)
-            return []
-        return await store.lines(engine, found.reconciliation_id, store.LineFilter(), after=0, limit=limit)
-
-    some = run(lambda: on(read_engine(dsn, size=1), write))
-    if not as_json_too:
-        _show(shown, some)
-
-
-def _show(shown: ReconciliationShown, lines: list[Line]) -> None:
-    """Totals first, then by kind, then lines with their explanations."""
+def _print(found: Reconciliation, some: list[ReconciliationLine]) -> None:
+    """Totals first, then by kind, then lines with their explanations, and what to type next."""
     head = Table.grid(padding=(0, 2))
     head.add_column(style="dim")
     head.add_column()
-    scope = "" if shown.account_id is None else f", account {shown.account_id}"
-    if shown.start is not None and shown.end is not None:
+    scope = "" if found.account_id is None else f", account {found.account_id}"
+    if found.start is not None and found.end is not None:
         scope += (
-            f", {shown.start:%Y-%m-%d %H:%M} to {shown.end:%Y-%m-%d %H:%M} UTC{'' if shown.complete else ', in part'}"
+            f", {found.start:%Y-%m-%d %H:%M} to {found.end:%Y-%m-%d %H:%M} UTC{'' if found.complete else ', in part'}"
         )
-    head.add_row("manifest", Text(f"{shown.manifest}: {_counted(shown.rows, 'row')}{scope}"))
-    head.add_row("matched", Text(f"{_counted(shown.matched_rows, 'row')} as charged"))
-    head.add_row(
-        "charges", Text(f"{_counted(shown.charges, 'charge')} of {_counted(shown.charged_credits, 'credit')} looked at")
-    )
-    head.add_row(
-        "difference",
-        Text(f"{_signed(shown.difference_credits)} credits, in {_counted(shown.charges_to_post, 'charge')}"),
-    )
-    head.add_row("for a person", Text(_counted(shown.for_a_person, "line")))
-    head.add_row("state", Text(_state(shown)))
-    console.print(Text(f"Reconciliation {shown.reconciliation_id}", "bold"))
+    for name, value in (
+        ("manifest", f"{found.manifest}: {_counted(found.rows, 'row')}{scope}"),
+        ("matched", f"{_counted(found.matched_rows, 'row')} as charged"),
+        ("charges", f"{_counted(found.charges, 'charge')} of {_counted(found.charged_credits, 'credit')} looked at"),
+        ("difference", f"{_signed(found.difference_credits)} credits, in {_counted(found.charges_to_post, 'charge')}"),
+        ("for a person", _counted(found.for_a_person, "line")),
+        ("state", _state(found)),
+    ):
+        head.add_row(name, Text(value))
+    console.print(Text(f"Reconciliation {found.reconciliation_id}", "bold"))
     console.print(head)
-    if shown.by_kind:
-        kinds = Table("kind", "lines", "credits", title_justify="left")
+    if found.by_kind:
+        kinds = Table("kind")
         for name in ("lines", "credits"):
-            next(column for column in kinds.columns if column.header == name).justify = "right"
-        for kind in shown.by_kind:
+            kinds.add_column(name, justify="right")
+        for kind in found.by_kind:
             kinds.add_row(kind.title, f"{kind.lines:,}", _signed(kind.difference_credits))
         console.print(kinds)
-    if lines:
+    if some:
         table = Table("line", "account / request / output", "what", "credits", "why")
-        for line in lines:
+        for line in some:
             place = f"{line.account_id} / {line.request_id}" + ("" if line.index is None else f" / {line.index}")
             done = f"  [{line.outcome or line.action}]" if line.action != "none" else ""
-            said = f"{line.explanation}{f' Refused: {line.problem}' if line.outcome == 'refused' else ''}"
+            said = f"{line.explanation}{f' {line.problem}' if line.outcome == 'refused' else ''}"
             table.add_row(
                 f"{line.line:,}", Text(place), Text(f"{line.kind}{done}"), _signed(line.difference_credits), Text(said)
             )
         console.print(table)
-        if shown.lines > len(lines):
-            console.print(f"and {shown.lines - len(lines):,} more lines: --lines, --csv FILE or --json show them all.")
-    if shown.state == "awaiting_approval":
-        console.print(
-            f"Approve it with another key: billing reconcile --approve {shown.reconciliation_id} --reason … --key …",
-            highlight=False,
-        )
-    elif shown.state == "compared" and shown.charges_to_post:
-        console.print("Nothing was posted. With --apply --reason … --key … it is.", highlight=False)
+        if found.lines > len(some):
+            console.print(f"and {found.lines - len(some):,} more lines: --lines, --csv FILE or --json show them all.")
+    if found.state == "awaiting_approval":
+        _next("Approve it with another key", "approve", found)
+    elif found.state == "compared" and found.charges_to_post:
+        _next("Nothing was posted. This does", "apply", found)
 
 
-def _state(shown: ReconciliationShown) -> str:
-    if shown.posted is not None and shown.asked_by is not None:
-        by = shown.asked_by + ("" if shown.approved_by is None else f", approved by {shown.approved_by}")
-        return f"applied by {by}: {_signed(shown.posted.credits)} credits in {_counted(shown.posted.charges, 'charge')}"
-    return {"compared": "compared", "awaiting_approval": f"waits for approval, asked for by {shown.asked_by}"}.get(
-        shown.state, shown.state
-    )
+def _next(said: str, command: str, found: Reconciliation) -> None:
+    name = found.reconciliation_id
+    console.print(f"{said}: billing reconcile {command} {name} --reason … --key …", highlight=False, soft_wrap=True)
+
+
+def _state(found: Reconciliation) -> str:
+    if found.posted is not None and found.asked_by is not None:
+        by = found.asked_by + ("" if found.approved_by is None else f", approved by {found.approved_by}")
+        return f"applied by {by}: {_signed(found.posted.credits)} credits in {_counted(found.posted.charges, 'charge')}"
+    return f"waits for approval, asked for by {found.asked_by}" if found.state == "awaiting_approval" else found.state
 
 
 def _refuse(manifest: Path, problem: ManifestUnreadable, as_json_too: bool) -> NoReturn:
@@ -264,13 +315,6 @@ def _refuse(manifest: Path, problem: ManifestUnreadable, as_json_too: bool) -> N
     else:
         errors.print("[red]billing:[/red]", Text(f"{where}: {problem.problem} Nothing was compared."), soft_wrap=True)
     sys.exit(UNREADABLE)
-
-
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}% {task.fields[of]}"),
-        TimeElapsedColumn(), console=errors, transient=True,
-    )  # fmt: skip
 
 
 def _signed(credits: int) -> str:

@@ -1,41 +1,66 @@
 """Comparison: one charge beside the rows of a manifest, priced by the same function that bills and corrects.
 
-A line is made for each thing that differs. Its difference is what a correction will post: what was refunded already is
-not given twice, so a reduction ends there.
+A discrepancy is made for each thing that differs. Its difference is what a correction will post: what was refunded
+already is not given twice, so a reduction ends there.
 """
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from billing.books.reconciliation import explanation as explain
-from billing.books.reconciliation.cases import Case
-from billing.core.charges import UNREQUESTED, Charge, Output, Reported, bill
+from billing.books.reconciliation.discrepancy import (
+    CORRECT,
+    NONE,
+    PERSON,
+    SETTLE,
+    Action,
+    Discrepancy,
+    DiscrepancyKind,
+    Sentence,
+)
+from billing.books.reconciliation.forms.rows import ManifestRow
+from billing.books.reconciliation.suspects import Suspect
+from billing.core.charges import CAPPED, UNREQUESTED, Charge, Output, Reported, bill
 from billing.core.prices import ModelPrices, PriceBooks
-from billing.core.reconciliation import CORRECT, NONE, PERSON, SETTLE, Action, Kind, Line, ManifestRow
 from billing.core.refusals import PriceBookNotFound, UnknownModel
+from billing.core.sizes import Size
 
+NOT_DELIVERED, FAILED = "not delivered, says a manifest", "failed, says a manifest"
 _Image = tuple[str | None, int | None, int | None, str | None]  # status, width, height, tier
 _NO_IMAGE: _Image = (None, None, None, None)
-NOT_DELIVERED, FAILED = "not delivered, says a manifest", "failed, says a manifest"
 
 
-def compare(case: Case, books: PriceBooks, time: tuple[datetime, datetime] | None) -> list[Line]:
+class Said(NamedTuple):
+    """What is said of a discrepancy: sentences in order, and their facts."""
+
+    says: tuple[Sentence, ...]
+    facts: dict[str, Any]
+
+    def then(self, *says: Sentence, **facts: Any) -> "Said":
+        return Said(self.says + says, self.facts | facts)
+
+
+def said(*says: Sentence, **facts: Any) -> Said:
+    return Said(says, facts)
+
+
+def compare(one: Suspect, books: PriceBooks, time: tuple[datetime, datetime] | None) -> list[Discrepancy]:
     """What differs in one request, by index. `time`: from when until before when the manifest says all, if it does."""
-    charge = case.charge
+    charge = one.charge
     if charge is None:
-        return list(_unknown(case))
+        return list(_unknown(one))
     prices = books.version(charge.price_version).model(charge.model)
     if charge.status == "settled":
-        missing = any(one.status == "succeeded" and one.index not in case.rows for one in case.standing)
+        missing = any(was.status == "succeeded" and was.index not in one.rows for was in one.standing)
         doubt = None
-        if missing and case.elsewhere is not None:
-            doubt = explain.misplaced(case.elsewhere)
+        if missing and one.elsewhere is not None:
+            doubt = said("misplaced", elsewhere=one.elsewhere)
         elif missing and time is not None and not _within(charge, *time):
-            doubt = explain.STRADDLES
-        lines = _settled(case, charge, prices, doubt)
-        lines += _other_books(case, charge, books)
-        return lines
-    return _not_settled(case, charge, prices)
+            doubt = said("straddles")
+        found = _settled(one, charge, prices, doubt)
+        found += _other_books(one, charge, books)
+        return found
+    return _not_settled(one, charge, prices)
 
 
 def _within(charge: Charge, starts_at: datetime, ends_at: datetime) -> bool:
@@ -49,97 +74,143 @@ def _within(charge: Charge, starts_at: datetime, ends_at: datetime) -> bool:
     return began >= starts_at and charge.resolved_at is not None and charge.resolved_at < ends_at
 
 
-def _unknown(case: Case) -> Iterator[Line]:
-    for row in case.rows.values():
+def _unknown(one: Suspect) -> Iterator[Discrepancy]:
+    for row in one.rows.values():
         if row.status == "succeeded":
-            kind: Kind = "delivered_not_charged" if case.elsewhere is None else "other_account"
-            said = explain.unknown(row, case.elsewhere, case.account_known)
-            yield _line(case, row.index, kind, PERSON, None, row, None, 0, 0, said)
+            kind: DiscrepancyKind = "delivered_not_charged" if one.elsewhere is None else "other_account"
+            if not one.account_known:
+                why = said("no_account")
+            else:
+                why = said("no_charge") if one.elsewhere is None else said("charge_elsewhere", elsewhere=one.elsewhere)
+            yield _found(one, row.index, kind, PERSON, None, row, None, 0, 0, why.then("whose"))
 
 
-def _not_settled(case: Case, charge: Charge, prices: ModelPrices) -> list[Line]:
+def _not_settled(one: Suspect, charge: Charge, prices: ModelPrices) -> list[Discrepancy]:
     """A charge that is open, voided or expired: whatever was delivered is not charged."""
-    delivered = [row for row in case.rows.values() if row.status == "succeeded"]
-    priced = {one.index: one for one in bill(charge, prices, [_reported(row) for row in delivered])}
-    unseen = any(one.status == "succeeded" and one.width is None for one in priced.values())
-    lines = []
+    delivered = [row for row in one.rows.values() if row.status == "succeeded"]
+    priced = {now.index: now for now in bill(charge, prices, [_reported(row) for row in delivered])}
+    unseen = any(now.status == "succeeded" and now.width is None for now in priced.values())
+    states: dict[str, Sentence] = {"authorized": "still_open", "voided": "voided", "expired": "expired"}
+    found = []
     for row in delivered:
-        one = priced[row.index]
-        beyond = UNREQUESTED in one.flags
+        now = priced[row.index]
         action: Action = PERSON if charge.status == "authorized" or unseen else SETTLE
-        said = explain.not_settled(charge, prices, one, action)
+        why = said(states[charge.status])
+        why = (
+            why.then("settled_costs") if action == PERSON else _costs(why, charge, prices, now).then("nothing_charged")
+        )
         if unseen and charge.status != "authorized":
-            said = f"{said} {explain.UNSEEN}"
-        kind: Kind = "unrequested" if beyond else "delivered_not_charged"
-        lines.append(_line(case, row.index, kind, action, None, row, one, 0, one.credits, said))
-    if not any(line.expected_credits for line in lines):  # nothing to bill: not even an image of no price
-        lines = [line._replace(action=NONE) if line.action == SETTLE else line for line in lines]
-    return lines
+            why = why.then("unseen")
+        kind: DiscrepancyKind = "unrequested" if UNREQUESTED in now.flags else "delivered_not_charged"
+        found.append(_found(one, row.index, kind, action, None, row, now, 0, now.credits, why))
+    if not any(each.expected_credits for each in found):  # nothing to bill: not even an image of no price
+        found = [each._replace(action=NONE) if each.action == SETTLE else each for each in found]
+    return found
 
 
-def _settled(case: Case, charge: Charge, prices: ModelPrices, doubt: str | None) -> list[Line]:
+def _settled(one: Suspect, charge: Charge, prices: ModelPrices, doubt: Said | None) -> list[Discrepancy]:
     """With a `doubt` about what is missing nothing is corrected: a person must look."""
-    reports = [_as_delivered(one, case.rows.get(one.index)) for one in case.standing]
+    reports = [_as_delivered(was, one.rows.get(was.index)) for was in one.standing]
     priced = bill(charge, prices, reports)
-    lines: list[Line] = []
-    for settled, was, now in zip(case.outputs, case.standing, priced, strict=True):
-        row = case.rows.get(was.index)
+    found: list[Discrepancy] = []
+    for settled, was, now in zip(one.outputs, one.standing, priced, strict=True):
+        row = one.rows.get(was.index)
         before = settled.credits + settled.corrected_credits
         after = max(now.credits, settled.refunded_credits)
         kind = _kind(was, now, row, before, after)
         if kind is not None:
-            said = explain.settled(kind, charge, prices, was, now, before, after)
+            why = _differs(kind, charge, prices, was, now, before, after)
             action: Action = CORRECT
             if after > before and now.width is None:
-                action, said = PERSON, f"{said} {explain.UNSEEN}"
-            lines.append(_line(case, was.index, kind, action, was, row, now, before, after, said))
+                action, why = PERSON, why.then("unseen")
+            found.append(_found(one, was.index, kind, action, was, row, now, before, after, why))
         elif row is not None and row.width is None and _other_tier(was, row):
-            said = explain.tier_only(prices, was, row)
-            lines.append(_line(case, was.index, "wrong_size_tier", PERSON, was, row, None, before, before, said))
-    if not any(line.difference_credits for line in lines if line.action == CORRECT):
-        lines = [line._replace(action=NONE) if line.action == CORRECT else line for line in lines]
+            why = said("tier_without_pixels" if row.size_tier in prices.tiers.names else "unknown_tier")
+            found.append(_found(one, was.index, "wrong_size_tier", PERSON, was, row, None, before, before, why))
+    if not any(each.difference_credits for each in found if each.action == CORRECT):
+        found = [each._replace(action=NONE) if each.action == CORRECT else each for each in found]
     if doubt is not None:
-        lines = [
-            line._replace(action=PERSON, explanation=f"{line.explanation} {doubt}") if line.action == CORRECT else line
-            for line in lines
+        found = [
+            each._replace(action=PERSON, says=each.says + doubt.says, facts=each.facts | doubt.facts)
+            if each.action == CORRECT
+            else each
+            for each in found
         ]
-    lines += _beyond(case, charge, priced)
-    return _counts(case, priced) + lines
+    found += _beyond(one, charge, priced)
+    return _counts(one, priced) + found
 
 
-def _beyond(case: Case, charge: Charge, priced: Sequence[Output]) -> Iterator[Line]:
+def _differs(
+    kind: DiscrepancyKind, charge: Charge, prices: ModelPrices, was: Output, now: Output, before: int, after: int
+) -> Said:
+    if kind == "charged_not_delivered":
+        why = said("not_in_manifest")
+    elif kind == "failed_yet_billed":
+        why = said("charged_failure")
+    elif kind == "delivered_not_charged":
+        why = _costs(said("recorded_failed"), charge, prices, now)
+    elif kind == "unrequested":
+        why = said("not_among_first" if after < before else "among_first", n=charge.n)
+    else:
+        why = _costs(said("charged_unmeasured" if was.width is None else "charged_as"), charge, prices, now)
+    if after > now.credits:
+        why = why.then("refunded_already")
+    return why.then("same_price" if after == before else "too_few" if after > before else "too_many")
+
+
+def _costs(why: Said, charge: Charge, prices: ModelPrices, now: Output) -> Said:
+    """By which rule for tiers it costs what."""
+    if now.width is None or now.height is None:
+        why = why.then("without_size", credits=now.credits)
+    else:
+        edge = Size(now.width, now.height).long_edge
+        tier = prices.tiers.of_edge(edge)
+        why = why.then(
+            "past_last_tier" if tier is None else "in_tier",
+            long_edge=edge,
+            tier_max_edge=(tier or prices.tiers.last).max_edge,
+            billed_quality=charge.billed_quality,
+            credits=now.credits,
+        )
+    if CAPPED in now.flags:
+        why = why.then("capped")
+    return why.then("unrequested") if UNREQUESTED in now.flags else why
+
+
+def _beyond(one: Suspect, charge: Charge, priced: Sequence[Output]) -> Iterator[Discrepancy]:
     """Images that the settlement knows nothing of: the provider returned more than was asked for."""
-    known = {one.index for one in priced}
-    successes = sum(one.status == "succeeded" for one in priced)
-    for row in case.rows.values():
+    known = {now.index for now in priced}
+    billed = sum(now.status == "succeeded" for now in priced) < charge.n
+    why = said("unknown_index", "should_cost" if billed else "costs_nothing", n=charge.n)
+    for row in one.rows.values():
         if row.index not in known and row.status == "succeeded":
-            billed = successes < charge.n
-            said = explain.beyond(charge, row.index, billed)
-            yield _line(case, row.index, "unrequested", PERSON if billed else NONE, None, row, None, 0, 0, said)
+            yield _found(one, row.index, "unrequested", PERSON if billed else NONE, None, row, None, 0, 0, why)
 
 
-def _counts(case: Case, priced: Sequence[Output]) -> list[Line]:
-    """A line about the whole charge, where another number of images was delivered; the credits stand in the others."""
-    if not case.rows:
+def _counts(one: Suspect, priced: Sequence[Output]) -> list[Discrepancy]:
+    """About the whole charge, where another number of images was delivered; the credits stand in the others."""
+    if not one.rows:
         return []
-    known = {one.index for one in priced}
-    charged = sum(one.status == "succeeded" for one in case.standing)
-    delivered = sum(one.status == "succeeded" for one in priced)
-    delivered += sum(row.status == "succeeded" for row in case.rows.values() if row.index not in known)
+    known = {now.index for now in priced}
+    charged = sum(was.status == "succeeded" for was in one.standing)
+    delivered = sum(now.status == "succeeded" for now in priced)
+    delivered += sum(row.status == "succeeded" for row in one.rows.values() if row.index not in known)
     if charged == delivered:
         return []
-    said = explain.counts(charged, delivered)
-    return [_line(case, None, "count_differs", NONE, None, None, None, 0, 0, said)]
+    why = said("counts", charged_images=charged, delivered_images=delivered)
+    return [_found(one, None, "count_differs", NONE, None, None, None, 0, 0, why)]
 
 
-def _other_books(case: Case, charge: Charge, books: PriceBooks) -> Iterator[Line]:
-    standing = {one.index: one for one in case.standing}
-    for row in case.rows.values():
+def _other_books(one: Suspect, charge: Charge, books: PriceBooks) -> Iterator[Discrepancy]:
+    standing = {was.index: was for was in one.standing}
+    for row in one.rows.values():
         if row.price_version not in (None, charge.price_version) and row.status == "succeeded":
             was = standing.get(row.index)
             credits = 0 if was is None else was.credits + was.corrected_credits
-            said = explain.other_book(charge, row, _under(row, charge, books), credits)
-            yield _line(case, row.index, "other_price_book", PERSON, was, row, None, credits, credits, said)
+            other = _under(row, charge, books)
+            why = said("unpriced_book") if other is None else said("other_book", other_credits=other)
+            why = why.then("own_book", manifest_price_version=row.price_version, price_version=charge.price_version)
+            yield _found(one, row.index, "other_price_book", PERSON, was, row, None, credits, credits, why)
 
 
 def _under(row: ManifestRow, charge: Charge, books: PriceBooks) -> int | None:
@@ -151,7 +222,7 @@ def _under(row: ManifestRow, charge: Charge, books: PriceBooks) -> int | None:
         return None
 
 
-def _kind(was: Output, now: Output, row: ManifestRow | None, before: int, after: int) -> Kind | None:
+def _kind(was: Output, now: Output, row: ManifestRow | None, before: int, after: int) -> DiscrepancyKind | None:
     if was.status == "succeeded" and now.status == "failed":
         if before == after:  # it cost nothing, or all of it went back
             return None
@@ -185,32 +256,33 @@ def _other_tier(was: Output, row: ManifestRow) -> bool:
     return row.status == "succeeded" == was.status and row.size_tier not in (None, was.size_tier)
 
 
-def _line(
-    case: Case,
+def _found(
+    one: Suspect,
     index: int | None,
-    kind: Kind,
+    kind: DiscrepancyKind,
     action: Action,
     was: Output | None,
     row: ManifestRow | None,
     now: Output | None,
     charged: int,
     expected: int,
-    explanation: str,
-) -> Line:
-    delivered: _Image = _NO_IMAGE
+    why: Said,
+) -> Discrepancy:
+    """What is found in `one`; which reconciliation and which line of it that is, is not known here."""
+    delivered = _NO_IMAGE
     if now is not None:
         delivered = (now.status, now.width, now.height, now.size_tier)
     elif row is not None:
         delivered = (row.status, row.width, row.height, row.size_tier)
     stood: _Image = _NO_IMAGE if was is None else (was.status, was.width, was.height, was.size_tier)
-    status = None if case.charge is None else case.charge.status
-    line = Line(
-        case.account_id, "", 0, case.request_id, index, kind, action, status, *stood, charged, *delivered, expected,
-        expected - charged, explanation, None, None, None, None,
+    status = None if one.charge is None else one.charge.status
+    found = Discrepancy(
+        one.account_id, "", 0, one.request_id, index, kind, action, status, *stood, charged, *delivered, expected,
+        expected - charged, why.says, why.facts,
     )  # fmt: skip
     if row is None:
-        return line
-    return line._replace(
+        return found
+    return found._replace(
         manifest_line=row.line,
         delivered_at=row.delivered_at,
         provider=row.provider,

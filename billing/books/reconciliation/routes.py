@@ -6,30 +6,34 @@ from typing import Annotated, Any, BinaryIO, Final, Literal
 
 from fastapi import Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import Field
 from starlette.requests import ClientDisconnect
 
-from billing.books.reconciliation import Application, Asked, Source, reconcile
-from billing.books.reconciliation import rows as store
-from billing.books.reconciliation.models import LineShown, Reason, ReconciliationShown
-from billing.books.reconciliation.report import as_csv, as_json
-from billing.core.reconciliation import Kind
-from billing.core.refusals import (
-    AccountNotFound,
-    ApprovalNotAwaited,
-    IdReused,
-    Invalid,
-    ManifestUnreadable,
+from billing.books.reconciliation.answer import Reconciliation, ReconciliationLine
+from billing.books.reconciliation.application import Application, ApprovalNotAwaited, SecondKeyNeeded
+from billing.books.reconciliation.discrepancy import Action, DiscrepancyKind, LineOutcome
+from billing.books.reconciliation.forms import Manifest
+from billing.books.reconciliation.forms.rows import ManifestUnreadable
+from billing.books.reconciliation.report import (
+    LineFilter,
     ReconciliationNotFound,
-    SecondKeyNeeded,
+    as_csv,
+    as_json,
+    lines,
+    reconciliation,
+    reconciliations,
 )
+from billing.books.reconciliation.run import ComparisonTerms, reconcile
+from billing.core.languages import Language
+from billing.core.refusals import AccountNotFound, IdReused, Invalid
 from billing.core.text import IDENTIFIER
-from billing.http.auth import Overseeing
-from billing.http.models.common import Page, decode_cursor, decode_moment, page
+from billing.http.auth import Caller, Overseeing
+from billing.http.languages import Spoken, in_language
+from billing.http.models.common import Body, Page, Text, decode_cursor, decode_moment, page
 from billing.http.parameters import Cursor, End, Limit, Start, answered
 from billing.http.problems import responses
 from billing.http.refusals import PayloadTooLarge
 from billing.http.route import Router
-from billing.http.service import Service
 
 router = Router(prefix="/v1/reconciliations", tags=["reconciliation"])
 
@@ -53,17 +57,23 @@ _FILE: dict[str, Any] = {
 }
 
 
+class ApplyingReason(Body):
+    """Why something is posted, or approved."""
+
+    reason: Text = Field(min_length=1, description="why; kept for ever")
+
+
 @router.post(
     "",
     status_code=201,
-    response_model=ReconciliationShown,
-    responses=responses(AccountNotFound, IdReused, ManifestUnreadable, PayloadTooLarge, again=ReconciliationShown),
+    responses=responses(AccountNotFound, IdReused, ManifestUnreadable, PayloadTooLarge, again=Reconciliation),
     openapi_extra=_BODY,
 )
 async def compare(
     request: Request,
     response: Response,
     caller: Overseeing,
+    language: Spoken,
     reconciliation_id: Annotated[str, Query(pattern=IDENTIFIER, max_length=64, description="chosen by you")],
     start: Start = None,
     end: End = None,
@@ -75,106 +85,110 @@ async def compare(
         Query(description="the manifest is all that was delivered from start to end (if those are given: true)"),
     ] = None,
     name: Annotated[str, Query(max_length=200, pattern=r"^[ -~]*$", description="what people know it by")] = "",
-) -> ReconciliationShown:
+) -> Reconciliation:
     """Compares a manifest with what was charged. Nothing is posted until it is applied."""
     service = caller.service
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in _FORMATS:
         raise Invalid.of("Content-Type", f"must be one of {', '.join(_FORMATS)}")
-    asked = Asked(
-        reconciliation_id,
-        caller.key.key_id,
-        account_id,
-        start,
-        end,
-        start is not None if complete is None else complete,
-    )
+    everything = start is not None if complete is None else complete
+    terms = ComparisonTerms(reconciliation_id, caller.key.key_id, account_id, start, end, everything)
     with tempfile.TemporaryFile(prefix="billing-manifest-") as file:
         await _spool(request, file)
-        source = Source(file, name or f"{reconciliation_id}.{_FORMATS[media]}", _FORMATS[media])
+        manifest = Manifest(file, name or f"{reconciliation_id}.{_FORMATS[media]}", _FORMATS[media])
         await service.refresh_books()
-        compared = await reconcile(service.dsn, source, asked, service.books)
-    answered(response, compared.replayed)
-    return ReconciliationShown.of(compared.reconciliation)
+        found, replayed = await reconcile(service.dsn, manifest, terms, service.books, language)
+    answered(response, replayed)
+    return found
 
 
-@router.get("", response_model=Page[ReconciliationShown], responses=responses())
-async def list_reconciliations(caller: Overseeing, cursor: Cursor = None, limit: Limit = 50) -> Any:
+@router.get("", response_model=Page[Reconciliation], responses=responses())
+async def list_reconciliations(caller: Overseeing, language: Spoken, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """All of them, newest first."""
     before = None
     if cursor is not None:
         moment, last = decode_cursor(cursor, str, str)
         before = (decode_moment(moment), last)
-    found = await store.reconciliations(caller.service.engine, before=before, limit=limit + 1)
-    return page(found, limit, lambda one: [one.created_at.isoformat(), one.reconciliation_id], ReconciliationShown.of)
+    found = await reconciliations(caller.service.engine, language, before=before, limit=limit + 1)
+    return page(found, limit, lambda one: [one.created_at.isoformat(), one.reconciliation_id], lambda one: one)
 
 
-@router.get("/{reconciliation_id}", response_model=ReconciliationShown, responses=responses(ReconciliationNotFound))
-async def get_reconciliation(reconciliation_id: Name, caller: Overseeing) -> ReconciliationShown:
+@router.get("/{reconciliation_id}", responses=responses(ReconciliationNotFound))
+async def get_reconciliation(reconciliation_id: Name, caller: Overseeing, language: Spoken) -> Reconciliation:
     """One, with its totals."""
-    return ReconciliationShown.of(await store.reconciliation(caller.service.engine, reconciliation_id))
+    return await reconciliation(caller.service.engine, reconciliation_id, language)
 
 
-@router.get("/{reconciliation_id}/lines", response_model=Page[LineShown], responses=responses(ReconciliationNotFound))
+@router.get(
+    "/{reconciliation_id}/lines",
+    response_model=Page[ReconciliationLine],
+    responses=responses(ReconciliationNotFound),
+)
 async def list_lines(
     reconciliation_id: Name,
     caller: Overseeing,
-    kind: Annotated[Kind | None, Query()] = None,
-    action: Annotated[Literal["correct", "settle", "person", "none"] | None, Query()] = None,
-    outcome: Annotated[Literal["posted", "refused", "nothing"] | None, Query()] = None,
+    language: Spoken,
+    kind: Annotated[DiscrepancyKind | None, Query()] = None,
+    action: Annotated[Action | None, Query()] = None,
+    outcome: Annotated[LineOutcome | None, Query()] = None,
     account_id: Annotated[str | None, Query(pattern=IDENTIFIER, max_length=64)] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Any:
-    """What differs, by account and request."""
-    engine = caller.service.long_reads
+    """What differs, by account and request, in the caller's language."""
     after = 0 if cursor is None else decode_cursor(cursor, int)[0]
-    await store.reconciliation(engine, reconciliation_id)
-    where = store.LineFilter(kind, action, outcome, account_id)
-    found = await store.lines(engine, reconciliation_id, where, after=after, limit=limit + 1)
-    return page(found, limit, lambda line: [line.line], LineShown.of)
+    where = LineFilter(kind, action, outcome, account_id)
+    engine = caller.service.long_reads
+    found = await lines(engine, reconciliation_id, language, where, after=after, limit=limit + 1)
+    return page(found, limit, lambda line: [line.line], lambda line: line)
 
 
 @router.get("/{reconciliation_id}/report", responses={200: _FILE, **responses(ReconciliationNotFound)})
 async def get_report(
-    reconciliation_id: Name, caller: Overseeing, format: Annotated[Literal["json", "csv"], Query()] = "json"
+    reconciliation_id: Name,
+    caller: Overseeing,
+    language: Spoken,
+    format: Annotated[Literal["json", "csv"], Query()] = "json",
 ) -> Response:
-    """All of it as a file: JSON with totals and lines, or the lines as CSV."""
+    """All of it as a file, in the caller's language: JSON with totals and lines, or the lines as CSV."""
     engine = caller.service.long_reads
-    shown = ReconciliationShown.of(await store.reconciliation(engine, reconciliation_id))
-    headers = {
+    found = await reconciliation(engine, reconciliation_id, language)
+    headers = in_language(language) | {
         "Content-Disposition": f'attachment; filename="reconciliation-{reconciliation_id.replace(":", "_")}.{format}"'
     }
     if format == "csv":
-        return StreamingResponse(as_csv(engine, reconciliation_id), media_type="text/csv", headers=headers)
-    written = as_json(engine, reconciliation_id, shown.model_dump(mode="json"))
-    return StreamingResponse(written, media_type="application/json", headers=headers)
+        return StreamingResponse(as_csv(engine, found, language), media_type="text/csv", headers=headers)
+    return StreamingResponse(as_json(engine, found, language), media_type="application/json", headers=headers)
 
 
-@router.post(
-    "/{reconciliation_id}/apply", response_model=ReconciliationShown, responses=responses(ReconciliationNotFound)
-)
-async def apply(reconciliation_id: Name, body: Reason, response: Response, caller: Overseeing) -> ReconciliationShown:
+@router.post("/{reconciliation_id}/apply", responses=responses(ReconciliationNotFound))
+async def apply(
+    reconciliation_id: Name, body: ApplyingReason, response: Response, caller: Overseeing, language: Spoken
+) -> Reconciliation:
     """Posts each correction once, or has it wait for another key's approval. Again: goes on where it was left."""
-    found, replayed = await _application(caller.service).apply(reconciliation_id, caller.key.key_id, body.reason)
+    application = _application(caller, language)
+    found, replayed = await application.apply(reconciliation_id, caller.key.key_id, body.reason)
     answered(response, replayed, created=200)
-    return ReconciliationShown.of(found)
+    return found
 
 
 @router.post(
     "/{reconciliation_id}/approve",
-    response_model=ReconciliationShown,
     responses=responses(ReconciliationNotFound, SecondKeyNeeded, ApprovalNotAwaited),
 )
-async def approve(reconciliation_id: Name, body: Reason, response: Response, caller: Overseeing) -> ReconciliationShown:
+async def approve(
+    reconciliation_id: Name, body: ApplyingReason, response: Response, caller: Overseeing, language: Spoken
+) -> Reconciliation:
     """Approves what another key asked for, and posts it."""
-    found, replayed = await _application(caller.service).approve(reconciliation_id, caller.key.key_id, body.reason)
+    application = _application(caller, language)
+    found, replayed = await application.approve(reconciliation_id, caller.key.key_id, body.reason)
     answered(response, replayed, created=200)
-    return ReconciliationShown.of(found)
+    return found
 
 
-def _application(service: Service) -> Application:
-    return Application(service.work, service.posting, service.settings.correction_approval)
+def _application(caller: Caller, language: Language) -> Application:
+    service = caller.service
+    return Application(service.work, service.posting, service.settings.correction_approval, language)
 
 
 async def _spool(request: Request, file: BinaryIO) -> None:

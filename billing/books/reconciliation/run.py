@@ -2,32 +2,37 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from itertools import count
+from typing import Any, get_args
 
-from billing.books.reconciliation import rows as store
-from billing.books.reconciliation.cases import Scope, cases, counted
+import asyncpg
+
+from billing.books.reconciliation.answer import Reconciliation
 from billing.books.reconciliation.comparison import compare
-from billing.books.reconciliation.manifest import Rows, Wanted, check_not_twice, twice
-from billing.books.reconciliation.source import Source
+from billing.books.reconciliation.discrepancy import CORRECT, PERSON, SETTLE, Discrepancy, DiscrepancyKind
+from billing.books.reconciliation.forms import Manifest
+from billing.books.reconciliation.forms.rows import Loading, ManifestRow, check_not_twice, twice
+from billing.books.reconciliation.report import maybe_kept
 from billing.books.reconciliation.staging import Staging, Twice, connected
-from billing.books.reconciliation.totals import Totals
+from billing.books.reconciliation.suspects import Compared, counted, suspects
 from billing.core.content import must_agree
+from billing.core.languages import ENGLISH, Language
 from billing.core.prices import PriceBooks
-from billing.core.reconciliation import COMPARED, Line, Reconciliation
-from billing.core.refusals import AccountNotFound, IdReused, Invalid
+from billing.core.refusals import IdReused, Invalid
 from billing.core.text import identifier
+from billing.store.accounts import must_exist
 from billing.store.connection import Connection
 from billing.store.snapshot import reachable
 
-Progress = Callable[[str, int], None]  # a stage, and bytes read or lines found
+Tell = Callable[[str, int], None]  # a stage, and bytes read or lines found
 
 
 @dataclass(frozen=True)
-class Asked:
+class ComparisonTerms:
     """What is to be compared. `complete`: the manifest is all that was delivered from `starts_at` until before `ends_at`.
 
     Only then a charge of that time without any row was not delivered. Raises Invalid.
@@ -51,76 +56,114 @@ class Asked:
         if self.complete and self.starts_at is None:
             raise Invalid.of("complete", "needs start and end: the time of which the manifest is everything")
 
-    def digest(self, source: Source) -> bytes:
+    @property
+    def time(self) -> tuple[datetime, datetime] | None:
+        """From when until before when the manifest says all, if it does."""
+        known = self.complete and self.starts_at is not None and self.ends_at is not None
+        return (self.starts_at, self.ends_at) if known else None  # type: ignore[return-value]
+
+    def digest(self, manifest: Manifest) -> bytes:
         """What names the content: the manifest, and what it is compared with."""
         times = [None if moment is None else moment.isoformat() for moment in (self.starts_at, self.ends_at)]
         asked = json.dumps([self.account_id, *times, self.complete])
-        return sha256(source.digest() + asked.encode()).digest()
+        return sha256(manifest.digest() + asked.encode()).digest()
 
 
-@dataclass(frozen=True)
-class Compared:
-    """`replayed`: this manifest had been compared under this id before, and nothing was done now."""
+class _AlreadyThere(Exception):
+    """Another reconciliation of this id was made meanwhile."""
 
-    replayed: bool
-    reconciliation: Reconciliation
+
+@dataclass
+class _Sums:
+    """What was found, as it counts: `totals` are what a Reconciliation says. Credits are of what will be posted."""
+
+    totals: Counter[str] = field(default_factory=Counter)
+    kinds: dict[DiscrepancyKind, Counter[str]] = field(default_factory=dict)
+
+    def add(self, some: Sequence[Discrepancy]) -> None:
+        """Counts what was found in one request."""
+        self.totals["lines"] += len(some)
+        self.totals["matched_rows"] -= len({one.manifest_line for one in some if one.manifest_line is not None})
+        self.totals["charges_to_post"] += any(one.action in (CORRECT, SETTLE) for one in some)
+        for one in some:
+            kind = self.kinds.setdefault(one.kind, Counter())
+            kind["lines"] += 1
+            kind["difference_credits"] += one.difference_credits
+            self.totals["for_a_person"] += one.action == PERSON
+            if one.action in (CORRECT, SETTLE):
+                self.totals["difference_credits"] += one.difference_credits
+                self.totals["absolute_credits"] += abs(one.difference_credits)
+
+    def text(self) -> str:
+        """The totals as they are kept: JSON."""
+        names = ("rows", "matched_rows", "charges", "charged_credits", "lines", "charges_to_post", "difference_credits",
+                 "absolute_credits", "for_a_person")  # fmt: skip
+        by_kind = [{"kind": kind, **self.kinds[kind]} for kind in get_args(DiscrepancyKind) if kind in self.kinds]
+        return json.dumps({name: self.totals[name] for name in names} | {"by_kind": by_kind})
 
 
 async def reconcile(
-    dsn: str, source: Source, asked: Asked, books: PriceBooks, progress: Progress | None = None
-) -> Compared:
-    """Compares a manifest with the ledger. What cannot be read leaves nothing behind.
+    dsn: str,
+    manifest: Manifest,
+    terms: ComparisonTerms,
+    books: PriceBooks,
+    language: Language = ENGLISH,
+    tell: Tell = lambda stage, done: None,
+) -> tuple[Reconciliation, bool]:
+    """Compares a manifest with the ledger; and whether it had been compared under this id before, and nothing was done now.
 
-    Raises ManifestUnreadable, IdReused, Invalid, AccountNotFound, DatabaseUnavailable.
+    What cannot be read leaves nothing behind. Raises ManifestUnreadable, IdReused, Invalid, AccountNotFound,
+    DatabaseUnavailable.
     """
-    tell = progress or _nobody
     with reachable():
         async with connected(dsn) as connection:
-            digest = await asyncio.to_thread(asked.digest, source)
-            if known := await _known(connection, asked, digest):
-                return Compared(True, known)
-            await _check(connection, asked)
+            digest = await asyncio.to_thread(terms.digest, manifest)
+            if known := await _known(connection, terms, digest, language):
+                return known, True
+            await _check(connection, terms)
             staging = Staging(connection)
             await staging.begin()
             try:
-                rows = await _load(staging, source, asked, tell)
-                return await _compare(connection, staging, source, asked, digest, books, rows, tell)
+                rows = await _load(staging, manifest, terms, tell)
+                await _compare(connection, staging, manifest.name, terms, digest, books, rows, tell)
+                replayed = False
             except Exception as problem:
                 if not connection.is_closed():
                     await staging.end()
-                known = await _known(connection, asked, digest) if isinstance(problem, store.AlreadyThere) else None
-                if known is None:
+                replayed = isinstance(problem, _AlreadyThere)
+                if not replayed:
                     raise
-                return Compared(True, known)
+            known = await _known(connection, terms, digest, language)
+            assert known is not None
+            return known, replayed
 
 
-async def _known(connection: Connection, asked: Asked, digest: bytes) -> Reconciliation | None:
-    known = await store.known(connection, asked.reconciliation_id)
-    if known is not None and known.digest != digest:
+async def _known(
+    connection: Connection, terms: ComparisonTerms, digest: bytes, language: Language
+) -> Reconciliation | None:
+    known = await maybe_kept(connection, terms.reconciliation_id, language)
+    if known is not None and known.digest != digest.hex():
         said = {
-            "account_id": (known.account_id, asked.account_id),
-            "start": (known.starts_at, asked.starts_at),
-            "end": (known.ends_at, asked.ends_at),
-            "complete": (known.complete, asked.complete),
+            "account_id": (known.account_id, terms.account_id),
+            "start": (known.start, terms.starts_at),
+            "end": (known.end, terms.ends_at),
+            "complete": (known.complete, terms.complete),
         }
-        must_agree(asked.reconciliation_id, said)
-        raise IdReused(asked.reconciliation_id, ["manifest"])  # the only other thing that the digest is of
+        must_agree(terms.reconciliation_id, said)
+        raise IdReused(terms.reconciliation_id, ["manifest"])  # the only other thing that the digest is of
     return known
 
 
-async def _check(connection: Connection, asked: Asked) -> None:
+async def _check(connection: Connection, terms: ComparisonTerms) -> None:
     now: datetime = await connection.fetchval("SELECT clock_timestamp()")
-    if asked.ends_at is not None and asked.ends_at > now:
+    if terms.ends_at is not None and terms.ends_at > now:
         raise Invalid.of("end", "lies in the future: what is still to come cannot be compared")
-    if asked.account_id is not None and not await connection.fetchval(
-        "SELECT 1 FROM account WHERE account_id = $1", asked.account_id
-    ):
-        raise AccountNotFound(asked.account_id)
+    await must_exist(connection, terms.account_id)
 
 
-async def _load(staging: Staging, source: Source, asked: Asked, tell: Progress) -> int:
+async def _load(staging: Staging, manifest: Manifest, terms: ComparisonTerms, tell: Tell) -> int:
     """Stages all rows; how many there are. They are read by another thread: whoever else is served here goes on."""
-    chunks: Iterator[Rows] = source.chunks(Wanted(staging.staging_id, asked.account_id))
+    chunks = manifest.chunks(Loading(staging.staging_id, terms.account_id))
     loaded = 0
     while rows := await asyncio.to_thread(_next, chunks):
         try:
@@ -128,11 +171,11 @@ async def _load(staging: Staging, source: Source, asked: Asked, tell: Progress) 
         except Twice as found:
             raise twice(found.row, found.first) from None
         loaded += len(rows)
-        tell("reading", source.bytes_read)
+        tell("reading", manifest.bytes_read)
     return loaded
 
 
-def _next(chunks: Iterator[Rows]) -> Rows | None:
+def _next(chunks: Iterator[list[ManifestRow]]) -> list[ManifestRow] | None:
     rows = next(chunks, None)
     if rows is not None:
         check_not_twice(rows)
@@ -142,49 +185,54 @@ def _next(chunks: Iterator[Rows]) -> Rows | None:
 async def _compare(
     connection: Connection,
     staging: Staging,
-    source: Source,
-    asked: Asked,
+    name: str,
+    terms: ComparisonTerms,
     digest: bytes,
     books: PriceBooks,
     rows: int,
-    tell: Progress,
-) -> Compared:
-    time = (asked.starts_at, asked.ends_at) if asked.complete and asked.starts_at and asked.ends_at else None
-    scope = Scope(staging.staging_id, asked.complete, asked.starts_at, asked.ends_at, asked.account_id)
-    totals = Totals(rows=rows)
-    numbers = count(1)
+    tell: Tell,
+) -> None:
+    """Raises _AlreadyThere."""
+    compared = Compared(staging.staging_id, terms.complete, terms.starts_at, terms.ends_at, terms.account_id)
+    sums = _Sums()
     async with connection.transaction(isolation="repeatable_read"):
         await staging.hold()
         now: datetime = await connection.fetchval("SELECT clock_timestamp()")
         tell("comparing", 0)
-        totals.charges, totals.charged_credits = await counted(connection, scope, rows)
-        async for some in cases(connection, scope, rows, now):
-            lines: list[Line] = []
-            for case in some:
-                found = compare(case, books, time)
-                totals.add(found)
-                lines += [
-                    line._replace(reconciliation_id=asked.reconciliation_id, line=next(numbers)) for line in found
-                ]
-            await store.insert_lines(connection, lines)
-            tell("comparing", sum(totals.actions.values()))
-        head = Reconciliation(
-            asked.reconciliation_id,
-            digest,
-            source.name,
-            asked.account_id,
-            asked.starts_at,
-            asked.ends_at,
-            asked.complete,
-            COMPARED,
-            totals.text(),
-            now,
-            asked.actor,
-        )
-        await store.insert(connection, head)
+        charges, charged_credits = await counted(connection, compared, rows)
+        sums.totals.update(rows=rows, matched_rows=rows, charges=charges, charged_credits=charged_credits)
+        try:
+            async for some in suspects(connection, compared, rows, now):
+                found = []
+                for suspect in some:
+                    differs = compare(suspect, books, terms.time)
+                    sums.add(differs)
+                    found += differs
+                first = sums.totals["lines"] - len(found) + 1
+                await connection.copy_records_to_table(
+                    "reconciliation_line",
+                    columns=(*Discrepancy._fields, "posted_credits"),
+                    records=[_record(terms.reconciliation_id, line, one) for line, one in enumerate(found, first)],
+                )
+                tell("comparing", sums.totals["lines"])
+            await connection.execute(
+                """INSERT INTO reconciliation (reconciliation_id, digest, manifest, account_id, starts_at, ends_at, complete, state, totals,
+                       created_at, created_by) VALUES ($1, $2, $3, $4, $5, $6, $7, 'compared', $8, $9, $10)""",
+                terms.reconciliation_id,
+                digest,
+                name,
+                terms.account_id,
+                terms.starts_at,
+                terms.ends_at,
+                terms.complete,
+                sums.text(),
+                now,
+                terms.actor,
+            )
+        except asyncpg.UniqueViolationError:
+            raise _AlreadyThere() from None
         await staging.end()
-    return Compared(False, head)
 
 
-def _nobody(stage: str, done: int) -> None:
-    """Is told of progress where nobody asked."""
+def _record(reconciliation_id: str, line: int, one: Discrepancy) -> tuple[Any, ...]:
+    return (*one._replace(reconciliation_id=reconciliation_id, line=line, facts=json.dumps(one.facts)), 0)  # type: ignore[arg-type]

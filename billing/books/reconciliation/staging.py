@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 
 import asyncpg
 
-from billing.core.reconciliation import ManifestRow
+from billing.books.reconciliation.forms.rows import ManifestRow
 from billing.core.refusals import Unavailable
 from billing.store import connection
 from billing.store.connection import Connection

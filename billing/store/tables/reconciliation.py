@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary
+from sqlalchemy import ARRAY, BigInteger, Boolean, Integer, LargeBinary, Text
 from sqlmodel import SQLModel
 
 from billing.store.tables.column import TIME, column, maybe, text
@@ -52,7 +52,6 @@ class ReconciliationLineRow(SQLModel, table=True):
     delivered_tier: str | None = maybe()
     expected_credits: int = column(BigInteger)
     difference_credits: int = column(BigInteger)
-    explanation: str = text()
     manifest_line: int | None = maybe(BigInteger)
     delivered_at: datetime | None = maybe(TIME)
     provider: str | None = maybe()
@@ -62,6 +61,9 @@ class ReconciliationLineRow(SQLModel, table=True):
     posted_credits: int = column(BigInteger)
     problem: str | None = maybe()
     posted_at: datetime | None = maybe(TIME)
+    says: list[str] = column(ARRAY(Text))
+    facts: str = text()
+    problem_facts: str | None = maybe()
 
 
 class ManifestStagingRow(SQLModel, table=True):

@@ -4,7 +4,7 @@ import { bind, read } from "../address.js";
 import { get, post } from "../api.js";
 import { el, replace } from "../dom.js";
 import { DASH, number, size } from "../format.js";
-import { content, ids, pagePathOf } from "../page.js";
+import { content, ids, language, pagePathOf } from "../page.js";
 import { badge, card, choice, code, facts, field, figure, link, moment } from "../parts.js";
 import { clear, refuse } from "../refusal.js";
 import { ACTIONS, KINDS, OUTCOMES, difference, standing } from "../reconciliation.js";
@@ -90,8 +90,8 @@ function show(one) {
       one.asked_by && [t("reconciliation.asked"), el("span", {}, moment(one.asked_at), ` · ${one.asked_by} · ${one.reason}`)],
       one.approved_by && [t("reconciliation.approved"), el("span", {}, moment(one.approved_at), ` · ${one.approved_by} · ${one.approval_reason}`)],
       one.applied_at && [t("reconciliation.applied"), moment(one.applied_at)],
-    ]), el("p", { class: "files" }, el("a", { href: `${PATH}/report?format=csv`, download: "" }, t("reconciliation.csv")),
-      el("a", { href: `${PATH}/report?format=json`, download: "" }, t("reconciliation.json")))),
+    ]), el("p", { class: "files" }, el("a", { href: `${PATH}/report?format=csv&lang=${language}`, download: "" }, t("reconciliation.csv")),
+      el("a", { href: `${PATH}/report?format=json&lang=${language}`, download: "" }, t("reconciliation.json")))),
     doing(one),
     posted(one),
     one.by_kind.length ? card(t("reconciliation.kinds"), table({
@@ -129,7 +129,7 @@ fill(content, async () => {
     columns: [
       { label: t("charge.request"), cell: (line) => el("div", {}, link(pagePathOf(line.account_id, "charges", line.request_id), code(line.request_id)),
         el("span", { class: "aside" }, line.index === null ? line.account_id : t("reconciliation.output", { account: line.account_id, index: line.index }))) },
-      { label: t("reconciliation.kind"), cell: (line) => el("div", {}, word("reconciliation_kind", line.kind), el("span", { class: "aside", lang: "en" }, line.explanation)) },
+      { label: t("reconciliation.kind"), cell: (line) => el("div", {}, word("reconciliation_kind", line.kind), el("span", { class: "aside" }, line.explanation)) },
       { label: t("reconciliation.charged"), cell: (line) => picture(line.charged_status, line.charged_width, line.charged_height, line.charged_tier, line.charged_credits) },
       { label: t("reconciliation.delivered"), cell: (line) => picture(line.delivered_status, line.delivered_width, line.delivered_height, line.delivered_tier, line.expected_credits) },
       { label: t("reconciliations.difference"), kind: "number", cell: (line) => el("strong", {}, difference(line.difference_credits)) },

@@ -1,4 +1,4 @@
-"""Cases: charges that differ from a manifest's rows, found by the database and looked at closely in batches.
+"""Suspects: requests that may differ from a manifest's rows, found by the database and loaded in batches.
 
 What is as the manifest says, which is nearly everything, never leaves the database.
 """
@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-import asyncpg
-
+from billing.books.reconciliation.forms.rows import ManifestRow
 from billing.core.charges import Charge, Output, as_delivered
-from billing.core.reconciliation import ManifestRow
 from billing.store import rows
+from billing.store.connection import Connection
 from billing.store.rows import columns
 
-CASES_AT_ONCE = 2_000
+SUSPECTS_AT_ONCE = 2_000
 
 _OUTPUT_OF_ROW = "o.account_id = m.account_id AND o.request_id = m.request_id AND o.index = m.index"
 # A row is as it was charged. Where corrections or a row's own words are in play, the core looks closer.
@@ -33,7 +32,7 @@ _ROWS: Final = "SELECT * FROM manifest_row WHERE staging_id = $1"
 _OF_TIME: Final = """
     SELECT c.account_id, c.request_id, c.settled_credits + c.corrected_credits AS credits, c.refunded_credits FROM charge c
     WHERE $2 AND c.status = 'settled' AND c.resolved_at >= $3 AND c.resolved_at < $4 AND ($5::text IS NULL OR c.account_id = $5)"""
-_CASES: Final = f"""
+_SUSPECTS: Final = f"""
     WITH rows AS MATERIALIZED ({_ROWS}),
     asked AS MATERIALIZED (SELECT DISTINCT account_id, request_id FROM rows),
     found AS MATERIALIZED (
@@ -72,7 +71,7 @@ _LOOK_UP: Final = "SET LOCAL enable_nestloop = on; SET LOCAL enable_hashjoin = o
 
 
 @dataclass(slots=True)
-class Case:
+class Suspect:
     """One request: its charge as it is now, its outputs as they were settled and as they are known to be, and its rows.
 
     `elsewhere` is another account that has a charge of this id, where this one has none; or, where it has one, an account
@@ -89,8 +88,8 @@ class Case:
     rows: dict[int, ManifestRow] = field(default_factory=dict)
 
 
-class Scope(NamedTuple):
-    """What is compared: a staged manifest, and if it is `complete` all charges of a time, of one account or of all."""
+class Compared(NamedTuple):
+    """A staged manifest, and if it is `complete` all charges of a time, of one account or of all."""
 
     staging_id: str
     complete: bool
@@ -99,35 +98,35 @@ class Scope(NamedTuple):
     account_id: str | None
 
 
-async def counted(connection: asyncpg.Connection, scope: Scope, row_count: int) -> tuple[int, int]:
+async def counted(connection: Connection, compared: Compared, row_count: int) -> tuple[int, int]:
     """How many charges are looked at, and what they cost by now. Inside a transaction."""
     await _plan_for(connection, row_count)
-    row = await connection.fetchrow(_COUNTS, *scope)
+    row = await connection.fetchrow(_COUNTS, *compared)
     assert row is not None
     return row["charges"], row["charged_credits"]
 
 
-async def cases(
-    connection: asyncpg.Connection, scope: Scope, row_count: int, now: datetime
-) -> AsyncIterator[list[Case]]:
-    """What may differ, by account and request, CASES_AT_ONCE of them at a time. Inside a transaction."""
+async def suspects(
+    connection: Connection, compared: Compared, row_count: int, now: datetime
+) -> AsyncIterator[list[Suspect]]:
+    """What may differ, by account and request, SUSPECTS_AT_ONCE of them at a time. Inside a transaction."""
     await _plan_for(connection, row_count)
-    cursor = await connection.cursor(_CASES, *scope)
+    cursor = await connection.cursor(_SUSPECTS, *compared)
     await connection.execute(_LOOK_UP)  # the cursor keeps its plan
-    while found := await cursor.fetch(CASES_AT_ONCE):
-        yield await _looked_at(connection, scope.staging_id, found, now)
+    while found := await cursor.fetch(SUSPECTS_AT_ONCE):
+        yield await _looked_at(connection, compared.staging_id, found, now)
 
 
-async def _plan_for(connection: asyncpg.Connection, row_count: int) -> None:
+async def _plan_for(connection: Connection, row_count: int) -> None:
     """Joins whole tables where that is faster than looking rows up: nobody has analyzed what was just loaded."""
     charges = await connection.fetchval("SELECT reltuples FROM pg_class WHERE oid = 'charge'::regclass")
     await connection.execute(f"SET LOCAL enable_nestloop = {'off' if row_count * 50 > charges else 'on'}")
 
 
-async def _looked_at(
-    connection: asyncpg.Connection, staging_id: str, found: Sequence[Any], now: datetime
-) -> list[Case]:
-    by_key = {(account_id, request_id): Case(account_id, request_id, other) for account_id, request_id, other in found}
+async def _looked_at(connection: Connection, staging_id: str, found: Sequence[Any], now: datetime) -> list[Suspect]:
+    by_key = {
+        (account_id, request_id): Suspect(account_id, request_id, other) for account_id, request_id, other in found
+    }
     keys = [list(part) for part in zip(*by_key, strict=True)]
     wanted = "unnest($1::text[], $2::text[]) AS wanted(account_id, request_id)"
     of = "x.account_id = wanted.account_id AND x.request_id = wanted.request_id"
@@ -151,10 +150,10 @@ async def _looked_at(
         by_key[listed.account_id, listed.request_id].rows[listed.index] = listed
     known = await connection.fetch("SELECT account_id FROM account WHERE account_id = ANY($1::text[])", keys[0])
     accounts = {account_id for (account_id,) in known}
-    for case in by_key.values():
-        case.account_known = case.account_id in accounts
-        case.standing = case.outputs
-    corrected = [key for key, case in by_key.items() if case.charge is not None]
+    for suspect in by_key.values():
+        suspect.account_known = suspect.account_id in accounts
+        suspect.standing = suspect.outputs
+    corrected = [key for key, suspect in by_key.items() if suspect.charge is not None]
     if corrected:
         for row in await connection.fetch(
             f"""SELECT {rows.CORRECTION} FROM {wanted}
@@ -162,6 +161,6 @@ async def _looked_at(
             *[list(part) for part in zip(*corrected, strict=True)],
         ):
             correction = rows.correction(row)
-            case = by_key[correction.account_id, correction.request_id]
-            case.standing = as_delivered(case.standing, correction.outputs)
+            suspect = by_key[correction.account_id, correction.request_id]
+            suspect.standing = as_delivered(suspect.standing, correction.outputs)
     return list(by_key.values())

@@ -3,14 +3,22 @@
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from billing.books.reconciliation.manifest import COLUMNS, NUMBERS, ROWS_AT_ONCE, Wanted, checker, places_of, whole
-from billing.core.reconciliation import ManifestRow
-from billing.core.refusals import ManifestUnreadable
+from billing.books.reconciliation.forms.rows import (
+    COLUMNS,
+    NUMBERS,
+    ROWS_AT_ONCE,
+    Loading,
+    ManifestRow,
+    ManifestUnreadable,
+    checker,
+    places_of,
+    whole,
+)
 
 _TEXT_BYTES = 4_096  # of one value: far beyond what any may have
 
 
-def parquet_rows(file: BinaryIO, wanted: Wanted) -> Iterator[ManifestRow]:
+def parquet_rows(file: BinaryIO, loading: Loading) -> Iterator[ManifestRow]:
     """The rows of `file`, each checked. Raises ManifestUnreadable, also where pyarrow is not installed."""
     try:
         import pyarrow as arrow  # type: ignore[import-untyped, unused-ignore]
@@ -31,11 +39,11 @@ def parquet_rows(file: BinaryIO, wanted: Wanted) -> Iterator[ManifestRow]:
             file, metadata=about, pre_buffer=False, buffer_size=1 << 20, read_dictionary=sorted(texts)
         )
         names = list(opened.schema_arrow.names)
-        places_of(names, wanted, None)
+        places_of(names, loading, None)
         for field in opened.schema_arrow:
             _check_type(arrow, field)
         _check_lengths(about)
-        check = checker(wanted)
+        check = checker(loading)
         kinds = {field.name: field.type for field in opened.schema_arrow}
         numbers = [COLUMNS.index(name) for name in NUMBERS if name in kinds and not arrow.types.is_integer(kinds[name])]
         line = 0

@@ -1,4 +1,4 @@
-"""Sources: where a manifest comes from, and what names its content."""
+"""Manifests in files: CSV, JSON lines and Parquet come to the same rows, and a folder of images to JSON lines."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -6,15 +6,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from billing.books.reconciliation.csv_form import csv_rows
-from billing.books.reconciliation.json_form import json_rows
-from billing.books.reconciliation.manifest import Rows, Wanted, chunks
-from billing.books.reconciliation.parquet_form import parquet_rows
-from billing.core.reconciliation import ManifestRow
-from billing.core.refusals import ManifestUnreadable
+from billing.books.reconciliation.forms.parquet import parquet_rows
+from billing.books.reconciliation.forms.rows import Loading, ManifestRow, ManifestUnreadable, chunks
+from billing.books.reconciliation.forms.text import csv_rows, json_rows
 
 _PIECE = 1 << 20
-_FORMS: Final[dict[str, Callable[[BinaryIO, Wanted], Iterator[ManifestRow]]]] = {
+_FORMS: Final[dict[str, Callable[[BinaryIO, Loading], Iterator[ManifestRow]]]] = {
     "csv": csv_rows,
     "jsonl": json_rows,
     "parquet": parquet_rows,
@@ -24,7 +21,7 @@ _ENDINGS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parqu
 
 
 @dataclass(frozen=True)
-class Source:
+class Manifest:
     """A manifest in a file that can be read from its beginning again. `name` is what people know it by."""
 
     file: BinaryIO
@@ -39,10 +36,10 @@ class Source:
             hashed.update(piece)
         return hashed.digest()
 
-    def chunks(self, wanted: Wanted) -> Iterator[Rows]:
+    def chunks(self, loading: Loading) -> Iterator[list[ManifestRow]]:
         """All rows, some at a time. Raises ManifestUnreadable."""
         self.file.seek(0)
-        return chunks(_FORMS[self.format](self.file, wanted))
+        return chunks(_FORMS[self.format](self.file, loading))
 
     @property
     def bytes_read(self) -> int:

@@ -1,4 +1,4 @@
-"""Manifests: what was delivered, one row for each output. What is not as it must be is refused by its line.
+"""Rows of manifests: what was delivered, one for each output. What is not as it must be is refused by its line.
 
 column               must      what
 account_id           be there  unless the reconciliation is of one account
@@ -17,12 +17,12 @@ and True. Nothing is rounded: 1024.5 is refused.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from billing.core.reconciliation import ManifestRow
-from billing.core.refusals import Invalid, ManifestUnreadable
+from billing.core.refusals import Invalid, Refusal
 from billing.core.text import free_text, identifier
 
 NUMBERS: Final = ("index", "width", "height", "price_version")
@@ -36,20 +36,52 @@ PIXELS_MAX = 2**28  # thirty times what can be ordered: beyond is damage
 VERSION_MAX = 2**31 - 1
 ROWS_AT_ONCE = 10_000  # in memory, however long the manifest is
 
-Rows = list[ManifestRow]
 _WHOLE = re.compile(r"(-?[0-9]{1,10})(?:\.0{1,20})?").fullmatch
 _GAPS = frozenset(["NaN", "nan", "<NA>"])
 _TRUTHS = {"True": 1, "False": 0, "TRUE": 1, "FALSE": 0, "true": 1, "false": 0}
 
 
-class Wanted(NamedTuple):
+class ManifestRow(NamedTuple):
+    """One delivered output, as the manifest's `line` says. Pixels are measured, both or neither."""
+
+    account_id: str
+    staging_id: str
+    request_id: str
+    index: int  # type: ignore[assignment]  # the domain's word; nobody searches these tuples
+    line: int
+    status: str
+    width: int | None
+    height: int | None
+    size_tier: str | None
+    price_version: int | None
+    delivered_at: datetime | None
+    provider: str | None
+    provider_request_id: str | None
+
+
+class Loading(NamedTuple):
     """What rows are for: the staging they are loaded into, and the one account that they may name."""
 
     staging_id: str
     account_id: str | None
 
 
-def places_of(names: Sequence[str], wanted: Wanted, line: int | None) -> list[int | None]:
+@dataclass(eq=False)
+class ManifestUnreadable(Refusal):
+    """`line`: of the manifest, from 1 (a row's number where it has no lines); None: it is about all of it."""
+
+    line: int | None
+    problem: str
+    code = "manifest_unreadable"
+    title = "The manifest cannot be read"
+
+    @property
+    def detail(self) -> str:
+        where = "" if self.line is None else f"line {self.line}: "
+        return f"{where}{self.problem} Nothing was compared."
+
+
+def places_of(names: Sequence[str], loading: Loading, line: int | None) -> list[int | None]:
     """Where each of COLUMNS stands among the columns that a manifest has. Raises ManifestUnreadable."""
     for name in names:
         if name not in COLUMNS:
@@ -62,7 +94,7 @@ def places_of(names: Sequence[str], wanted: Wanted, line: int | None) -> list[in
         if names.count(name) > 1:
             raise ManifestUnreadable(line, f"column `{name}` is there twice: keep one of them.")
     for name in ("account_id", "request_id", "index"):
-        if name not in names and (name != "account_id" or wanted.account_id is None):
+        if name not in names and (name != "account_id" or loading.account_id is None):
             more = ", or say whose manifest it is (--account, ?account_id=)" if name == "account_id" else ""
             raise ManifestUnreadable(line, f"there is no column `{name}`: add it{more}.")
     if ("width" in names) != ("height" in names):
@@ -70,12 +102,12 @@ def places_of(names: Sequence[str], wanted: Wanted, line: int | None) -> list[in
     return [names.index(name) if name in names else None for name in COLUMNS]
 
 
-def checker(wanted: Wanted) -> Callable[..., ManifestRow]:
+def checker(loading: Loading) -> Callable[..., ManifestRow]:
     """A function from a line's number and its values, in the order of COLUMNS, to a row. Numbers are integers by now.
 
     It raises ManifestUnreadable. It runs for every row, so what most rows are like is looked at first.
     """
-    staging_id, own = wanted
+    staging_id, own = loading
     known_accounts: dict[str, str] = {}
     statuses = {"succeeded": "succeeded", "failed": "failed", None: "succeeded"}
     known_tiers: dict[str, str] = {}
@@ -163,7 +195,7 @@ def whole(value: Any, name: str, line: int) -> Any:
     raise ManifestUnreadable(line, f"{name} must be a whole number.")
 
 
-def check_not_twice(rows: Rows) -> None:
+def check_not_twice(rows: list[ManifestRow]) -> None:
     """Raises ManifestUnreadable where one output is there twice among `rows`."""
     lines: dict[tuple[str, str, int], int] = {}
     for row in rows:
@@ -179,9 +211,9 @@ def twice(row: ManifestRow, first: int) -> ManifestUnreadable:
     )
 
 
-def chunks(rows: Iterator[ManifestRow]) -> Iterator[Rows]:
+def chunks(rows: Iterator[ManifestRow]) -> Iterator[list[ManifestRow]]:
     """`rows`, ROWS_AT_ONCE at a time. Raises ManifestUnreadable where there are none."""
-    some: Rows = []
+    some: list[ManifestRow] = []
     empty = True
     for row in rows:
         some.append(row)

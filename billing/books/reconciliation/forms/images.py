@@ -13,7 +13,8 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO, Final
 
-from billing.core.refusals import Invalid, ManifestUnreadable
+from billing.books.reconciliation.forms.rows import ManifestUnreadable
+from billing.core.refusals import Invalid
 from billing.core.text import identifier
 
 FOLDER_FORMAT: Final = "jsonl"

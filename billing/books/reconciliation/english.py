@@ -1,0 +1,63 @@
+"""English: what a kind of discrepancy is called, and every sentence about one."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from billing.books.reconciliation.discrepancy import DiscrepancyKind, Sentence
+
+TITLES: Final[Mapping[DiscrepancyKind, str]] = {
+    "charged_not_delivered": "Charged, but not delivered",
+    "delivered_not_charged": "Delivered, but not charged",
+    "wrong_size_tier": "Charged in another size tier",
+    "failed_yet_billed": "Failed, yet billed",
+    "unmeasured_now_measured": "Billed unmeasured, measured now",
+    "count_differs": "Another number of images",
+    "unrequested": "Delivered beyond what was asked for",
+    "other_price_book": "Priced under another book",
+    "other_account": "Delivered to another account",
+    "size_differs": "Other pixels, same size tier",
+}
+SENTENCES: Final[Mapping[Sentence, str]] = {
+    "no_account": "Delivered {delivered:image}, but there is no account {account_id}.",
+    "no_charge": "Delivered {delivered:image}, but the account has no charge of this id.",
+    "charge_elsewhere": "Delivered {delivered:image}, but the charge of this id is account {elsewhere}'s.",
+    "whose": "Whoever knows what was delivered to whom must look.",
+    "still_open": "Delivered {delivered:image}, but the charge is still open: its gateway has not settled it.",
+    "voided": "Delivered {delivered:image}, but the charge is voided.",
+    "expired": "Delivered {delivered:image}, but the charge is expired.",
+    "settled_costs": "Settled, the image costs {expected_credits:credits}.",
+    "nothing_charged": "Nothing was charged.",
+    "not_in_manifest": "Charged {charged_credits:credits} for {charged:image}, but it is not in the manifest.",
+    "charged_failure": "Charged {charged_credits:credits} for {charged:image}, but it failed, and a failure costs nothing.",
+    "recorded_failed": "Recorded as failed, but delivered {delivered:image}.",
+    "not_among_first": "With what else was delivered, this image is not among the first {n:number} that were asked for: it costs {expected_credits:credits}, and {charged_credits:credits} are charged.",
+    "among_first": "With what else was delivered, this image is among the first {n:number} that were asked for: it costs {expected_credits:credits}, and {charged_credits:credits} are charged.",
+    "charged_unmeasured": "Charged {charged_credits:credits} unmeasured, but delivered {delivered_width}×{delivered_height}.",
+    "charged_as": "Charged {charged_credits:credits} as {charged_width}×{charged_height}, tier {charged_tier}, but delivered {delivered_width}×{delivered_height}.",
+    "in_tier": "Its long edge, {long_edge:px}, is tier {delivered_tier} (up to {tier_max_edge:px}), in quality {billed_quality} {credits:credits}.",
+    "past_last_tier": "Its long edge, {long_edge:px}, is past the last tier and costs that one: {delivered_tier} (up to {tier_max_edge:px}), in quality {billed_quality} {credits:credits}.",
+    "without_size": "Without a size it costs the quoted tier {delivered_tier}, {credits:credits}.",
+    "capped": "It is capped at what was quoted.",
+    "unrequested": "It goes beyond what was asked for.",
+    "refunded_already": "{expected_credits:credits} of it were refunded already.",
+    "same_price": "The price is the same.",
+    "too_few": "{difference:credits} too few were charged.",
+    "too_many": "{difference:credits} too many were charged.",
+    "unseen": "Nobody could measure it: look at it before it is billed.",
+    "misplaced": "The manifest names this request under account {elsewhere}, which has no such charge: look whose it is.",
+    "straddles": "What is missing may have been delivered before the manifest's time began, or after it ended: look there.",
+    "tier_without_pixels": "Charged tier {charged_tier}, but the manifest says tier {delivered_tier} without pixels: send its width and height, by which images are billed.",
+    "unknown_tier": "Charged tier {charged_tier}, but the manifest says tier {delivered_tier} (the model has no such tier) without pixels: send its width and height, by which images are billed.",
+    "unknown_index": "An image of index {index} was delivered, which the settlement knows nothing of; {n:number} were asked for.",
+    "should_cost": "Fewer than those were delivered, so it should cost something: somebody must look.",
+    "costs_nothing": "What was not asked for costs nothing.",
+    "counts": "{charged_images:images} charged, {delivered_images:images} delivered; the lines of its outputs say which.",
+    "other_book": "The manifest goes by price book {manifest_price_version}, under which it costs {other_credits:credits}.",
+    "unpriced_book": "The manifest goes by price book {manifest_price_version}, which has no price for it.",
+    "own_book": "The charge was authorized under price book {price_version}, which stays with it, and costs {charged_credits:credits}.",
+    "charge_not_open": "The charge is {charge_status:word}.",
+    "charge_not_found": "The account has no such charge.",
+    "nothing_to_correct": "What was delivered costs what is billed, or what is billed beyond it has been refunded.",
+    "refused": "The ledger says: {detail:quoted}.",
+    "as_written": "{text}",
+}

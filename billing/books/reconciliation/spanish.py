@@ -1,0 +1,63 @@
+"""Spanish, in the words of the table in `billing/books/explain/README.md`."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from billing.books.reconciliation.discrepancy import DiscrepancyKind, Sentence
+
+TITLES: Final[Mapping[DiscrepancyKind, str]] = {
+    "charged_not_delivered": "Cobrada, pero no entregada",
+    "delivered_not_charged": "Entregada, pero no cobrada",
+    "wrong_size_tier": "Cobrada en otro tramo",
+    "failed_yet_billed": "Fallida, pero cobrada",
+    "unmeasured_now_measured": "Cobrada sin medir, ahora medida",
+    "count_differs": "Otro número de imágenes",
+    "unrequested": "Entregada de más",
+    "other_price_book": "Precio de otra tarifa",
+    "other_account": "Entregada a otra cuenta",
+    "size_differs": "Otros píxeles, mismo tramo",
+}
+SENTENCES: Final[Mapping[Sentence, str]] = {
+    "no_account": "Se entregó {delivered:image}, pero no existe la cuenta {account_id}.",
+    "no_charge": "Se entregó {delivered:image}, pero la cuenta no tiene ningún cargo con este id.",
+    "charge_elsewhere": "Se entregó {delivered:image}, pero el cargo con este id es de la cuenta {elsewhere}.",
+    "whose": "Debe revisarlo quien sepa qué se entregó a quién.",
+    "still_open": "Se entregó {delivered:image}, pero el cargo sigue en curso: su pasarela no lo ha liquidado.",
+    "voided": "Se entregó {delivered:image}, pero el cargo está anulado.",
+    "expired": "Se entregó {delivered:image}, pero el cargo está vencido.",
+    "settled_costs": "Una vez liquidada, la imagen cuesta {expected_credits:credits}.",
+    "nothing_charged": "No se cobró nada.",
+    "not_in_manifest": "Se cobró {charged:image}, {charged_credits:credits}, pero no figura en el manifiesto.",
+    "charged_failure": "Se cobró {charged:image}, {charged_credits:credits}, pero falló, y lo fallido no cuesta nada.",
+    "recorded_failed": "Consta como fallida, pero se entregó {delivered:image}.",
+    "not_among_first": "Con lo demás que se entregó, esta imagen no está entre las primeras {n:number} que se solicitaron: cuesta {expected_credits:credits} y se cobra {charged_credits:credits}.",
+    "among_first": "Con lo demás que se entregó, esta imagen está entre las primeras {n:number} que se solicitaron: cuesta {expected_credits:credits} y se cobra {charged_credits:credits}.",
+    "charged_unmeasured": "Cobrada sin medir, {charged_credits:credits}, pero se entregó con {delivered_width}×{delivered_height}.",
+    "charged_as": "Cobrada como {charged_width}×{charged_height}, tramo {charged_tier}, {charged_credits:credits}, pero se entregó con {delivered_width}×{delivered_height}.",
+    "in_tier": "Su lado largo, {long_edge:px}, es del tramo {delivered_tier} (hasta {tier_max_edge:px}); con calidad {billed_quality}, {credits:credits}.",
+    "past_last_tier": "Su lado largo, {long_edge:px}, supera el último tramo y se cobra según este: {delivered_tier} (hasta {tier_max_edge:px}); con calidad {billed_quality}, {credits:credits}.",
+    "without_size": "Sin tamaño cuesta lo que el tramo previsto, {delivered_tier}: {credits:credits}.",
+    "capped": "Con tope en lo previsto.",
+    "unrequested": "Excede lo solicitado.",
+    "refunded_already": "De ello, {expected_credits:credits} ya se reembolsaron.",
+    "same_price": "El precio es el mismo.",
+    "too_few": "Cobrado de menos: {difference:credits}.",
+    "too_many": "Cobrado de más: {difference:credits}.",
+    "unseen": "Nadie pudo medirla: hay que verla antes de cobrarla.",
+    "misplaced": "El manifiesto atribuye esta solicitud a la cuenta {elsewhere}, que no tiene ese cargo: hay que ver de quién es.",
+    "straddles": "Lo que falta pudo entregarse antes de que empezara el período del manifiesto, o después de que terminara: hay que buscarlo allí.",
+    "tier_without_pixels": "Cobrada en el tramo {charged_tier}, pero el manifiesto dice tramo {delivered_tier} sin píxeles: envía su ancho y su alto, según los que se cobran las imágenes.",
+    "unknown_tier": "Cobrada en el tramo {charged_tier}, pero el manifiesto dice tramo {delivered_tier} (el modelo no tiene tal tramo) sin píxeles: envía su ancho y su alto, según los que se cobran las imágenes.",
+    "unknown_index": "Se entregó una imagen con índice {index}, de la que la liquidación no sabe nada; imágenes solicitadas: {n:number}.",
+    "should_cost": "Se entregaron menos de esas, así que debería costar algo: alguien debe revisarlo.",
+    "costs_nothing": "Lo que no se solicitó no cuesta nada.",
+    "counts": "Cobrado: {charged_images:images}; entregado: {delivered_images:images}. Las líneas de sus imágenes dicen cuáles.",
+    "other_book": "El manifiesto se rige por la versión {manifest_price_version} de la tarifa, con la que cuesta {other_credits:credits}.",
+    "unpriced_book": "El manifiesto se rige por la versión {manifest_price_version} de la tarifa, que no tiene precio para ella.",
+    "own_book": "El cargo se autorizó con la versión {price_version} de la tarifa, que conserva, y cuesta {charged_credits:credits}.",
+    "charge_not_open": "El cargo está {charge_status:word}.",
+    "charge_not_found": "La cuenta no tiene tal cargo.",
+    "nothing_to_correct": "Lo entregado cuesta lo cobrado, o lo cobrado de más ya se reembolsó.",
+    "refused": "El libro dice: {detail:quoted}.",
+    "as_written": "{text}",
+}
