@@ -265,7 +265,10 @@ WORDS = {
     "explain": ("acme", "req"),
     "verify": (),
     "export": ("journal", "--format", "csv", "-o", "out.csv"),
-    "reconcile": ("--show", "rec"),
+    "reconcile compare": ("manifest.csv",),
+    "reconcile apply": ("rec", "--reason", "r", "--key", "k"),
+    "reconcile approve": ("rec", "--reason", "r", "--key", "k"),
+    "reconcile show": ("rec",),
     "recognise": (),
     "revenue": (),
     "close": ("2026-01",),
@@ -296,6 +299,7 @@ DAY = {"object": "bucket", "start_time": 1767225600, "end_time": 1767312000, "re
 FILES = {
     "book.json": {"effective_from": "2090-01-01T00:00:00Z", "models": {}},
     "pack.json": {"pack_id": "p", "credits": 1, "price": {"micros": 10_000, "currency": "USD"}},
+    "manifest.csv": [],
     "page.json": {"object": "page", "data": [DAY], "has_more": False, "next_page": None},
 }
 
