@@ -11,7 +11,7 @@ from datetime import datetime
 from string import Formatter
 from typing import Any, Final, NamedTuple, TypeVar
 
-Phrase = TypeVar("Phrase", bound=str)
+PhraseName = TypeVar("PhraseName", bound=str)
 
 
 class Noun(NamedTuple):
@@ -49,7 +49,7 @@ class Language:
     grouped_from: int  # the least number that is written with `thousands`
     words: Mapping[str, str] = field(default_factory=dict)
 
-    def said(self, templates: Mapping[Phrase, str], phrases: Iterable[Phrase], facts: Mapping[str, Any]) -> str:
+    def said(self, templates: Mapping[PhraseName, str], phrases: Iterable[PhraseName], facts: Mapping[str, Any]) -> str:
         """The sentences of `phrases` in order, filled from `facts`."""
         template = _Template(self)
         return " ".join(template.vformat(templates[phrase], (), facts) for phrase in phrases)

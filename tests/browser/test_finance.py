@@ -121,6 +121,9 @@ def test_a_manifest_is_compared_applied_and_approved_with_a_second_key(
     other.get_by_role("button", name="Approve and post").click()
     expect(other.get_by_text("Applied: every correction was posted once.")).to_be_visible()
     expect(rows(other, "Line by line").first).to_contain_text("posted")
+    expect(rows(other, "Line by line").first).to_contain_text("119 credits too few were charged.")
+    spanish = approving.open("/reconciliations/second-key?lang=es")
+    expect(rows(spanish, "Línea a línea").first).to_contain_text("Cobrado de menos: 119 créditos.")
     assert place.get(f"/v1/accounts/{account}/balance")["posted"] == 100_000 - 100 * 133
 
 

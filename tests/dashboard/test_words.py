@@ -8,7 +8,7 @@ from billing.books.explain.step import StepKind
 from billing.books.exports.question import FORMS, REPORTS
 from billing.books.payouts.report import Payout, PayoutItem
 from billing.books.periods.report import Period
-from billing.books.reconciliation.answer import State
+from billing.books.reconciliation.answer import ReconciliationState
 from billing.books.reconciliation.discrepancy import Action, DiscrepancyKind, LineOutcome
 from billing.books.usage.sums import DIMENSIONS
 from billing.core.charges import Status
@@ -44,7 +44,7 @@ WORDS = {
     "period_status": values(Period, "status"),
     "payout": values(Payout, "status"),
     "payout_item": values(PayoutItem, "status"),
-    "reconciliation_state": set(typing.get_args(State)),
+    "reconciliation_state": set(typing.get_args(ReconciliationState)),
     "reconciliation_kind": set(typing.get_args(DiscrepancyKind)),
     "reconciliation_action": set(typing.get_args(Action)),
     "reconciliation_outcome": set(typing.get_args(LineOutcome)),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from billing.books.explain.step import Phrase, Told
+from billing.books.explain.step import Phrase, StepFacts
 from billing.core.charges import CAPPED, FORCED, LATE, LATE_SETTLE, NOT_REPORTED, OVERDRAWN, UNREQUESTED, Charge, Output
 from billing.core.instants import instant_text
 from billing.core.prices import ModelPrices
@@ -14,7 +14,7 @@ _OF_OUTPUT: dict[str, Phrase] = {CAPPED: "capped", UNREQUESTED: "unrequested"}
 _OF_CHARGE: dict[str, Phrase] = {LATE: "late", FORCED: "forced", OVERDRAWN: "overdrawn"}
 
 
-def requested(c: Charge, prices: ModelPrices) -> Iterator[Told]:
+def requested(c: Charge, prices: ModelPrices) -> Iterator[StepFacts]:
     """The steps of a charge up to its hold, and how that stands or ended where nothing was billed."""
     yield _asked(c)
     yield _read(c, prices)
@@ -56,7 +56,7 @@ def place(tiers: Tiers, size: Size) -> tuple[tuple[Phrase, ...], dict[str, Any]]
     return ("tier_between",), facts
 
 
-def _asked(c: Charge) -> Told:
+def _asked(c: Charge) -> StepFacts:
     facts = {
         "model": c.model,
         "operation": c.operation,
@@ -66,10 +66,10 @@ def _asked(c: Charge) -> Told:
         "quality": c.quality,
         "asked_price_version": c.asked_price_version,
     }
-    return Told("asked", ("asked",) if c.asked_price_version is None else ("asked", "price_asked"), facts)
+    return StepFacts("asked", ("asked",) if c.asked_price_version is None else ("asked", "price_asked"), facts)
 
 
-def _read(c: Charge, prices: ModelPrices) -> Told:
+def _read(c: Charge, prices: ModelPrices) -> StepFacts:
     says: tuple[Phrase, ...] = ("quality_as_asked" if c.quality == c.billed_quality else "quality_read",)
     facts: dict[str, Any] = {
         "quality": c.quality,
@@ -84,10 +84,10 @@ def _read(c: Charge, prices: ModelPrices) -> Told:
     else:
         where, pixels = place(prices.tiers, Size.parse(c.size))
         says, facts = (*says, "size_pixels", *where), facts | pixels
-    return Told("read", says, facts)
+    return StepFacts("read", says, facts)
 
 
-def _quoted(c: Charge, prices: ModelPrices) -> Told:
+def _quoted(c: Charge, prices: ModelPrices) -> StepFacts:
     row = prices.prices[c.billed_quality]
     dearest = max(row.values())
     facts = {
@@ -103,10 +103,10 @@ def _quoted(c: Charge, prices: ModelPrices) -> Told:
         says = (*says, "flat")
     elif dearest > c.credits_per_image:
         says = (*says, "at_most_the_quote" if c.overage == "cap" else "at_most")
-    return Told("quoted", says, facts)
+    return StepFacts("quoted", says, facts)
 
 
-def _authorized(c: Charge) -> Told:
+def _authorized(c: Charge) -> StepFacts:
     facts = {
         "available_credits": c.available_credits,
         "credit_limit": c.credit_limit,
@@ -119,24 +119,24 @@ def _authorized(c: Charge) -> Told:
     }
     limit: tuple[Phrase, ...] = ("credit_limit",) if c.credit_limit else ()
     held: Phrase = "one_step" if c.one_step else "held_most" if c.held_credits > c.quoted_credits else "held_quote"
-    return Told("authorized", ("authorized", *limit, held), facts)
+    return StepFacts("authorized", ("authorized", *limit, held), facts)
 
 
-def _open(c: Charge) -> Told:
-    return Told("open", ("open",), _ending(c))
+def _open(c: Charge) -> StepFacts:
+    return StepFacts("open", ("open",), _ending(c))
 
 
-def _voided(c: Charge) -> Told:
+def _voided(c: Charge) -> StepFacts:
     # An expired charge can be voided too: its hold had ended before.
     says: tuple[Phrase, ...] = ("voided" if c.released_at == c.resolved_at else "voided_after_expiry",)
     if c.void_reason:
         says = (*says, "void_reason")
-    return Told("voided", says, _ending(c) | {"reason": c.void_reason})
+    return StepFacts("voided", says, _ending(c) | {"reason": c.void_reason})
 
 
-def _expired(c: Charge) -> Told:
+def _expired(c: Charge) -> StepFacts:
     until = {"settle_until": instant_text(c.expires_at + LATE_SETTLE)}
-    return Told("expired", ("expired", "settle_until"), _ending(c) | until)
+    return StepFacts("expired", ("expired", "settle_until"), _ending(c) | until)
 
 
 def _ending(c: Charge) -> dict[str, Any]:
@@ -150,14 +150,14 @@ def _ending(c: Charge) -> dict[str, Any]:
     }
 
 
-def billed(c: Charge, prices: ModelPrices, outputs: Sequence[Output]) -> Iterator[Told]:
+def billed(c: Charge, prices: ModelPrices, outputs: Sequence[Output]) -> Iterator[StepFacts]:
     """The steps of a settled charge from its outputs to its bill."""
     for output in outputs:
         yield _output(c, prices, output)
     yield _sum(c, outputs)
 
 
-def _output(c: Charge, prices: ModelPrices, o: Output) -> Told:
+def _output(c: Charge, prices: ModelPrices, o: Output) -> StepFacts:
     facts: dict[str, Any] = {
         "index": o.index,
         "status": o.status,
@@ -171,7 +171,7 @@ def _output(c: Charge, prices: ModelPrices, o: Output) -> Told:
         "reason": o.reason,
     }
     if o.status == "failed":
-        return Told("output", (_failure(o),), facts)
+        return StepFacts("output", (_failure(o),), facts)
     says: tuple[Phrase, ...] = ("unmeasured",)
     if o.width is not None and o.height is not None:
         where, pixels = place(prices.tiers, Size(o.width, o.height))
@@ -183,7 +183,7 @@ def _output(c: Charge, prices: ModelPrices, o: Output) -> Told:
         "quoted_credits_per_image": c.credits_per_image,
     }
     flags = [phrase for flag, phrase in _OF_OUTPUT.items() if flag in o.flags]
-    return Told("output", (*says, "price", *flags), facts)
+    return StepFacts("output", (*says, "price", *flags), facts)
 
 
 def _failure(o: Output) -> Phrase:
@@ -192,7 +192,7 @@ def _failure(o: Output) -> Phrase:
     return "failed_for" if o.reason else "failed"
 
 
-def _sum(c: Charge, outputs: Sequence[Output]) -> Told:
+def _sum(c: Charge, outputs: Sequence[Output]) -> StepFacts:
     more = c.settled_credits - c.quoted_credits
     facts = {
         "parts": [output.credits for output in outputs],
@@ -209,4 +209,4 @@ def _sum(c: Charge, outputs: Sequence[Output]) -> Told:
     says: list[Phrase] = [bill, compared, *(phrase for flag, phrase in _OF_CHARGE.items() if flag in c.flags)]
     if c.void_reason:  # it was voided, and then settled by force
         says.append("void_reason")
-    return Told("billed", tuple(says), facts)
+    return StepFacts("billed", tuple(says), facts)

@@ -5,7 +5,7 @@ from typing import Any
 
 from billing.books.explain.bill import place
 from billing.books.explain.evidence import Evidence
-from billing.books.explain.step import Phrase, StepKind, Told
+from billing.books.explain.step import Phrase, StepFacts, StepKind
 from billing.core.charges import Charge, Delivered
 from billing.core.grants import Fill, Grant
 from billing.core.instants import instant_text
@@ -15,13 +15,13 @@ from billing.core.sizes import Size
 from billing.core.wallet import CorrectionRow, RefundRow, Return
 
 
-def posted(c: Charge, prices: ModelPrices, found: Evidence) -> Iterator[Told]:
+def posted(c: Charge, prices: ModelPrices, found: Evidence) -> Iterator[StepFacts]:
     """The steps of a settled charge from its transfers on, to what it cost in the end."""
     assert c.first_seq is not None
     assert c.last_seq is not None
     settlement = found.between(c.first_seq, c.last_seq)
     yield from _drawn("transfer", settlement, found.grants)
-    yield Told("balance", ("balance",), _balance(settlement))
+    yield StepFacts("balance", ("balance",), _balance(settlement))
     yield from _afterwards(c, prices, settlement, found)
     if found.refunds or found.corrections:
         facts = {
@@ -31,7 +31,7 @@ def posted(c: Charge, prices: ModelPrices, found: Evidence) -> Iterator[Told]:
             "refunded_credits": c.refunded_credits,
             "credits": c.settled_credits + c.corrected_credits - c.refunded_credits,
         }
-        yield Told("net", (_net(c, found),), facts)
+        yield StepFacts("net", (_net(c, found),), facts)
 
 
 def _net(c: Charge, found: Evidence) -> Phrase:
@@ -42,14 +42,14 @@ def _net(c: Charge, found: Evidence) -> Phrase:
     return "net_raised_and_refunded" if c.corrected_credits >= 0 else "net_lowered_and_refunded"
 
 
-def _drawn(kind: StepKind, transfers: list[Transfer], grants: dict[str, Grant]) -> Iterator[Told]:
+def _drawn(kind: StepKind, transfers: list[Transfer], grants: dict[str, Grant]) -> Iterator[StepFacts]:
     """The draws of a settlement or a supplement, each with why its grant came before the next."""
     drawn = [grants[transfer.grant_id] for transfer in transfers if transfer.grant_id is not None]
     short = len(drawn) > 0 and transfers[-1].grant_id is None
     for rank, transfer in enumerate(transfers):
         if transfer.grant_id is None:
             nothing: Phrase = "nothing_due" if kind == "transfer" else "nothing_moves"
-            yield Told(kind, ("owed" if transfer.amount else nothing,), _of_transfer(transfer))
+            yield StepFacts(kind, ("owed" if transfer.amount else nothing,), _of_transfer(transfer))
             continue
         grant = drawn[rank]
         facts = _of_transfer(transfer) | {
@@ -72,7 +72,7 @@ def _drawn(kind: StepKind, transfers: list[Transfer], grants: dict[str, Grant]) 
         else:
             whole: Phrase = "covers_all" if kind == "transfer" else "covers_difference"
             says.append("exhausted" if short else "covers_rest" if rank else whole)
-        yield Told(kind, tuple(says), facts | {"why": says[-1]})
+        yield StepFacts(kind, tuple(says), facts | {"why": says[-1]})
 
 
 def _before(grant: Grant, then: Grant) -> Phrase:
@@ -82,7 +82,7 @@ def _before(grant: Grant, then: Grant) -> Phrase:
     return "before_by_expiry" if grant.expires_at != then.expires_at else "before_by_age"
 
 
-def _afterwards(c: Charge, prices: ModelPrices, settlement: list[Transfer], found: Evidence) -> Iterator[Told]:
+def _afterwards(c: Charge, prices: ModelPrices, settlement: list[Transfer], found: Evidence) -> Iterator[StepFacts]:
     """Payments of the bill's debts, refunds and corrections, in the order of the journal, and what is still owed."""
     owed = _debts(settlement)
     later: list[Fill | RefundRow | CorrectionRow] = [*found.fills, *found.refunds, *found.corrections]
@@ -99,7 +99,7 @@ def _afterwards(c: Charge, prices: ModelPrices, settlement: list[Transfer], foun
         _forgive(owed, event.returns)
     for seq, credits in owed.items():
         if credits:
-            yield Told("debt", ("still_owed",), {"seq": seq, "credits": credits})
+            yield StepFacts("debt", ("still_owed",), {"seq": seq, "credits": credits})
 
 
 def _in_order(event: Fill | RefundRow | CorrectionRow) -> tuple[int, ...]:
@@ -121,7 +121,7 @@ def _forgive(owed: dict[int, int], returns: tuple[Return, ...]) -> None:
             owed[seq] -= credits
 
 
-def _payment(fill: Fill, left: int, found: Evidence) -> Told:
+def _payment(fill: Fill, left: int, found: Evidence) -> StepFacts:
     brought = found.transfers[fill.paid_by_seq]
     facts = {
         "seq": fill.seq,
@@ -137,10 +137,10 @@ def _payment(fill: Fill, left: int, found: Evidence) -> Told:
     says: Phrase = "debt_paid"
     if brought.request_id is not None:  # it paid for another charge before
         says = "debt_paid_by_refund" if brought.refund_id is not None else "debt_paid_by_correction"
-    return Told("debt_paid", (says, "debt_left" if left else "debt_cleared"), facts)
+    return StepFacts("debt_paid", (says, "debt_left" if left else "debt_cleared"), facts)
 
 
-def _refund(r: RefundRow, found: Evidence) -> Iterator[Told]:
+def _refund(r: RefundRow, found: Evidence) -> Iterator[StepFacts]:
     transfers = found.between(r.first_seq, r.last_seq)
     facts = {
         "refund_id": r.refund_id,
@@ -151,14 +151,14 @@ def _refund(r: RefundRow, found: Evidence) -> Iterator[Told]:
         "first_seq": r.first_seq,
         "last_seq": r.last_seq,
     }
-    yield Told("refund", ("refund", "balance"), facts | _balance(transfers))
+    yield StepFacts("refund", ("refund", "balance"), facts | _balance(transfers))
     yield from _returned(transfers, r.returns, found)
 
 
-def _returned(transfers: list[Transfer], returns: tuple[Return, ...], found: Evidence) -> Iterator[Told]:
+def _returned(transfers: list[Transfer], returns: tuple[Return, ...], found: Evidence) -> Iterator[StepFacts]:
     for transfer, (drawn_from, _, to) in zip(transfers, returns, strict=True):
         successor = found.grants[to] if to is not None and to != drawn_from else None
-        yield Told(
+        yield StepFacts(
             "returned",
             (_return(drawn_from, to),),
             _of_transfer(transfer)
@@ -170,7 +170,7 @@ def _returned(transfers: list[Transfer], returns: tuple[Return, ...], found: Evi
         )
 
 
-def _correction(c: Charge, prices: ModelPrices, k: CorrectionRow, found: Evidence) -> Iterator[Told]:
+def _correction(c: Charge, prices: ModelPrices, k: CorrectionRow, found: Evidence) -> Iterator[StepFacts]:
     transfers = found.between(k.first_seq, k.last_seq)
     facts = {
         "correction_id": k.correction_id,
@@ -182,7 +182,7 @@ def _correction(c: Charge, prices: ModelPrices, k: CorrectionRow, found: Evidenc
         "last_seq": k.last_seq,
     }
     says: Phrase = "correction_up" if k.credits > 0 else "correction_down" if k.credits < 0 else "correction_even"
-    yield Told("correction", (says, "balance"), facts | _balance(transfers))
+    yield StepFacts("correction", (says, "balance"), facts | _balance(transfers))
     for one in k.outputs:
         yield _delivered(c, prices, one)
     if k.credits < 0:
@@ -191,15 +191,15 @@ def _correction(c: Charge, prices: ModelPrices, k: CorrectionRow, found: Evidenc
         yield from _drawn("supplement", transfers, found.grants)
 
 
-def _delivered(c: Charge, prices: ModelPrices, one: Delivered) -> Told:
+def _delivered(c: Charge, prices: ModelPrices, one: Delivered) -> StepFacts:
     """How an output was really delivered, and what it costs since."""
     facts: dict[str, Any] = one._asdict() | {"billed_quality": c.billed_quality, "price_version": c.price_version}
     if one.status == "failed":
-        return Told("corrected", ("not_delivered", "costs_since"), facts)
+        return StepFacts("corrected", ("not_delivered", "costs_since"), facts)
     if one.width is None or one.height is None:
-        return Told("corrected", ("unmeasured", "costs_since"), facts)
+        return StepFacts("corrected", ("unmeasured", "costs_since"), facts)
     where, pixels = place(prices.tiers, Size(one.width, one.height))
-    return Told("corrected", ("measured", *where, "costs_since"), facts | pixels)
+    return StepFacts("corrected", ("measured", *where, "costs_since"), facts | pixels)
 
 
 def _return(drawn_from: str | None, to: str | None) -> Phrase:

@@ -12,7 +12,7 @@ from billing.books.explain import english, spanish
 from billing.books.explain.bill import billed, requested
 from billing.books.explain.evidence import Evidence, evidence
 from billing.books.explain.journal import posted
-from billing.books.explain.step import Phrase, StepKind, Told
+from billing.books.explain.step import Phrase, StepFacts, StepKind
 from billing.core.charges import Charge
 from billing.core.document import DOCUMENT
 from billing.core.languages import ENGLISH, SPANISH, Language
@@ -72,7 +72,7 @@ async def explain(
     return ChargeExplanation(account_id, request_id, charge.status, steps)
 
 
-def _steps(books: PriceBooks, charge: Charge, found: Evidence) -> list[Told]:
+def _steps(books: PriceBooks, charge: Charge, found: Evidence) -> list[StepFacts]:
     prices = books.version(charge.price_version).model(charge.model)
     steps = list(requested(charge, prices))
     if charge.status == "settled":

@@ -28,7 +28,7 @@ Phrase = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StepFacts:
     """`kind` says what the step is about, `says` which sentences, in order; `facts` are its figures by name.
 
     Credits, pixels and seqs are integers, times RFC 3339 in UTC: all that a sentence tells stands there.

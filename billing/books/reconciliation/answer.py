@@ -15,7 +15,7 @@ from billing.core.languages import ENGLISH, SPANISH, Language
 from billing.store.rows import columns
 
 # It was compared; what it found waits for a second key, is being posted, or has been.
-State = Literal["compared", "awaiting_approval", "applying", "applied"]
+ReconciliationState = Literal["compared", "awaiting_approval", "applying", "applied"]
 TITLES: Final[Mapping[str, Mapping[DiscrepancyKind, str]]] = {
     ENGLISH.code: english.TITLES,
     SPANISH.code: spanish.TITLES,
@@ -76,7 +76,7 @@ class Reconciliation:
     __pydantic_config__ = DOCUMENT
     reconciliation_id: str
     """chosen by the caller"""
-    state: State
+    state: ReconciliationState
     """compared; what it found waits for a second key, is being posted, or has been"""
     manifest: str
     """what people know it by: the file's name"""

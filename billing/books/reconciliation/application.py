@@ -42,7 +42,7 @@ _REFUSALS: Final[dict[type[Refusal], Sentence]] = {
     NothingToCorrect: "nothing_to_correct",
 }
 
-Progress = Callable[[int], None]
+ChargesDone = Callable[[int], None]
 Mend = Command[CorrectionAnswer | ChargeAnswer]
 
 
@@ -134,7 +134,7 @@ class Application:
         self._language = language
 
     async def apply(
-        self, reconciliation_id: str, actor: str, reason: str, progress: Progress | None = None
+        self, reconciliation_id: str, actor: str, reason: str, progress: ChargesDone | None = None
     ) -> tuple[Reconciliation, bool]:
         """Posts what was found, or has it wait for approval; and whether that had been asked for before.
 
@@ -149,7 +149,7 @@ class Application:
         return await self._post(found, progress), replayed
 
     async def approve(
-        self, reconciliation_id: str, actor: str, reason: str, progress: Progress | None = None
+        self, reconciliation_id: str, actor: str, reason: str, progress: ChargesDone | None = None
     ) -> tuple[Reconciliation, bool]:
         """Approves, by another key than the one that asked, and posts; and whether this key had approved before.
 
@@ -180,7 +180,7 @@ class Application:
             await connection.execute(change, reconciliation_id, *values)
             return await kept(connection, reconciliation_id, self._language)
 
-    async def _post(self, found: Reconciliation, progress: Progress | None) -> Reconciliation:
+    async def _post(self, found: Reconciliation, progress: ChargesDone | None) -> Reconciliation:
         if found.state != "applying":
             return found
         reconciliation_id = found.reconciliation_id

@@ -63,8 +63,8 @@ app = typer.Typer(
     Exit 0: nothing to do. 1: there are differences, or some wait for approval or for a person. 2: the manifest cannot be read.""",
 )
 Id = Annotated[str, typer.Argument(metavar="ID", help="the reconciliation's, as `compare` says it")]
-Lines = Annotated[int, typer.Option("--lines", min=0, help="how many lines to show")]
-CsvFile = Annotated[Path | None, typer.Option("--csv", help="write all lines to this file")]
+LinesOption = Annotated[int, typer.Option("--lines", min=0, help="how many lines to show")]
+CsvOption = Annotated[Path | None, typer.Option("--csv", help="write all lines to this file")]
 
 
 class _Shown(NamedTuple):
@@ -94,8 +94,8 @@ def compare(
     ] = False,
     format: Annotated[str | None, typer.Option(help="csv, jsonl or parquet, where the name does not say")] = None,
     key: Secret = None,
-    limit: Lines = 50,
-    csv_file: CsvFile = None,
+    limit: LinesOption = 50,
+    csv_file: CsvOption = None,
     lang: Lang = "en",
     as_json: AsJson = False,
 ) -> None:
@@ -128,8 +128,8 @@ def _posting(step: Callable[..., Awaitable[tuple[Reconciliation, bool]]]) -> Cal
         reconciliation_id: Id,
         reason: Annotated[str, typer.Option(help="why; kept for ever")],
         key: Secret = None,
-        limit: Lines = 50,
-        csv_file: CsvFile = None,
+        limit: LinesOption = 50,
+        csv_file: CsvOption = None,
         lang: Lang = "en",
         as_json: AsJson = False,
     ) -> None:
@@ -166,8 +166,8 @@ app.command("approve", help="Approve, with another key, what was asked to be app
 @app.command("show")
 def show(
     reconciliation_id: Id,
-    limit: Lines = 50,
-    csv_file: CsvFile = None,
+    limit: LinesOption = 50,
+    csv_file: CsvOption = None,
     lang: Lang = "en",
     as_json: AsJson = False,
 ) -> None:

@@ -37,7 +37,7 @@ from billing.http.route import Router
 
 router = Router(prefix="/v1/reconciliations", tags=["reconciliation"])
 
-Name = Annotated[str, Path(pattern=IDENTIFIER, max_length=64)]
+ReconciliationId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64)]
 _FORMATS: Final = {
     "text/csv": "csv",
     "application/x-ndjson": "jsonl",
@@ -114,7 +114,9 @@ async def list_reconciliations(caller: Overseeing, language: Spoken, cursor: Cur
 
 
 @router.get("/{reconciliation_id}", responses=responses(ReconciliationNotFound))
-async def get_reconciliation(reconciliation_id: Name, caller: Overseeing, language: Spoken) -> Reconciliation:
+async def get_reconciliation(
+    reconciliation_id: ReconciliationId, caller: Overseeing, language: Spoken
+) -> Reconciliation:
     """One, with its totals."""
     return await reconciliation(caller.service.engine, reconciliation_id, language)
 
@@ -125,7 +127,7 @@ async def get_reconciliation(reconciliation_id: Name, caller: Overseeing, langua
     responses=responses(ReconciliationNotFound),
 )
 async def list_lines(
-    reconciliation_id: Name,
+    reconciliation_id: ReconciliationId,
     caller: Overseeing,
     language: Spoken,
     kind: Annotated[DiscrepancyKind | None, Query()] = None,
@@ -145,7 +147,7 @@ async def list_lines(
 
 @router.get("/{reconciliation_id}/report", responses={200: _FILE, **responses(ReconciliationNotFound)})
 async def get_report(
-    reconciliation_id: Name,
+    reconciliation_id: ReconciliationId,
     caller: Overseeing,
     language: Spoken,
     format: Annotated[Literal["json", "csv"], Query()] = "json",
@@ -163,7 +165,7 @@ async def get_report(
 
 @router.post("/{reconciliation_id}/apply", responses=responses(ReconciliationNotFound))
 async def apply(
-    reconciliation_id: Name, body: ApplyingReason, response: Response, caller: Overseeing, language: Spoken
+    reconciliation_id: ReconciliationId, body: ApplyingReason, response: Response, caller: Overseeing, language: Spoken
 ) -> Reconciliation:
     """Posts each correction once, or has it wait for another key's approval. Again: goes on where it was left."""
     application = _application(caller, language)
@@ -177,7 +179,7 @@ async def apply(
     responses=responses(ReconciliationNotFound, SecondKeyNeeded, ApprovalNotAwaited),
 )
 async def approve(
-    reconciliation_id: Name, body: ApplyingReason, response: Response, caller: Overseeing, language: Spoken
+    reconciliation_id: ReconciliationId, body: ApplyingReason, response: Response, caller: Overseeing, language: Spoken
 ) -> Reconciliation:
     """Approves what another key asked for, and posts it."""
     application = _application(caller, language)
