@@ -62,7 +62,7 @@ app = typer.Typer(
 
     Exit 0: nothing to do. 1: there are differences, or some wait for approval or for a person. 2: the manifest cannot be read.""",
 )
-Id = Annotated[str, typer.Argument(metavar="ID", help="the reconciliation's, as `compare` says it")]
+Id = Annotated[str, typer.Argument(help="the reconciliation's, as `compare` says it")]
 LinesOption = Annotated[int, typer.Option("--lines", min=0, help="how many lines to show")]
 CsvOption = Annotated[Path | None, typer.Option("--csv", help="write all lines to this file")]
 
