@@ -70,6 +70,7 @@ SETTLED: Final = BilledBy(
     "output o JOIN charge c ON c.account_id = o.account_id AND c.request_id = o.request_id",
     "c.status = 'settled'",
 )
+# Its output is always there; LEFT, so that who asks for nothing of it does not look it up.
 REFUNDED: Final = BilledBy(
     "refund",
     {
@@ -88,7 +89,7 @@ REFUNDED: Final = BilledBy(
     """refund r
     JOIN charge c ON c.account_id = r.account_id AND c.request_id = r.request_id
     JOIN refund_output p ON p.account_id = r.account_id AND p.refund_id = r.refund_id
-    JOIN output o ON o.account_id = r.account_id AND o.request_id = r.request_id AND o.index = p.index""",
+    LEFT JOIN output o ON o.account_id = r.account_id AND o.request_id = r.request_id AND o.index = p.index""",
 )
 CORRECTED: Final = BilledBy(
     "correction",
