@@ -1,7 +1,5 @@
 """The accountant: finance's own key, and the routes that only finance asks for."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any

@@ -1,21 +1,16 @@
 """The end of the story: balances and the journal's trial balance, each reckoned twice."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal
 
-from rich import box
-from rich.table import Table
-
 from billing.client import BillingClient, Problem
 from billing.client.documents import Transfer
 from billing.demo.cashbook import MICROS, dollars
 from billing.demo.purchases import CENT
-from billing.demo.scene import headline
+from billing.demo.scene import headline, table
 from billing.demo.stage import Stage
 
 Book = Literal["wallet", "money"]
@@ -32,7 +27,7 @@ async def balances(stage: Stage) -> None:
         "What must be posted was reckoned by hand, scene by scene; nothing is held any more.",
     )
     columns = ("granted", "billed", "corrected", "refunded", "expired", "clawed back", "must be")
-    table = _table("account", *columns, "posted", "held", "available", "")
+    shown = table("account", *(f">{column}" for column in (*columns, "posted", "held", "available")), "")
     for name, purse in stage.purses.items():
         balance = await stage.billing.balance(purse.account_id)
         agrees = stage.judge(
@@ -42,8 +37,8 @@ async def balances(stage: Stage) -> None:
         )
         moved = (purse.granted, -purse.billed, -purse.corrected, purse.refunded, -purse.expired, -purse.clawed)
         found = (balance["posted"], balance["held"], balance["available"])
-        table.add_row(name, *(f"{amount:,}" for amount in (*moved, purse.posted, *found)), stage.mark(agrees))
-    stage.console.print(table)
+        shown.add_row(name, *(f"{amount:,}" for amount in (*moved, purse.posted, *found)), stage.mark(agrees))
+    stage.console.print(shown)
 
 
 @dataclass(slots=True)
@@ -145,34 +140,24 @@ def _show(stage: Stage, book: Book, asset: str, sides: dict[str, _Sides], by_han
     def balance(net: int) -> str:
         return f"{amount(abs(net))} {'Dr' if net > 0 else 'Cr' if net < 0 else '  '}"
 
-    table = _table(f"{book} book, {asset}", "debits", "credits", "balance", "by hand", "")
+    shown = table(f"{book} book, {asset}", ">debits", ">credits", ">balance", ">by hand", "")
     for account in sorted(sides.keys() | by_hand.keys()):
         side, net, expected = sides.get(account, _Sides()), _net(sides, account), by_hand.get(account, 0)
         agrees = stage.judge(f"trial balance: {account}", balance(expected).strip(), balance(net).strip())
         numbers = (amount(side.debits), amount(side.credits), balance(net), balance(expected))
-        table.add_row(account, *numbers, stage.mark(agrees))
+        shown.add_row(account, *numbers, stage.mark(agrees))
     debits, credits = _totals(sides)
-    table.add_section()
-    table.add_row("total", amount(debits), amount(credits), "", "", "")
-    stage.console.print(table)
+    shown.add_section()
+    shown.add_row("total", amount(debits), amount(credits), "", "", "")
+    stage.console.print(shown)
 
 
 def _agree(stage: Stage, what: str, expected: int, found: int, words: Callable[[int], str] = "{:,}".format) -> None:
-    agrees = stage.judge(what, expected, found)
-    numbers = words(found) if agrees else f"{words(found)}, not {words(expected)}"
-    stage.console.print(f" {stage.mark(agrees)} {what}: {numbers}", highlight=False)
+    numbers = words(found) if found == expected else f"{words(found)}, not {words(expected)}"
+    stage.note(what, expected, found, f"{what}: {numbers}")
 
 
 def _agree_told(stage: Stage, sides: dict[str, _Sides], told: dict[str, _Sides], words: Callable[[int], str]) -> None:
-    agrees = stage.judge("the service's own trial balance", sides, told)
     debits, credits = map(words, _totals(told))
     what = f"the service's own trial balance of the accounts says so too: {debits} debited, {credits} credited"
-    stage.console.print(f" {stage.mark(agrees)} {what}", highlight=False)
-
-
-def _table(first: str, *columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column(first)
-    for column in columns:
-        table.add_column(column, justify="right")
-    return table
+    stage.note("the service's own trial balance", sides, told, what)

@@ -1,7 +1,5 @@
 """What the money book must hold at the end, reckoned by hand beside the service."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 MICROS = 1_000_000

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from billing.serving.tie import PARENT
 from billing.settings import SettingsError, without_settings
 
 if TYPE_CHECKING:
-    from billing.demo.processor import StandIn
+    from billing.demo.processor import Processor
 
 
 def demo() -> None:
@@ -45,7 +44,7 @@ class House:
     url: str
     admin_key: str
     environment: dict[str, str]
-    stripe: "StandIn"
+    stripe: "Processor"
 
 
 @contextmanager
@@ -54,11 +53,11 @@ def service(place: Path) -> Iterator[House]:
 
     Whatever Stripe account the caller's environment names, the demo has nothing to do with it. Raises SettingsError.
     """
-    from billing.demo import processor, theatre
+    from billing.demo import theatre
 
-    if not processor.is_there():
-        raise SettingsError("the demo's stand-in for Stripe (tests/fake_stripe) is missing: run it from a checkout")
-    port, key = _free_port(), secrets.token_urlsafe(24)
+    if missing := theatre.missing():
+        raise SettingsError(f"the demo needs {' and '.join(missing)}, which a checkout has: run it from there")
+    port, key = theatre.free_port(), secrets.token_urlsafe(24)
     url = f"http://127.0.0.1:{port}"
     with ExitStack() as street:
         with console.status("starting the service on an empty database"):
@@ -76,7 +75,7 @@ def service(place: Path) -> Iterator[House]:
 
 
 def environment_of(
-    inherited: Mapping[str, str], data_dir: Path, port: int, admin_key: str, stripe: "StandIn"
+    inherited: Mapping[str, str], data_dir: Path, port: int, admin_key: str, stripe: "Processor"
 ) -> dict[str, str]:
     """The service's environment: a caller's settings are none of its business, nor their database and Stripe account."""
     return {
@@ -88,13 +87,6 @@ def environment_of(
         "BILLING_WEBHOOK_ALLOW_PRIVATE": "true",
         **stripe.settings,
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def _end(service: "subprocess.Popen[bytes]") -> None:

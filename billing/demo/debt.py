@@ -1,10 +1,6 @@
 """Delivered is delivered: a bill above the balance becomes debt, and the next grant pays it first."""
 
-from __future__ import annotations
-
-from billing.client.documents import Balance
-from billing.demo.orders import ProviderOrders
-from billing.demo.scene import Expected, Scene
+from billing.demo.scene import Scene
 from billing.demo.stage import Stage
 
 
@@ -16,42 +12,11 @@ async def debt(stage: Stage) -> None:
         "It was delivered, so it is billed in full. What no grant covers is debt: new requests are refused"
         " until a grant has made it good.",
     )
-    await scene.order(
-        "slim",
-        Expected(133, "4K high, on a balance of 20", flags=("overdrawn",)),
-        size="1024x1024",
-        quality="high",
-        output_format="avif",
-        orders=ProviderOrders(sizes=("3840x2160",)),
-    )
-    account_id = stage.purses["slim"].account_id
-    _check(scene, "balance", await stage.billing.balance(account_id), posted=-113, available=-113, debt=113)
-    await scene.refuse(
-        "slim",
-        402,
-        "insufficient_credits",
-        "debt comes first",
-        facts={"available": -113, "required": 1},
-        size="1024x1024",
-        quality="low",
-    )
+    larger = "1024x1024 high avif [sizes=3840x2160]"
+    await scene.order("slim", larger, 133, "4K high, on a balance of 20", flags=("overdrawn",))
+    await scene.balance("balance", "slim", "-113 posted, -113 available, 113 debt")
+    expected = "402 insufficient_quota, 1 needed, -113 available: debt comes first"
+    await scene.refuse("slim", "1024x1024 low", expected)
     await stage.sell("slim", "top-up", 200)
-    _check(
-        scene,
-        "a purchase of 200, by wire",
-        await stage.billing.balance(account_id),
-        posted=87,
-        available=87,
-        debt=0,
-    )
+    await scene.balance("a purchase of 200, by wire", "slim", "87 posted, 87 available, 0 debt")
     scene.show()
-
-
-def _check(scene: Scene, what: str, balance: Balance, *, posted: int, available: int, debt: int) -> None:
-    found = (balance["posted"], balance["available"], balance["debt"])
-    expected = (posted, available, debt)
-    scene.add_check(what, "", _words(*expected), _words(*found), expected == found)
-
-
-def _words(posted: int, available: int, debt: int) -> str:
-    return f"{posted} posted, {available} available, {debt} debt"

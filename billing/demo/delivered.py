@@ -1,17 +1,13 @@
 """What was really delivered, beside what was billed: every image of the story, by the provider's own books."""
 
-from __future__ import annotations
-
 import csv
 from io import StringIO
 from typing import Any
 
-from rich import box
 from rich.markup import escape
-from rich.table import Table
 
-from billing.demo.scene import headline
-from billing.demo.stage import Stage, StagedDifference
+from billing.demo.scene import headline, table
+from billing.demo.stage import Difference, Stage
 
 COLUMNS = ("account_id", "request_id", "index", "status", "width", "height")
 
@@ -56,14 +52,14 @@ async def reconcile(stage: Stage) -> None:
 
 async def _manifest(stage: Stage) -> tuple[str, int]:
     """What the provider made, as CSV, and how many rows that has."""
-    answer = await stage.provider.get("/demo/made")
+    answer = await stage.street.provider.get("/stand-in/made")
     answer.raise_for_status()
     text = StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     made: list[Any] = answer.json()
     for one in made:
-        writer.writerow([*one["client_request_id"].split("/"), *(one[column] for column in COLUMNS[2:])])
+        writer.writerow([*one["name"].split("/"), *(one[column] for column in COLUMNS[2:])])
     return text.getvalue(), len(made)
 
 
@@ -75,12 +71,7 @@ def _sums(stage: Stage) -> tuple[int, int]:
 
 async def _show(stage: Stage, title: str, lines: list[Any]) -> None:
     """Each line about an output, beside what a scene left there; and the bill that came of it."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for column, style in (("what differs", None), ("delivered", "cyan"), ("expected by hand", "dim")):
-        table.add_column(column, style=style)
-    for column in ("found", "the bill now"):
-        table.add_column(column, style="bold", justify="right")
-    table.add_column()
+    shown = table("what differs", "delivered", "expected by hand", ">found", ">the bill now", "")
     names = {purse.account_id: name for name, purse in stage.purses.items()}
     left = {(one.request_id, one.index): one for one in stage.differences}
     said: str | None = None
@@ -97,17 +88,17 @@ async def _show(stage: Stage, title: str, lines: list[Any]) -> None:
         delivered = f"{line['delivered_width']}x{line['delivered_height']}" if line["delivered_width"] else "failed"
         words = "nothing" if expected is None else f"{expected.credits:+}: {expected.because}"
         bill = f"{charge['settled_credits'] + charge['corrected_credits']}"
-        table.add_row(what, delivered, escape(words), f"{line['difference_credits']:+}", bill, stage.mark(agrees))
+        shown.add_row(what, delivered, escape(words), f"{line['difference_credits']:+}", bill, stage.mark(agrees))
         said = line["explanation"] if line["kind"] == "wrong_size_tier" else said
     for lost in left.values():
         stage.judge(f"{title}: {lost.name}: {lost.kind}", lost.credits, "nothing")
-        table.add_row(f"{lost.name}: {lost.kind}", "", f"{lost.credits:+}: {lost.because}", "", "", stage.mark(False))
-    stage.console.print(table)
+        shown.add_row(f"{lost.name}: {lost.kind}", "", f"{lost.credits:+}: {lost.because}", "", "", stage.mark(False))
+    stage.console.print(shown)
     if said:
         stage.console.print(f" “{said}”", style="dim", markup=False, highlight=False)
 
 
-def _posted(expected: StagedDifference | None, charge: Any) -> int:
+def _posted(expected: Difference | None, charge: Any) -> int:
     """What applying has come to in a charge of which one output was wrong."""
     corrected: int = charge["corrected_credits"]
     settled: int = charge["settled_credits"]
@@ -115,5 +106,4 @@ def _posted(expected: StagedDifference | None, charge: Any) -> int:
 
 
 def _check(stage: Stage, words: str, expected: dict[str, object], document: Any) -> None:
-    agrees = stage.judge(words, expected, {name: document.get(name) for name in expected})
-    stage.console.print(f" {stage.mark(agrees)} {words}", highlight=False)
+    stage.note(words, expected, {name: document.get(name) for name in expected})

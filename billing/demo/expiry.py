@@ -1,17 +1,15 @@
 """A hold that nobody settles in time: taken early in the story, due at its end."""
 
-from __future__ import annotations
-
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from billing.client import Problem
 from billing.client.documents import Balance, Charge
-from billing.demo.gateway import ImageRequest
-from billing.demo.scene import Expected, Scene, asked, came_back
+from billing.demo.counter import Delivery, Order
+from billing.demo.scene import Scene, as_told, came_back, refusal
 from billing.demo.stage import Stage
 
 HOLD_SECONDS = 30
@@ -21,32 +19,25 @@ HOLD_SECONDS = 30
 @dataclass(frozen=True, slots=True)
 class Sleeper:
     """The request whose gateway fell asleep after the hold, and its charge; the balance then, and the `refusal` of
-    another request, or None if there was none.
+    another request, in words.
     """
 
-    request: ImageRequest
+    order: Order
     charge: Charge
     balance: Balance
-    refusal: Problem | None
+    refusal: str
 
 
 async def fall_asleep(stage: Stage) -> Sleeper:
     """Holds 17 of 20, asks for as much once more, and does no more. Nothing is shown yet: see `tell`."""
-    request = ImageRequest(
-        account_id=stage.purses["sleepy"].account_id,
-        request_id=stage.request_id(),
-        prompt="an evening over the hills, asleep",
-        size="2048x2048",
-        quality="medium",
-        hold_seconds=HOLD_SECONDS,
-    )
-    charge = await stage.gateway.authorize(request)
-    balance = await stage.billing.balance(request.account_id)
+    order, another = (stage.ask("sleepy", "2048x2048 medium", "an evening over the hills, asleep") for _ in range(2))
+    charge = await stage.billing.authorize(order.account_id, order.request_id, **order.terms, hold_seconds=HOLD_SECONDS)
+    balance = await stage.billing.balance(order.account_id)
     try:
-        await stage.gateway.authorize(replace(request, request_id=stage.request_id()))
+        await stage.billing.authorize(another.account_id, another.request_id, **another.terms)
     except Problem as problem:
-        return Sleeper(request, charge, balance, problem)
-    return Sleeper(request, charge, balance, None)
+        return Sleeper(order, charge, balance, refusal(problem, "available", "required", "shortfall"))
+    return Sleeper(order, charge, balance, "accepted")
 
 
 def tell(stage: Stage, sleeper: Sleeper) -> None:
@@ -57,20 +48,16 @@ def tell(stage: Stage, sleeper: Sleeper) -> None:
         f"Before the first scene 17 of 20 credits were held for {HOLD_SECONDS} s, and nobody settles. A later scene comes"
         " back.",
     )
-    _check(scene, "hold 2K medium", sleeper.balance, posted=20, held=17, available=3)
-    if sleeper.refusal is None:
-        scene.add_check("another", "", "402 insufficient_credits", "accepted", False)
-    else:
-        facts = {"available": 3, "required": 17, "shortfall": 14}
-        because = "3 available, 17 needed"
-        what = f"sleepy: {asked(sleeper.request)}"
-        scene.add_refusal(what, sleeper.refusal, 402, "insufficient_credits", because, facts)
+    expected = "20 posted, 17 held, 3 available"
+    scene.compare("hold 2K medium", "", expected, as_told(expected, sleeper.balance))
+    expected = "402 insufficient_credits, available 3, required 17, shortfall 14: 3 available, 17 needed"
+    scene.compare(f"sleepy: {sleeper.order.words}", "not asked", expected, sleeper.refusal)
     scene.show()
 
 
 async def wake_up(stage: Stage, sleeper: Sleeper) -> None:
     """The hold is due: its credits are free; and the images that came after all are billed late."""
-    account_id, request_id = sleeper.request.account_id, sleeper.request.request_id
+    order = sleeper.order
     await _until_due(stage, sleeper.charge)
     scene = Scene(
         stage,
@@ -78,17 +65,16 @@ async def wake_up(stage: Stage, sleeper: Sleeper) -> None:
         "From the moment it is due a hold holds nothing, job or no job. What is delivered within a day can"
         " still be settled, flagged late.",
     )
-    charge = await stage.billing.read_charge(account_id, request_id)
-    scene.add("the hold of the sleeper", "", Expected(0, "expired", status="expired"), charge)
-    balance = await stage.billing.balance(account_id)
-    _check(scene, "balance", balance, posted=20, held=0, available=20)
-
-    delivery = await stage.gateway.deliver(sleeper.request)
+    charge = await stage.billing.read_charge(order.account_id, order.request_id)
+    scene.bill("the hold of the sleeper", "", charge, 0, "expired", status="expired")
+    await scene.balance("balance", "sleepy", "20 posted, 0 held, 20 available")
+    async with stage.billing.resume(order.account_id, order.request_id) as charging:
+        answer = await order.ask(stage.street.provider)
+        charging.deliver_response(answer)
     stage.purses["sleepy"].billed += 17
-    delivered = came_back(sleeper.request, delivery)
-    scene.add("settle it now", delivered, Expected(17, "2K medium", flags=("late",)), delivery.charge)
-    balance = await stage.billing.balance(account_id)
-    _check(scene, "balance", balance, posted=3, held=0, available=3)
+    delivery = Delivery(order, answer, charging.bill)
+    scene.bill("settle it now", came_back(delivery), charging.bill, 17, "2K medium", flags=("late",))
+    await scene.balance("balance", "sleepy", "3 posted, 0 held, 3 available")
     scene.show()
 
 
@@ -113,13 +99,3 @@ async def _until_due(stage: Stage, charge: Charge) -> None:
             if left <= 0:
                 return
             await asyncio.sleep(min(left + 0.01, 0.5))
-
-
-def _check(scene: Scene, what: str, balance: Balance, *, posted: int, held: int, available: int) -> None:
-    found = (balance["posted"], balance["held"], balance["available"])
-    expected = (posted, held, available)
-    scene.add_check(what, "", _words(*expected), _words(*found), expected == found)
-
-
-def _words(posted: int, held: int, available: int) -> str:
-    return f"{posted} posted, {held} held, {available} available"

@@ -1,7 +1,5 @@
 """Why a bill is what it is, in the service's own words."""
 
-from __future__ import annotations
-
 from rich.markup import escape
 from rich.table import Table
 

@@ -1,12 +1,11 @@
 """The shop's own ears: a small HTTP server that the service tells what happens, and that believes only what is signed."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Self
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
@@ -58,7 +57,7 @@ class Listener:
         return True
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[Listener]:
+    async def listening(self) -> AsyncIterator[Self]:
         """On a free port of loopback, until the block ends."""
         server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/news"

@@ -1,16 +1,11 @@
 """Money that goes back: refunds to a card, disputes won and lost, and what Stripe then pays out."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from billing.demo.cashbook import dollars
 from billing.demo.purchases import BULK, CENT, STARTER, STUDIO, Offer, payment_of, topup_of
-from billing.demo.scene import OF_MONEY, Expected, Scene, headline
+from billing.demo.scene import OF_MONEY, Scene, headline, table
 from billing.demo.stage import Stage
 
 DISPUTE_FEE_CENTS = 1_500
@@ -27,7 +22,7 @@ async def card_refunds(stage: Stage) -> None:
         " was spent is owed.",
         OF_MONEY,
     )
-    await _spend(scene, "atelier", 2, Expected(266, "2 × 4K high"))
+    await scene.order("atelier", "2 × 3840x2160 high jpeg", 266, "2 × 4K high")
     payment = await payment_of(stage, "atelier", BULK)
     read = _standing(stage, "atelier", BULK)
 
@@ -45,7 +40,7 @@ async def card_refunds(stage: Stage) -> None:
     await scene.compare_in_time("$5.00 more go back", refund["status"], expected, read)
     found = await _debited(stage, "atelier", "card_refund_deferred", "card_refund")
     scene.compare("deferred revenue, refunds", "", "$7.872 and $1.128: 984 × 0.8 ¢, and the rest", found)
-    await _refused(scene, "atelier", -141, "141 are owed")
+    await scene.refuse("atelier", "1024x1024 low", "402 insufficient_quota, 1 needed, -141 available: 141 are owed")
     scene.show()
 
 
@@ -58,12 +53,12 @@ async def disputes(stage: Stage) -> None:
         " spent is owed. Won: it thaws, to the credit.",
         OF_MONEY,
     )
-    await _spend(scene, "gallery", 1, Expected(133, "4K high"))
+    await scene.order("gallery", "3840x2160 high jpeg", 133, "4K high")
     dispute = await _dispute(stage, "gallery", STARTER)
     read = _frozen(stage, "gallery", STARTER)
     expected = "disputed, 367 frozen, 0 available"
     await scene.compare_in_time("gallery disputes $5.00", dispute["status"], expected, read)
-    await _refused(scene, "gallery", 0, "frozen")
+    await scene.refuse("gallery", "1024x1024 low", "402 insufficient_quota, 1 needed, 0 available: frozen")
     dispute = await stage.stripe.order("lose_dispute", dispute=dispute["id"])
     stage.purses["gallery"].clawed += 500
     stage.cashbook.lost_deferred += 3_670_000  # 367 at a cent
@@ -103,39 +98,26 @@ async def payout(stage: Stage) -> None:
         "dispute": (2, "disputes", -55_000_000, dispute_fees),
         "dispute_reversal": (1, "dispute won", 50_000_000, 0),
     }
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column("")
-    for column in ("by hand", "fees by hand", "Stripe", "Stripe's fees", ""):
-        table.add_column(column, justify="right")
+    shown = table("", ">by hand", ">fees by hand", ">Stripe", ">Stripe's fees", "")
     for category, (number, words, amount, fee) in by_hand.items():
         found = [one for one in movements if one["reporting_category"] == category]
         at_stripe = (sum(one["amount"] for one in found) * CENT, sum(one["fee"] for one in found) * CENT)
         agrees = stage.judge(f"{title}: {words}", (number, amount, fee), (len(found), *at_stripe))
-        table.add_row(f"{len(found)} {words}", *map(dollars, (amount, fee, *at_stripe)), stage.mark(agrees))
-    table.add_section()
+        shown.add_row(f"{len(found)} {words}", *map(dollars, (amount, fee, *at_stripe)), stage.mark(agrees))
+    shown.add_section()
     agrees = stage.judge(f"{title}: to the bank", book.at_stripe, sent["amount"] * CENT)
-    table.add_row("to the bank", dollars(book.at_stripe), "", dollars(sent["amount"] * CENT), "", stage.mark(agrees))
-    stage.console.print(table)
+    shown.add_row("to the bank", dollars(book.at_stripe), "", dollars(sent["amount"] * CENT), "", stage.mark(agrees))
+    stage.console.print(shown)
     book.paid_out += book.at_stripe
     await stage.news_taken()
     unread = [event["type"] async for event in stage.office.stripe_events(state="pending")]
     unread += [event["type"] async for event in stage.office.stripe_events(state="dead")]
-    agrees = stage.judge(f"{title}: events that took no effect", [], unread)
-    stage.console.print(f" {stage.mark(agrees)} every event of Stripe's has taken effect")
-
-
-async def _spend(scene: Scene, name: str, n: int, expected: Expected) -> None:
-    await scene.order(name, expected, n=n, size="3840x2160", quality="high", output_format="jpeg")
+    stage.note(f"{title}: events that took no effect", [], unread, "every event of Stripe's has taken effect")
 
 
 async def _dispute(stage: Stage, name: str, offer: Offer) -> Any:
     stage.cashbook.fees += DISPUTE_FEE_CENTS * CENT
     return await stage.stripe.order("dispute", payment=await payment_of(stage, name, offer))
-
-
-async def _refused(scene: Scene, name: str, available: int, because: str) -> None:
-    facts = {"available": available}
-    await scene.refuse(name, 402, "insufficient_credits", because, facts=facts, size="1024x1024", quality="low")
 
 
 async def _debited(stage: Stage, name: str, *kinds: str) -> str:

@@ -1,8 +1,5 @@
 """What the shop was told meanwhile, by signed webhooks."""
 
-from __future__ import annotations
-
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,7 +7,7 @@ from dataclasses import replace
 
 from billing.client import BillingClient
 from billing.demo.listener import Listener, News
-from billing.demo.processor import PATIENCE_SECONDS
+from billing.demo.patience import until
 from billing.demo.scene import Scene
 from billing.demo.stage import Stage
 
@@ -62,12 +59,11 @@ async def told(stage: Stage) -> None:
 async def _heard(stage: Stage, accounts: set[str]) -> list[News]:
     """The deliveries about `accounts`, once every event that must come has come, or patience ends."""
     wanted = sum(sum(times.values()) for times in TOLD.values())
-    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-    while True:
-        heard = [news for news in stage.listener.heard if news.account_id in accounts]
-        if len({news.event_id for news in heard}) >= wanted or asyncio.get_running_loop().time() > deadline:
-            return heard
-        await asyncio.sleep(0.05)
+
+    async def heard() -> list[News]:
+        return [news for news in stage.listener.heard if news.account_id in accounts]
+
+    return await until(heard, lambda found: len({news.event_id for news in found}) >= wanted)
 
 
 def _words(stage: Stage, counts: Mapping[str, int]) -> str:

@@ -1,14 +1,8 @@
 """Scenes in which everything goes as asked: operations, models, the whole price list, sizes."""
 
-from __future__ import annotations
-
 import asyncio
 
-from rich import box
-from rich.table import Table
-
-from billing.demo.orders import ProviderOrders
-from billing.demo.scene import Expected, Scene, headline
+from billing.demo.scene import Scene, headline, table
 from billing.demo.stage import Stage
 
 
@@ -19,33 +13,11 @@ async def first_pictures(stage: Stage) -> None:
         "Text to image, and an edit of it",
         "gpt-image-2 is priced by tier and quality; gpt-image-1.5 costs 1 credit an image.",
     )
-    day = await scene.order("studio", Expected(4, "1K medium"), size="1024x1024", quality="medium", output_format="png")
-    await scene.order(
-        "studio",
-        Expected(14, "1536 ≤ 1536 → 1K high"),
-        operation="edit",
-        size="1536x1024",
-        quality="high",
-        output_format="jpeg",
-        source=day.images.get(0),
-    )
-    await scene.order(
-        "studio",
-        Expected(3, "3 × 1, flat"),
-        model="gpt-image-1.5",
-        n=3,
-        size="1024x1536",
-        quality="medium",
-        output_format="webp",
-    )
-    await scene.order(
-        "studio",
-        Expected(1, "1 × 1, flat"),
-        model="gpt-image-1.5",
-        operation="edit",
-        output_format="avif",
-        source=day.images.get(0),
-    )
+    day = await scene.order("studio", "1024x1024 medium png", 4, "1K medium")
+    source = day.images[0] if day.images else None
+    await scene.order("studio", "edit 1536x1024 high jpeg", 14, "1536 ≤ 1536 → 1K high", source=source)
+    await scene.order("studio", "gpt-image-1.5 3 × 1024x1536 medium webp", 3, "3 × 1, flat")
+    await scene.order("studio", "gpt-image-1.5 edit auto auto avif", 1, "1 × 1, flat", source=source)
     scene.show()
 
 
@@ -72,33 +44,21 @@ async def price_list(stage: Stage) -> None:
     ]
     deliveries = await asyncio.gather(
         *(
-            scene.order(
-                "studio",
-                Expected(credits, f"{tier} {quality}"),
-                size=size,
-                quality=quality,
-                output_format=_QUALITIES[quality],
-            )
+            scene.order("studio", f"{size} {quality} {_QUALITIES[quality]}", credits, f"{tier} {quality}")
             for size, tier, quality, credits in cells
         )
     )
-    found = {
-        (tier, quality): delivery.charge["settled_credits"]
-        for (_, tier, quality, _), delivery in zip(cells, deliveries, strict=True)
-    }
+    billed = [delivery.charge["settled_credits"] if delivery.charge else 0 for delivery in deliveries]
+    found = {(tier, quality): credits for (_, tier, quality, _), credits in zip(cells, billed, strict=True)}
     headline(stage, scene.title, scene.about)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column("asked and delivered")
-    for quality, format in _QUALITIES.items():
-        table.add_column(f"{quality} ({format})", justify="right")
+    shown = table("asked and delivered", *(f">{quality} ({format})" for quality, format in _QUALITIES.items()))
     for (size, tier), prices in _PRICES.items():
         texts = []
         for quality, credits in prices.items():
-            billed = found[tier, quality]
-            agrees = billed == credits
-            texts.append(f"{billed}{'' if agrees else f' for {credits}'} {stage.mark(agrees)}")
-        table.add_row(f"{tier}  {size}", *texts)
-    stage.console.print(table)
+            agrees = found[tier, quality] == credits
+            texts.append(f"{found[tier, quality]}{'' if agrees else f' for {credits}'} {stage.mark(agrees)}")
+        shown.add_row(f"{tier}  {size}", *texts)
+    stage.console.print(shown)
 
 
 async def sizes(stage: Stage) -> None:
@@ -109,26 +69,16 @@ async def sizes(stage: Stage) -> None:
         "auto is quoted at 1K and billed by the pixels that come. Tiers end at 1536, 2048 and 3840 pixels"
         " of the long edge.",
     )
-    await scene.order(
-        "studio",
-        Expected(14, "1254 ≤ 1536 → 1K; auto → high"),
-        output_format="webp",
-        orders=ProviderOrders(sizes=("1254x1254",), claims="auto"),
-    )
-    await scene.order(
-        "studio",
-        Expected(2, "1672 ≤ 2048 → 2K low"),
-        quality="low",
-        output_format="png",
-        orders=ProviderOrders(sizes=("1672x941",), claims="auto"),
-    )
-    await scene.order("studio", Expected(17, "2K medium"), size="2K", quality="medium", output_format="jpeg")
-    await scene.order("studio", Expected(4, "1536 ≤ 1536 → 1K medium"), size="1536x864", quality="medium")
-    await scene.order("studio", Expected(17, "1552 > 1536 → 2K medium"), size="1552x1024", quality="medium")
-    await scene.order("studio", Expected(4, "2304 > 2048 → 4K low"), size="2304x1024", quality="low")
-    await scene.refuse("studio", 422, "size_not_allowed", "1000 is not 16 × k", size="1000x1000")
-    await scene.refuse("studio", 422, "size_not_allowed", "4:1 is past 3:1", size="2560x640")
-    await scene.refuse("studio", 422, "size_not_priced", "3856 is past 4K", size="3856x1296")
-    await scene.refuse("studio", 422, "quality_not_supported", "no such quality", quality="ultra")
-    await scene.refuse("studio", 422, "unknown_model", "no such model", model="gpt-image-9")
+    ordered = "auto auto webp [sizes=1254x1254; claims=auto]"
+    await scene.order("studio", ordered, 14, "1254 ≤ 1536 → 1K; auto → high")
+    await scene.order("studio", "auto low png [sizes=1672x941; claims=auto]", 2, "1672 ≤ 2048 → 2K low")
+    await scene.order("studio", "2K medium jpeg", 17, "2K medium")
+    await scene.order("studio", "1536x864 medium", 4, "1536 ≤ 1536 → 1K medium")
+    await scene.order("studio", "1552x1024 medium", 17, "1552 > 1536 → 2K medium")
+    await scene.order("studio", "2304x1024 low", 4, "2304 > 2048 → 4K low")
+    await scene.refuse("studio", "1000x1000", "400 size_not_allowed: 1000 is not 16 × k")
+    await scene.refuse("studio", "2560x640", "400 size_not_allowed: 4 to 1 is past 3 to 1")
+    await scene.refuse("studio", "3856x1296", "400 size_not_priced: 3856 is past 4K")
+    await scene.refuse("studio", "auto ultra", "400 quality_not_supported: no such quality")
+    await scene.refuse("studio", "gpt-image-9", "400 model_not_found: no such model")
     scene.show()

@@ -1,18 +1,13 @@
 """Scenes in which customers buy credits: what is on sale, the ways a checkout can go, and news that come badly."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Literal
-
-from rich import box
-from rich.table import Table
 
 from billing.client import Problem
 from billing.client.documents import Topup
 from billing.demo.cashbook import dollars
 from billing.demo.purse import Purchase
-from billing.demo.scene import OF_MONEY, Scene, headline
+from billing.demo.scene import OF_MONEY, Scene, headline, refusal, table
 from billing.demo.stage import Stage
 
 PAGES = {"success_url": "https://shop.example/thanks", "cancel_url": "https://shop.example/cart"}
@@ -63,14 +58,10 @@ async def packs(stage: Stage) -> None:
     )
     for offer in OFFERS:
         await _publish(stage, offer, offer.cents)
-    shown = {pack["pack_id"]: pack async for pack in stage.office.packs()}
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for column in ("pack", "credits", "bonus", "price"):
-        table.add_column(column, justify="left" if column == "pack" else "right")
-    for column in ("the bonus", "cost of a credit, by hand", ""):
-        table.add_column(column)
+    published = {pack["pack_id"]: pack async for pack in stage.office.packs()}
+    shown = table("pack", ">credits", ">bonus", ">price", "the bonus", "cost of a credit, by hand", "")
     for offer in OFFERS:
-        pack: Any = shown.get(pack_id(stage, offer), {})
+        pack: Any = published.get(pack_id(stage, offer), {})
         price = pack.get("price", {"micros": 0})
         found = tuple(pack.get(name) for name in ("name", "credits", "bonus_credits", "bonus"))
         agrees = stage.judge(
@@ -80,16 +71,15 @@ async def packs(stage: Stage) -> None:
         )
         kind = {"own_grant": "a grant of its own", "dilutes": "dilutes"}[offer.bonus] if offer.bonus_credits else ""
         numbers = (f"{pack.get('credits', 0):,}", f"{pack.get('bonus_credits', 0):,}", dollars(price["micros"]))
-        table.add_row(offer.name, *numbers, kind, offer.a_credit, stage.mark(agrees))
-    stage.console.print(table)
+        shown.add_row(offer.name, *numbers, kind, offer.a_credit, stage.mark(agrees))
+    stage.console.print(shown)
+    answer = "accepted"
     try:
         await _publish(stage, STARTER, 400)
     except Problem as problem:
-        refusal = f"{problem.status} {problem.code}"
-    else:
-        refusal = "accepted"
-    agrees = stage.judge(f"{title}: another price", "409 id_reused", refusal)
-    stage.console.print(f" {stage.mark(agrees)} Starter again, for $4.00: {refusal}; a pack never changes")
+        answer = refusal(problem)
+    words = f"Starter again, for $4.00: {answer}; a pack never changes"
+    stage.note(f"{title}: another price", "409 id_reused", answer, words)
 
 
 async def _publish(stage: Stage, offer: Offer, cents: int) -> None:
@@ -140,8 +130,7 @@ async def checkouts(stage: Stage) -> None:
 
     for name, credits in (("thrifty", 100), ("crowd", 7)):
         await stage.sell(name, "by-wire", credits)
-        posted = (await stage.billing.balance(stage.purses[name].account_id))["posted"]
-        scene.compare(f"{name}: {dollars(credits * CENT)} by wire", "", f"{credits} posted", f"{posted} posted")
+        await scene.balance(f"{name}: {dollars(credits * CENT)} by wire", name, f"{credits} posted")
     scene.show()
 
 

@@ -1,7 +1,5 @@
 """What an account must hold at the end, reckoned by hand beside the service."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 

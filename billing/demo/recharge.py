@@ -1,13 +1,10 @@
 """Auto-recharge: requests that cross the threshold together buy once."""
 
-from __future__ import annotations
-
 import asyncio
 
-from billing.client.documents import AutoRecharge
-from billing.demo.processor import PATIENCE_SECONDS
+from billing.demo.patience import until
 from billing.demo.purchases import STARTER, pack_id, paid_by_hand
-from billing.demo.scene import Expected, Scene
+from billing.demo.scene import Scene
 from billing.demo.stage import Stage
 
 THRESHOLD, REQUESTS = 400, 3
@@ -25,30 +22,17 @@ async def recharge(stage: Stage) -> None:
     await stage.office.set_auto_recharge(
         account_id, threshold=THRESHOLD, pack_id=pack_id(stage, STARTER), monthly_limit=1_000
     )
-    orders = (
-        scene.order("magazine", Expected(67, "2K high"), size="2048x2048", quality="high", output_format="jpeg")
-        for _ in range(REQUESTS)
-    )
-    await asyncio.gather(*orders)
+    await asyncio.gather(*(scene.order("magazine", "2048x2048 high jpeg", 67, "2K high") for _ in range(REQUESTS)))
     paid_by_hand(stage, "magazine", STARTER)
 
     async def posted() -> str:
         return f"{(await stage.billing.balance(account_id))['posted']} posted"
 
     await scene.compare_in_time("balance of magazine", "", "799 posted: 500 - 3 × 67 + 500", posted)
-    terms = await _at_rest(stage, account_id)
+    # Until the service has looked again whether one pack was enough.
+    terms = await until(lambda: stage.office.auto_recharge(account_id), lambda terms: terms["due_at"] is None)
     bought = [topup async for topup in stage.billing.topups(account_id) if topup["via"] == "recharge"]
     asked = await stage.stripe.order("requests", method="POST", path="/v1/payment_intents")
     found = f"{len(bought)} top-up, {len(asked)} payment, {terms['status']}"
     scene.compare("how often was it charged?", "", "1 top-up, 1 payment, active", found)
     scene.show()
-
-
-async def _at_rest(stage: Stage, account_id: str) -> AutoRecharge:
-    """The terms, once the service has looked again whether one pack was enough."""
-    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-    while (terms := await stage.office.auto_recharge(account_id))["due_at"] is not None:
-        if asyncio.get_running_loop().time() > deadline:
-            break
-        await asyncio.sleep(0.05)
-    return terms

@@ -1,10 +1,8 @@
 """Giving back: one output, the same refund again, and more than is left."""
 
-from __future__ import annotations
-
 from billing.client import Problem
 from billing.client.documents import Charge
-from billing.demo.scene import Scene
+from billing.demo.scene import Scene, refusal
 from billing.demo.stage import Stage
 
 
@@ -17,27 +15,21 @@ async def refund(stage: Stage, charge: Charge) -> None:
         " is left is refused.",
     )
     purse = stage.purses["studio"]
-    account_id, request_id = charge["account_id"], charge["request_id"]
-    before = await stage.billing.balance(account_id)
+    name = charge["account_id"], charge["request_id"]
+    before = await stage.billing.balance(purse.account_id)
     for attempt in ("refund output 2", "the same, same id"):
-        await stage.office.refund(account_id, request_id, f"refund-{request_id}", outputs=[2], reason="blurred")
-        after = await stage.billing.read_charge(account_id, request_id)
-        scene.add_check(
-            attempt,
-            "",
-            "34 billed, 17 refunded",
-            f"{after['settled_credits']} billed, {after['refunded_credits']} refunded",
-            (after["settled_credits"], after["refunded_credits"]) == (34, 17),
-        )
+        await stage.office.refund(*name, f"refund-{name[1]}", outputs=[2], reason="blurred")
+        after = await stage.billing.read_charge(*name)
+        found = f"{after['settled_credits']} billed, {after['refunded_credits']} refunded"
+        scene.compare(attempt, "", "34 billed, 17 refunded", found)
     purse.refunded += 17
     # The charge took the last 30 of the gifts, and then 4 that were paid for: those come back first, and 13 gifts.
     purse.gifts_left += 13
+    found = "accepted"
     try:
-        await stage.office.refund(account_id, request_id, f"again-{request_id}", credits=18, reason="greed")
+        await stage.office.refund(*name, f"again-{name[1]}", credits=18, reason="greed")
     except Problem as problem:
-        scene.add_refusal("refund 18 more", problem, 409, "refund_exceeds_bill", "17 are left", {"refundable": 17})
-    else:
-        scene.add_check("refund 18 more", "", "409 refund_exceeds_bill", "accepted", False)
-    back = (await stage.billing.balance(account_id))["posted"] - before["posted"]
-    scene.add_check("balance of studio", "", "17 more", f"{back} more", back == 17)
+        found = refusal(problem, "refundable")
+    scene.compare("refund 18 more", "", "409 refund_exceeds_bill, refundable 17: 17 are left", found)
+    await scene.balance("balance of studio", "studio", f"{before['posted'] + 17:,} posted: 17 more")
     scene.show()

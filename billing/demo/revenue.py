@@ -1,16 +1,11 @@
 """Revenue: what was paid for becomes ours as it is used up, or when it lapses. Reckoned by hand, to the micro."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from billing.demo.cashbook import dollars
-from billing.demo.scene import Expected, Scene, headline
+from billing.demo.scene import Scene, headline, table
 from billing.demo.stage import Stage
 
 VOUCHER, PRICE_MICROS, USED = 30, 1_000_000, 4
@@ -35,7 +30,7 @@ async def voucher(stage: Stage) -> None:
         f"`guest` has paid {dollars(PRICE_MICROS)} for {VOUCHER} credits, to be used within {VOUCHER_SECONDS} s, and uses"
         f" {USED}. What becomes of the rest is told in the scene about revenue.",
     )
-    await scene.order("guest", Expected(USED, "1K medium"), size="1024x1024", quality="medium", output_format="webp")
+    await scene.order("guest", "1024x1024 medium webp", USED, "1K medium")
     scene.show()
     stage.purses["guest"].expired += VOUCHER - USED
 
@@ -57,18 +52,14 @@ async def revenue(stage: Stage) -> None:
     flows = await _flows(stage)
     _by_account(stage, title, flows)
     again = await stage.accountant.order("/v1/finance/recognition")
-    agrees = stage.judge(f"{title}: recognised again", flows, await _flows(stage))
-    words = f"recognised again: {again['transfers']} transfers" if agrees else "recognised again: other revenue"
-    stage.console.print(f" {stage.mark(agrees)} {words}", highlight=False)
+    words = f"recognised again: {again['transfers']} transfers"
+    stage.note(f"{title}: recognised again", flows, await _flows(stage), words)
     _roll_forward(stage, title, flows)
 
 
 def _by_account(stage: Stage, title: str, flows: dict[str, dict[str, int]]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for column in ("account", "used of what was bought"):
-        table.add_column(column)
-    for column in ("usage, by hand", "breakage, by hand", "revenue", "breakage", ""):
-        table.add_column(column, justify="right")
+    columns = (">usage, by hand", ">breakage, by hand", ">revenue", ">breakage", "")
+    shown = table("account", "used of what was bought", *columns)
     for name, purse in stage.purses.items():
         if not purse.purchases:
             continue
@@ -81,8 +72,8 @@ def _by_account(stage: Stage, title: str, flows: dict[str, dict[str, int]]) -> N
         if purse.expired:
             used.append(f"{purse.expired} expired")
         figures = map(_micros, (purse.earned, purse.lapsed, *found))
-        table.add_row(name, ", ".join(used), *figures, stage.mark(agrees))
-    stage.console.print(table)
+        shown.add_row(name, ", ".join(used), *figures, stage.mark(agrees))
+    stage.console.print(shown)
 
 
 def _roll_forward(stage: Stage, title: str, flows: dict[str, dict[str, int]]) -> None:
@@ -96,21 +87,18 @@ def _roll_forward(stage: Stage, title: str, flows: dict[str, dict[str, int]]) ->
         "disputed": book.lost_deferred,
         "closing": book.deferred,
     }
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column("deferred revenue, USD")
-    for column in ("by hand", "the service", ""):
-        table.add_column(column, justify="right")
+    shown = table("deferred revenue, USD", ">by hand", ">the service", "")
     found = {column: sum(flow[column] for flow in flows.values()) for column in FLOW}
     for column in FLOW:
         if column == "closing":
-            table.add_section()
+            shown.add_section()
         agrees = stage.judge(f"{title}: {column}", by_hand[column], found[column])
         words = f"{_SIGNS.get(column, '-')} {column}"
-        table.add_row(words, _micros(by_hand[column]), _micros(found[column]), stage.mark(agrees))
-    stage.console.print(table)
+        shown.add_row(words, _micros(by_hand[column]), _micros(found[column]), stage.mark(agrees))
+    stage.console.print(shown)
     gone = sum(found[column] for column in FLOW[2:-1])
-    agrees = stage.judge(f"{title}: it adds up", found["opening"] + found["sold"] - gone, found["closing"])
-    stage.console.print(f" {stage.mark(agrees)} it adds up, to the micro", highlight=False)
+    sum_of_all = found["opening"] + found["sold"] - gone
+    stage.note(f"{title}: it adds up", sum_of_all, found["closing"], "it adds up, to the micro")
 
 
 async def _flows(stage: Stage) -> dict[str, dict[str, int]]:

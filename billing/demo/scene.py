@@ -1,51 +1,27 @@
 """One scene: what was asked, what came back, what it had to cost by the published prices, what was billed."""
 
-from __future__ import annotations
-
-import asyncio
+import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import httpx
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
 from billing.client import Problem, measure
 from billing.client.documents import Charge
-from billing.demo.gateway import Gateway, HandedOver, ImageRequest
-from billing.demo.processor import PATIENCE_SECONDS
+from billing.demo.counter import Delivery, Order
+from billing.demo.patience import until
 from billing.demo.stage import Stage
 
 MAIN_ACCOUNT = "studio"
 """Whose requests most rows are about; others are named."""
 
-
 OF_IMAGES = ("asked", "came back", "expected by hand", "billed")
 OF_MONEY = ("what happens", "Stripe says", "expected by hand", "found")
 """The columns of a scene's table."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What a charge must come to, reckoned by hand from the price table: `credits`, and `because`."""
-
-    credits: int
-    because: str
-    flags: tuple[str, ...] = ()
-    status: str = "settled"
-
-
-@dataclass(frozen=True, slots=True)
-class SceneRow:
-    """One line of a scene's table."""
-
-    asked: str
-    came_back: str
-    expected: str
-    billed: str
-    agrees: bool
 
 
 class Scene:
@@ -56,106 +32,87 @@ class Scene:
         self.title = f"{stage.next_scene()}. {title}"
         self.about = about
         self._columns = columns
-        self._rows: list[SceneRow] = []
+        self._rows: list[tuple[str, ...]] = []
 
-    def request(self, name: str, **fields: Any) -> ImageRequest:
+    def ask(self, name: str, words: str, source: bytes | None = None) -> Order:
         """A request of the account known as `name`."""
-        return ImageRequest(
-            account_id=self._stage.purses[name].account_id,
-            request_id=self._stage.request_id(),
-            prompt=f"an evening over the hills, {self.title}",
-            **fields,
-        )
+        return self._stage.ask(name, words, f"an evening over the hills, {self.title}", source)
 
     async def order(
-        self, name: str, expected: Expected, *, gateway: Gateway | None = None, **fields: Any
-    ) -> HandedOver:
-        """A request through the gateway, and a row about it."""
-        request = self.request(name, **fields)
-        delivery = await (gateway or self._stage.gateway).serve(request)
-        self._stage.purses[name].billed += expected.credits
-        self.add(_by(name, request), came_back(request, delivery), expected, delivery.charge)
-        return delivery
-
-    def add(self, asked: str, came_back: str, expected: Expected, charge: Charge) -> None:
-        """A row about a charge; it must be as expected in status, credits and flags."""
-        agrees = self._stage.judge(
-            f"{self.title}: {asked}",
-            (expected.status, expected.credits, sorted(expected.flags)),
-            (charge["status"], charge["settled_credits"], sorted(charge["flags"])),
-        )
-        self._rows.append(SceneRow(asked, came_back, f"{expected.credits}: {expected.because}", billed(charge), agrees))
-
-    async def refuse(
         self,
         name: str,
-        status: int,
-        code: str,
+        words: str,
+        credits: int,
         because: str,
         *,
-        facts: dict[str, Any] | None = None,
-        **fields: Any,
-    ) -> None:
-        """A request that the service must refuse, and a row about it."""
-        request = self.request(name, **fields)
-        try:
-            delivery = await self._stage.gateway.serve(request)
-        except Problem as problem:
-            self.add_refusal(_by(name, request), problem, status, code, because, facts)
-        else:
-            found = f"{delivery.charge['status']}, {billed(delivery.charge)}"
-            self.add_check(_by(name, request), "accepted", f"refused: {because}", found, False)
+        flags: tuple[str, ...] = (),
+        status: str = "settled",
+        source: bytes | None = None,
+        gateway: httpx.AsyncClient | None = None,
+    ) -> Delivery:
+        """A request through the gateway, and a row about it: it must come to `credits`, reckoned by hand from the price
+        table, and `because`.
+        """
+        order = self.ask(name, words, source)
+        delivery = await self._stage.serve(order, gateway)
+        self._stage.purses[name].billed += credits
+        asked = order.words if name == MAIN_ACCOUNT else f"{name}: {order.words}"
+        self.bill(asked, came_back(delivery), delivery.charge, credits, because, flags=flags, status=status)
+        return delivery
 
-    def add_refusal(
+    def bill(
         self,
         asked: str,
-        problem: Problem,
-        status: int,
-        code: str,
+        came_back: str,
+        charge: Charge | None,
+        credits: int,
         because: str,
-        facts: dict[str, Any] | None = None,
+        *,
+        flags: tuple[str, ...] = (),
+        status: str = "settled",
     ) -> None:
-        """A row about a refusal; status, code and the named facts must be as expected."""
-        facts = facts or {}
-        said = {name: problem.facts.get(name) for name in facts}
-        agrees = self._stage.judge(
-            f"{self.title}: {asked}", (status, code, facts), (problem.status, problem.code, said)
-        )
-        details = "".join(f", {name} {value}" for name, value in said.items())
-        self._rows.append(
-            SceneRow(asked, "not asked", f"0: {because}", f"{problem.status} {problem.code}{details}", agrees)
-        )
+        """A row about a charge; it must be as expected in status, credits and flags."""
+        found = (charge["status"], charge["settled_credits"], sorted(charge["flags"])) if charge else None
+        agrees = self._stage.judge(f"{self.title}: {asked}", (status, credits, sorted(flags)), found)
+        self._add(asked, came_back, f"{credits}: {because}", billed(charge), agrees)
 
-    def add_check(self, asked: str, came_back: str, expected: str, found: str, agrees: bool) -> None:
-        """A row about anything else."""
-        self._stage.judge(f"{self.title}: {asked}", expected, expected if agrees else found)
-        self._rows.append(SceneRow(asked, came_back, expected, found, agrees))
+    async def refuse(self, name: str, words: str, expected: str) -> None:
+        """A request that the gateway must refuse before anybody is asked for images, and a row about it."""
+        order = self.ask(name, words)
+        delivery = await self._stage.serve(order)
+        asked = order.words if name == MAIN_ACCOUNT else f"{name}: {order.words}"
+        self.compare(asked, came_back(delivery) if delivery.charge else "not asked", expected, delivery.refusal)
 
     def compare(self, asked: str, came_back: str, expected: str, found: str) -> None:
         """A row about words: `found` must be what stands in `expected`, of which a reason may follow after a colon."""
-        self.add_check(asked, came_back, expected, found, found == expected.partition(":")[0])
+        agrees = found == expected.partition(":")[0]
+        self._stage.judge(f"{self.title}: {asked}", expected, expected if agrees else found)
+        self._add(asked, came_back, expected, found, agrees)
+
+    async def balance(self, what: str, name: str, expected: str) -> None:
+        """A row about an account's balance, as far as `expected` tells: `3 posted, 0 held`."""
+        balance = await self._stage.billing.balance(self._stage.purses[name].account_id)
+        self.compare(what, "", expected, as_told(expected, balance))
 
     async def compare_in_time(
         self, asked: str, came_back: str, expected: str, read: Callable[[], Awaitable[str]]
     ) -> None:
-        """`compare`, about what follows from events under way: looks until it is as expected, or patience ends."""
-        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-        while (found := await read()) != expected.partition(":")[0]:
-            if asyncio.get_running_loop().time() > deadline:
-                break
-            await asyncio.sleep(0.05)
-        self.compare(asked, came_back, expected, found)
+        """`compare`, about what follows from events under way."""
+        wanted = expected.partition(":")[0]
+        self.compare(asked, came_back, expected, await until(read, lambda found: found == wanted))
 
     def show(self) -> None:
         """Prints the scene."""
         headline(self._stage, self.title, self.about)
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+        shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
         for column, style in zip((*self._columns, ""), (None, "cyan", "dim", "bold", None), strict=True):
-            table.add_column(column, style=style)
+            shown.add_column(column, style=style)
         for row in self._rows:
-            texts = (escape(text) for text in (row.asked, row.came_back, row.expected, row.billed))
-            table.add_row(*texts, self._stage.mark(row.agrees))
-        self._stage.console.print(table)
+            shown.add_row(*row)
+        self._stage.console.print(shown)
+
+    def _add(self, asked: str, came_back: str, expected: str, found: str, agrees: bool) -> None:
+        self._rows.append((*map(escape, (asked, came_back, expected, found)), self._stage.mark(agrees)))
 
 
 def headline(stage: Stage, title: str, about: str) -> None:
@@ -164,37 +121,43 @@ def headline(stage: Stage, title: str, about: str) -> None:
     stage.console.print(escape(about), style="dim", highlight=False)
 
 
-def asked(request: ImageRequest) -> str:
-    """A request in a few words."""
-    noun = "edit" if request.operation == "edit" else "image"
-    what = noun if request.n == 1 else f"{request.n} {noun}s"
-    model = "" if request.model == "gpt-image-2" else f", {request.model}"
-    return f"{what} {request.size} {request.quality}{model}"
+def table(*columns: str) -> Table:
+    """A table; columns that begin with > are of figures."""
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for column in columns:
+        shown.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+    return shown
 
 
-def _by(name: str, request: ImageRequest) -> str:
-    return asked(request) if name == MAIN_ACCOUNT else f"{name}: {asked(request)}"
+def as_told(expected: str, document: Mapping[str, Any]) -> str:
+    """The members of a document that words such as `3 posted, 0 held` tell of, in such words."""
+    names = re.findall(r"\d (\w+)", expected.partition(":")[0])
+    return ", ".join(f"{document[name]:,} {name}" for name in names)
 
 
-def came_back(request: ImageRequest, delivery: HandedOver) -> str:
-    """What the provider delivered, in a few words, like images together."""
-    if delivery.answer is None:
-        return "nothing"
+def refusal(problem: Problem, *facts: str) -> str:
+    """A refusal of the service's in words: `409 refund_exceeds_bill, refundable 17`."""
+    return ", ".join([f"{problem.status} {problem.code}", *(f"{name} {problem.facts.get(name)}" for name in facts)])
+
+
+def came_back(delivery: Delivery) -> str:
+    """What a customer got, in a few words, like images together."""
     kinds: Counter[str] = Counter()
-    for image in delivery.images.values():
+    for image in delivery.images:
         size = measure(image)
         kinds[f"{size.format} {size}" if size else "an unreadable image"] += 1
-    if failed := request.n - len(delivery.images):
-        kinds["failed"] = failed
-    claims = request.orders.claims
-    said = "" if claims == "true" else ", says no size" if claims == "absent" else ", says auto"
-    return _together(kinds) + said
+    outputs = delivery.charge["outputs"] if delivery.charge else []
+    told = [output["status"] == "failed" for output in outputs] or ["error" in item for item in delivery.items]
+    if any(told):
+        kinds["failed"] = sum(told)
+    claimed = delivery.document.get("size", "no size") if delivery.images else ""
+    return (_together(kinds) or "nothing") + (f", says {claimed}" if claimed in ("auto", "no size") else "")
 
 
-def billed(charge: Charge) -> str:
+def billed(charge: Charge | None) -> str:
     """What the service billed: credits, the tiers they come from, and flags."""
-    if charge["status"] != "settled":
-        return f"{charge['settled_credits'] or 0}: {charge['status']}"
+    if charge is None or charge["status"] != "settled":
+        return f"{charge['settled_credits']}: {charge['status']}" if charge else "nothing held"
     outputs = [output for output in charge["outputs"] if output["status"] == "succeeded"]
     tiers = Counter(
         f"{output['size_tier'] or 'flat'} {charge['billed_quality']} {output['credits']}" for output in outputs
@@ -204,8 +167,4 @@ def billed(charge: Charge) -> str:
 
 
 def _together(kinds: Counter[str]) -> str:
-    return ", ".join(_counted(kinds.items()))
-
-
-def _counted(kinds: Iterable[tuple[str, int]]) -> list[str]:
-    return [kind if number == 1 else f"{number} × {kind}" for kind, number in kinds]
+    return ", ".join(kind if number == 1 else f"{number} × {kind}" for kind, number in kinds.items())

@@ -1,8 +1,5 @@
 """What all scenes share: the clients, the accounts of this run, and whether everything has agreed so far."""
 
-from __future__ import annotations
-
-import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,14 +12,16 @@ from billing.client import BillingClient
 from billing.client.documents import HoldRule, Overage, StripeEvent
 from billing.demo.accountant import Accountant
 from billing.demo.cashbook import Cashbook
-from billing.demo.gateway import Gateway
+from billing.demo.counter import Delivery, Order
 from billing.demo.listener import Listener
-from billing.demo.processor import PATIENCE_SECONDS, FakeStripe
+from billing.demo.patience import until
+from billing.demo.processor import FakeStripe
 from billing.demo.purse import Purchase, Purse
+from billing.demo.theatre import Street
 
 
 @dataclass(frozen=True, slots=True)
-class StagedDifference:
+class Difference:
     """An output of which the ledger knows something else than was delivered, staged by a scene: what a reconciliation
     must call it, and the `credits` that the bill is short of, by hand; below 0 that it has too many.
 
@@ -40,8 +39,8 @@ class StagedDifference:
 
 @dataclass
 class Stage:
-    """`billing` works with a gateway's key, `office` with the admin's, `accountant` with finance's. Account and request
-    ids carry a random ending, so that the story can be told twice on the same ledger. `cashbook` is what the money book
+    """`billing` works with a gateway's key, `office` with the admin's, `accountant` with finance's; `gateway` is the one
+    that customers call, others stand in the `street`. Account and request ids carry a random ending, so that the story can be told twice on the same ledger. `cashbook` is what the money book
     must come to; `house_rows` is how many money rows `_house` had before the story; `differences` are what scenes left
     wrong in the bills.
     """
@@ -50,7 +49,8 @@ class Stage:
     billing: BillingClient
     office: BillingClient
     accountant: Accountant
-    provider: httpx.AsyncClient
+    street: Street
+    gateway: httpx.AsyncClient
     stripe: FakeStripe
     listener: Listener
     house_rows: int = 0
@@ -58,11 +58,10 @@ class Stage:
     disagreements: list[str] = field(default_factory=list)
     purses: dict[str, Purse] = field(default_factory=dict)
     cashbook: Cashbook = field(default_factory=Cashbook)
-    differences: list[StagedDifference] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:
-        self.gateway = Gateway(self.billing, self.provider)
         self._run = secrets.token_hex(4)
         self._requests = 0
         self._scenes = 0
@@ -75,6 +74,7 @@ class Stage:
         await self.office.create_account(
             account_id, name=f"Demo: {name}", overage=overage, hold=hold, credit_limit=credit_limit
         )
+        self.street.admit(account_id)
         self.purses[name] = Purse(account_id)
         return self.purses[name]
 
@@ -123,17 +123,28 @@ class Stage:
         await self._news(lambda event: True)
 
     async def _news(self, awaited: Callable[[StripeEvent], bool]) -> None:
-        await self.stripe.delivered()
-        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-        while asyncio.get_running_loop().time() < deadline:
-            if not [event async for event in self.office.stripe_events(state="pending") if awaited(event)]:
-                return
-            await asyncio.sleep(0.05)
+        async def waiting() -> list[StripeEvent]:
+            return [event async for event in self.office.stripe_events(state="pending") if awaited(event)]
 
-    def request_id(self) -> str:
-        """A name for the next request."""
+        await self.stripe.delivered()
+        await until(waiting, lambda events: not events)
+
+    def ask(self, name: str, words: str, about: str, source: bytes | None = None) -> Order:
+        """A new request of the account known as `name`."""
         self._requests += 1
-        return f"req-{self._requests:03d}-{self._run}"
+        request_id = f"req-{self._requests:03d}-{self._run}"
+        return Order.of(self.purses[name].account_id, request_id, words, about, source)
+
+    async def serve(self, order: Order, gateway: httpx.AsyncClient | None = None) -> Delivery:
+        """What the customer gets, of the gateway that all call, or of another."""
+        headers = {
+            "Authorization": f"Bearer {self.street.customers[order.account_id]}",
+            "Idempotency-Key": order.request_id,
+        }
+        response = await order.send(gateway or self.gateway, headers)
+        request_id = response.headers.get("X-Billing-Request-Id")
+        charge = await self.billing.read_charge(order.account_id, request_id) if request_id else None
+        return Delivery(order, response, charge)
 
     def next_scene(self) -> int:
         """The number of the next scene, from 1."""
@@ -144,6 +155,11 @@ class Stage:
         """The sign at the end of a line, in rich's markup; words where the terminal has no such sign."""
         signs = self.console.encoding.startswith("utf")
         return f"[green]{'✓' if signs else 'ok'}[/]" if agrees else f"[bold red]{'✗' if signs else 'NO'}[/]"
+
+    def note(self, what: str, expected: object, found: object, words: str | None = None) -> None:
+        """A line about something that must be so, in words or as it was called."""
+        sign = self.mark(self.judge(what, expected, found))
+        self.console.print(f" {sign} {words or what}", highlight=False)
 
     def judge(self, what: str, expected: object, found: object) -> bool:
         """Whether what was found is what was expected; remembers it for the verdict if not."""

@@ -1,16 +1,10 @@
 """The whole story of the billing service, played over HTTP on real images and checked line by line."""
 
-from __future__ import annotations
-
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from io import TextIOWrapper
 
 import httpx
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from billing.client import BillingClient, Problem
 from billing.client.documents import Overage
@@ -34,53 +28,44 @@ from billing.demo import (
     trouble,
     usage,
 )
-from billing.demo.processor import FakeStripe, ProcessorFailed, StandIn
-from billing.demo.scene import headline
+from billing.demo.counter import NothingHeld
+from billing.demo.processor import FakeStripe, Processor, ProcessorFailed
+from billing.demo.scene import headline, table
 from billing.demo.stage import Stage
-from billing.demo.theatre import provider
+from billing.demo.theatre import street
 
 
-async def run(base_url: str, admin_key: str, stripe: StandIn, console: Console) -> bool:
+async def run(base_url: str, admin_key: str, stripe: Processor, console: Console) -> bool:
     """Plays every scene against the service at `base_url`, which takes payments by the stand-in at `stripe` and tells
     its events to addresses of this machine, and shows it on `console`.
 
     Returns True only if every bill, refusal, balance and journal total is what was reckoned by hand. Takes a
     little more than the 30 s of the shortest hold. A `Problem` that no scene expects ends the story and
-    returns False. Raises RuntimeError if the stand-in provider does not start.
+    returns False. Raises RuntimeError if the gateway or its stand-in provider does not start.
     """
     if isinstance(console.file, TextIOWrapper):
         console.file.reconfigure(errors="replace")  # a terminal without × or → must not end the story
     began = time.monotonic()
     try:
         async with (
-            provider() as images,
             httpx.AsyncClient(base_url=stripe.url, timeout=30) as counter,
             BillingClient(base_url, admin_key, timeout_seconds=30) as office,
-            _gateway_client(base_url, office) as billing,
+            street(base_url, office) as gateways,
+            gateways.gateway() as gateway,
+            BillingClient(base_url, gateways.key, timeout_seconds=30) as billing,
             accountant.hired(base_url, office) as finance,
             news.listening(office) as listener,
         ):
             fake = FakeStripe(counter)
             await fake.begin(f"{base_url}/v1/stripe/webhook", stripe.webhook_secret)
-            stage = Stage(console, billing, office, finance, images, fake, listener)
+            stage = Stage(console, billing, office, finance, gateways, gateway, fake, listener)
             await _play(stage)
-    except (Problem, ProcessorFailed) as problem:
-        who = "The service" if isinstance(problem, Problem) else "The stand-in for Stripe"
+    except (Problem, ProcessorFailed, NothingHeld) as problem:
+        who = "The stand-in for Stripe" if isinstance(problem, ProcessorFailed) else "The service"
         console.print(f"\n{who} failed: {problem}", style="bold red", markup=False, highlight=False)
         return False
     _verdict(stage, time.monotonic() - began)
     return stage.agrees
-
-
-@asynccontextmanager
-async def _gateway_client(base_url: str, office: BillingClient) -> AsyncIterator[BillingClient]:
-    """A client with a gateway's key, which lives as long as the story."""
-    key = await office.create_key(role="gateway", name="demo gateway")
-    try:
-        async with BillingClient(base_url, key["key"], timeout_seconds=30, connections=race.RACERS) as billing:
-            yield billing
-    finally:
-        await office.revoke_key(key["id"])
 
 
 async def _play(stage: Stage) -> None:
@@ -121,9 +106,7 @@ async def _play(stage: Stage) -> None:
 
 async def _open_accounts(stage: Stage) -> None:
     headline(stage, "Accounts", "Gifts are burnt before what was paid for. Nobody has bought anything yet.")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for column in ("account", "id", "gift", "overage"):
-        table.add_column(column, justify="right" if column == "gift" else "left")
+    shown = table("account", "id", ">gift", "overage")
     plan: list[tuple[str, int, Overage]] = [("studio", 100, "bill"), ("atelier", 0, "bill"), ("gallery", 0, "bill")]
     plan += [("magazine", 0, "bill"), ("thrifty", 0, "cap"), ("crowd", 0, "bill"), ("kiosk", 0, "bill")]
     plan += [("sleepy", 20, "bill"), ("slim", 20, "bill"), ("guest", 0, "bill")]
@@ -131,8 +114,8 @@ async def _open_accounts(stage: Stage) -> None:
         purse = await stage.open_account(name, overage=overage)
         if gift:
             await stage.promote(name, gift)
-        table.add_row(name, purse.account_id, str(gift), overage)
-    stage.console.print(table)
+        shown.add_row(name, purse.account_id, str(gift), overage)
+    stage.console.print(shown)
 
 
 def _verdict(stage: Stage, seconds: float) -> None:

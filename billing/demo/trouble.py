@@ -1,18 +1,10 @@
 """Scenes about what goes wrong between machines: silence, repeats, mistaken ids."""
 
-from __future__ import annotations
-
-from dataclasses import replace
-
-import httpx
-
 from billing.client import Problem
-from billing.demo.gateway import Gateway
-from billing.demo.orders import ProviderOrders
-from billing.demo.scene import Expected, Scene, asked, came_back
+from billing.demo.scene import Scene, came_back, refusal
 from billing.demo.stage import Stage
 
-IMPATIENT_SECONDS = 0.5
+IMPATIENT_SECONDS = "0.5"
 """How long this gateway waits for a provider that never answers."""
 
 NOWHERE = "http://127.0.0.1:1"
@@ -24,37 +16,25 @@ async def silence(stage: Stage) -> None:
     scene = Scene(
         stage,
         "The provider never answers, or is not there",
-        f"The gateway waits {IMPATIENT_SECONDS:g} s (in earnest: 10 minutes). Whether images were made nobody knows, so the"
-        " hold is left to expire, and a repeat with the same id takes it up. Where nothing was sent the hold is void.",
+        f"This gateway waits {IMPATIENT_SECONDS} s (in earnest: 10 minutes). Whether images were made nobody knows, so the"
+        " hold is left to expire, and the same request takes it up, also at another gateway. Where nothing was sent the"
+        " hold is void.",
     )
-    purse = stage.purses["studio"]
-    hanging = scene.request("studio", size="2048x2048", quality="medium", orders=ProviderOrders(hang=True))
-    impatient = Gateway(stage.billing, stage.provider, provider_seconds=IMPATIENT_SECONDS)
-    silent = await impatient.serve(hanging)
-    left = Expected(0, "left to expire", status="authorized")
-    scene.add(asked(hanging), came_back(hanging, silent), left, silent.charge)
-    await _check_held(stage, scene, 17)
+    hanging = scene.ask("studio", "2048x2048 medium [hang; once]")
+    async with stage.street.gateway(provider_seconds=IMPATIENT_SECONDS) as impatient:
+        silent = await stage.serve(hanging, impatient)
+    scene.bill(hanging.words, came_back(silent), silent.charge, 0, "left to expire", status="authorized")
+    await scene.balance("balance of studio", "studio", "17 held")
 
-    repeat = replace(hanging, orders=ProviderOrders())
-    answered = await stage.gateway.serve(repeat)
-    purse.billed += 17
-    scene.add("the same, same id", came_back(repeat, answered), Expected(17, "the same hold"), answered.charge)
+    answered = await stage.serve(hanging)
+    stage.purses["studio"].billed += 17
+    scene.bill("the same, same id", came_back(answered), answered.charge, 17, "the same hold")
 
-    async with httpx.AsyncClient(base_url=NOWHERE) as nobody:
-        await scene.order(
-            "studio",
-            Expected(0, "nothing was sent", status="voided"),
-            gateway=Gateway(stage.billing, nobody),
-            size="3840x2160",
-            quality="high",
-        )
-    await _check_held(stage, scene, 0)
+    async with stage.street.gateway(provider_url=NOWHERE) as lonely:
+        nobody = "nothing was sent"
+        await scene.order("studio", "3840x2160 high", 0, nobody, status="voided", gateway=lonely)
+    await scene.balance("balance of studio", "studio", "0 held")
     scene.show()
-
-
-async def _check_held(stage: Stage, scene: Scene, held: int) -> None:
-    balance = await stage.billing.balance(stage.purses["studio"].account_id)
-    scene.add_check("balance of studio", "", f"held {held}", f"held {balance['held']}", balance["held"] == held)
 
 
 async def repeats(stage: Stage) -> None:
@@ -62,38 +42,24 @@ async def repeats(stage: Stage) -> None:
     scene = Scene(
         stage,
         "The same request twice, and another one under its id",
-        "A repeat gets the charge as it is now and reaches neither the wallet nor the provider; other content"
-        " under a known id is refused.",
+        "A repeat gets the answer of the first and reaches neither the wallet nor the provider; other content under a"
+        " known id is refused, by the gateway and by the service.",
     )
-    request = scene.request("studio", size="2048x2048", quality="low")
-    purse = stage.purses["studio"]
-    first = await stage.gateway.serve(request)
-    purse.billed += 2
-    scene.add(asked(request), came_back(request, first), Expected(2, "2K low"), first.charge)
-    posted = first.charge["balance"]["posted"]
-
-    again = await stage.gateway.serve(request)
-    scene.add("the same, same id", "not asked again", Expected(2, "the same 2, not 2 more"), again.charge)
-    replayed = again.charge["replayed"]
-    scene.add_check(
-        "was it known?",
-        "",
-        "Idempotent-Replayed: true",
-        f"Idempotent-Replayed: {str(replayed).lower()}",
-        replayed,
-    )
+    first = await scene.order("studio", "2048x2048 low", 2, "2K low")
+    posted = first.bill["balance"]["posted"]
+    request = first.order
+    again = await stage.serve(request)
+    same = came_back(again) if again.images == first.images else "another image"
+    scene.bill("the same, same id", f"the same {same}", again.charge, 2, "the same 2, not 2 more")
+    known = f"Idempotent-Replayed: {again.response.headers.get('Idempotent-Replayed', 'false')}"
+    scene.compare("was it known?", "", "Idempotent-Replayed", known.partition(":")[0] if "true" in known else known)
+    other = await stage.serve(request.but(quality="high"))
+    scene.compare("high quality, same id", "", "422 request_id_reused: the id names the low one", other.refusal)
+    found = "accepted"
     try:
-        await stage.gateway.serve(replace(request, quality="high"))
+        await stage.billing.authorize(request.account_id, request.request_id, **request.but(quality="high").terms)
     except Problem as problem:
-        scene.add_refusal("high quality, same id", problem, 409, "id_reused", "the id names the low one")
-    else:
-        scene.add_check("high quality, same id", "an answer", "409 id_reused", "accepted", False)
-    balance = await stage.billing.balance(purse.account_id)
-    scene.add_check(
-        "balance of studio",
-        "",
-        f"posted {posted}, as after the first",
-        f"posted {balance['posted']}",
-        balance["posted"] == posted,
-    )
+        found = refusal(problem)
+    scene.compare("… asked of the service", "", "409 id_reused: the id names the low one", found)
+    await scene.balance("balance of studio", "studio", f"{posted:,} posted: as after the first")
     scene.show()

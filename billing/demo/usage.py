@@ -1,15 +1,12 @@
 """What the accounts spent, as usage tells it, beside what was reckoned by hand."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
-from rich import box
-from rich.table import Table
-
 from billing.client.documents import UsageResult
-from billing.demo.scene import headline
+from billing.demo.scene import headline, table
 from billing.demo.stage import Stage
+
+TIERS = ("1K", "2K", "4K")
 
 
 async def usage(stage: Stage) -> None:
@@ -20,11 +17,7 @@ async def usage(stage: Stage) -> None:
         "Usage of each account by size tier, exact when asked. Images that failed are counted and cost nothing; refunds and"
         " bills that were too high are negative.",
     )
-    columns = ("images", "failed", "1K", "2K", "4K", "in all", "by hand", "")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column("account")
-    for column in columns:
-        table.add_column(column, justify="right")
+    shown = table("account", *(f">{column}" for column in ("images", "failed", *TIERS, "in all", "by hand")), "")
     for name, purse in stage.purses.items():
         results = await _by_tier(stage, purse.account_id)
         tiers = {result["size_tier"]: result["credits"] for result in results}
@@ -32,9 +25,9 @@ async def usage(stage: Stage) -> None:
         images = sum(result["images"] for result in results)
         failed = sum(result["failed_images"] for result in results)
         agrees = stage.judge(f"usage of {name}", by_hand, spent)
-        figures = [images, failed, *(tiers.get(tier, 0) for tier in ("1K", "2K", "4K")), spent, by_hand]
-        table.add_row(name, *(f"{figure:,}" for figure in figures), stage.mark(agrees))
-    stage.console.print(table)
+        figures = [images, failed, *(tiers.get(tier, 0) for tier in TIERS), spent, by_hand]
+        shown.add_row(name, *(f"{figure:,}" for figure in figures), stage.mark(agrees))
+    stage.console.print(shown)
 
 
 async def _by_tier(stage: Stage, account_id: str) -> list[UsageResult]:

@@ -120,7 +120,8 @@ class Gateway:
         """What the provider makes, told to the charging before anybody else hears of it."""
         made = Made(request)
         try:
-            async with aclosing(self._provider.answer(request)) as parts:
+            name = f"{charge.account_id}/{charge.request_id}"
+            async with aclosing(self._provider.answer(request, name)) as parts:
                 async for part in parts:
                     match part:
                         case Comment():

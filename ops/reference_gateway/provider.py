@@ -56,10 +56,11 @@ class Provider:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def answer(self, request: ImageRequest) -> AsyncGenerator[dict[str, Any] | Comment | Whole, None]:
+    async def answer(self, request: ImageRequest, name: str) -> AsyncGenerator[dict[str, Any] | Comment | Whole, None]:
         """What it says, as it comes: a stream's events as JSON and its comments, or a whole answer; which of the two is
-        the provider's choice, whatever was asked for. Raises `Declined` or `Silent`."""
-        async with self._asked(request) as response:
+        the provider's choice, whatever was asked for. It keeps our `name` for the request, so that its books can be laid
+        beside ours. Raises `Declined` or `Silent`."""
+        async with self._asked(request, name) as response:
             try:
                 async for part in Reading(AnswerReader(), response.aiter_bytes()):
                     if isinstance(part, (Comment, Whole)):
@@ -70,12 +71,15 @@ class Provider:
                 raise not_understood(odd) from odd
 
     @asynccontextmanager
-    async def _asked(self, request: ImageRequest) -> AsyncIterator[httpx.Response]:
+    async def _asked(self, request: ImageRequest, name: str) -> AsyncIterator[httpx.Response]:
         """The head of an answer of status 200, its body unread."""
+        headers = {"X-Client-Request-Id": name}
         try:
             async with (
                 asyncio.timeout(self._seconds),
-                self._http.stream("POST", _PATHS[request.operation], **request.to_provider()) as response,
+                self._http.stream(
+                    "POST", _PATHS[request.operation], **request.to_provider(), headers=headers
+                ) as response,
             ):
                 if not response.is_success:
                     error = provider_error(response.status_code, json_of(await _refusal(response)))

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 
 import httpx
 import pytest
@@ -30,7 +31,7 @@ from billing.demo.processor import FakeStripe
 from billing.demo.purse import Purchase, Purse
 from billing.demo.scene import Scene
 from billing.demo.stage import Stage
-from billing.demo.theatre import provider
+from billing.demo.theatre import Street, street
 from billing.embedded import EmbeddedPostgres
 from tests import fake_stripe
 from tests.conftest import copied
@@ -53,15 +54,16 @@ def town(server: EmbeddedPostgres, template: str) -> Iterator[Town]:
 @asynccontextmanager
 async def staged(town: Town, console: Console) -> AsyncIterator[Stage]:
     async with (
-        provider() as images,
         httpx.AsyncClient(base_url=town.stripe.url, timeout=30) as counter,
         BillingClient(town.url, KEY) as office,
+        street(town.url, office) as gateways,
+        gateways.gateway() as gateway,
         accountant.hired(town.url, office) as finance,
         news.listening(office) as listener,
     ):
         stripe = FakeStripe(counter)
         await stripe.begin(town.webhook, SECRET)
-        stage = Stage(console, office, office, finance, images, stripe, listener)
+        stage = Stage(console, office, office, finance, gateways, gateway, stripe, listener)
         async for _ in books.house_rows(office):
             stage.house_rows += 1
         for name in ACCOUNTS:
@@ -121,12 +123,13 @@ async def wrong_unsaid(town: Town) -> None:
     assert shown.getvalue().count("✗") == 2
 
 
-def test_a_difference_is_shown_and_remembered() -> None:
+def test_a_difference_is_shown_and_remembered(tmp_path: Path) -> None:
     async def compared() -> tuple[Stage, str]:
         shown = StringIO()
         async with httpx.AsyncClient() as nobody, BillingClient("http://127.0.0.1:1", "nobody") as billing:
             console, finance = Console(file=shown, width=120), Accountant(nobody)
-            stage = Stage(console, billing, billing, finance, nobody, FakeStripe(nobody), Listener())
+            empty = Street(tmp_path, "http://127.0.0.1:1", "nobody", nobody)
+            stage = Stage(console, billing, billing, finance, empty, nobody, FakeStripe(nobody), Listener())
             scene = Scene(stage, "Sums", "by hand")
             scene.compare("two and two", "", "4: by hand", "4")
             assert stage.agrees

@@ -3,10 +3,11 @@
 import sys
 from pathlib import Path
 
-if not __package__:
+if __package__:
+    from .command import main
+else:
     # Started by path, Python looks for modules in this directory, where they would hide others of their names.
     sys.path[0] = str(Path(__file__).resolve().parents[2])
-
-from tests.fake_stripe.command import main
+    from tests.fake_stripe.command import main
 
 main()

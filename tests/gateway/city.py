@@ -109,6 +109,10 @@ class StandIn(Program):
         noted: list[dict[str, Any]] = self.http.get("/stand-in/calls").json()
         return [call for call in noted if mark in call["prompt"]]
 
+    def made(self, name: str) -> list[dict[str, Any]]:
+        """What stands in its books under our name of a request."""
+        return [one for one in self.http.get("/stand-in/made").json() if one["name"] == name]
+
     def open(self, gate: str) -> None:
         self.http.post(f"/stand-in/gates/{gate}").raise_for_status()
 

@@ -53,6 +53,8 @@ def test_images_are_billed_as_they_came(
     assert charge["settled_credits"] == credits
     delivered = [output for output in charge["outputs"] if output["status"] == "succeeded"]
     assert [(output["width"], output["height"]) for output in delivered] == sizes
+    made = city.stand_in.made(f"{customer.account_id}/{charge['request_id']}")
+    assert [(one["width"], one["height"]) for one in made if one["status"] == "succeeded"] == sizes
     assert customer.balance() == (1_000 - credits, 0)
     assert (charge["operation"], charge["mode"], charge["api_key_id"]) == ("generation", "sync", customer.api_key_id)
     assert raw.headers["X-Billing-Request-Id"] == charge["request_id"] == raw.request_id

@@ -16,10 +16,9 @@ from PIL import UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
 
-from billing.demo.picture import by_night, draw, encode
-
 from .calls import Calls
 from .orders import Orders
+from .picture import by_night, draw, encode
 
 SIZE_OF_AUTO = "1024x1024"
 TRUNCATED_BYTES = 16
@@ -68,6 +67,12 @@ async def noted() -> list[dict[str, Any]]:
     return calls.noted()
 
 
+@app.get("/stand-in/made")
+async def made() -> list[dict[str, Any]]:
+    """The provider's own books: each image of what it answered as a whole, by the caller's name for the request."""
+    return calls.made
+
+
 @app.post("/stand-in/gates/{name}", status_code=204)
 async def open_gate(name: str) -> None:
     calls.open(name)
@@ -77,7 +82,7 @@ async def open_gate(name: str) -> None:
 async def generations(request: Request) -> Response:
     fields = await request.json()
     calls.note("generation", request.headers.get("authorization", ""), fields, [], form=False)
-    return await _answer("image_generation", fields, None)
+    return await _answer("image_generation", fields, None, request.headers.get("x-client-request-id", ""))
 
 
 @app.post("/v1/images/edits")
@@ -87,7 +92,7 @@ async def edits(request: Request) -> Response:
     calls.note("edit", request.headers.get("authorization", ""), fields, images, form)
     if not images:
         raise Refusal(400, "invalid_image", "there is no image to edit")
-    return await _answer("image_edit", fields, images[0])
+    return await _answer("image_edit", fields, images[0], request.headers.get("x-client-request-id", ""))
 
 
 async def _read_form(request: Request) -> tuple[dict[str, Any], list[bytes]]:
@@ -112,7 +117,7 @@ async def _read_json(request: Request) -> tuple[dict[str, Any], list[bytes]]:
         raise Refusal(400, "invalid_image", "an image is not a data URL") from error
 
 
-async def _answer(kind: str, fields: dict[str, Any], source: bytes | None) -> Response:
+async def _answer(kind: str, fields: dict[str, Any], source: bytes | None, name: str) -> Response:
     try:
         asked = Asked.model_validate(fields)
         orders = Orders.read(asked.prompt)
@@ -134,7 +139,8 @@ async def _answer(kind: str, fields: dict[str, Any], source: bytes | None) -> Re
     images = range(asked.n + orders.extra)
     # Drawing is work for a thread: other requests are answered meanwhile, as a provider would.
     data = await asyncio.gather(*(asyncio.to_thread(_item, asked, orders, source, index) for index in images))
-    answer = JSONResponse({"created": int(time.time()), "data": data, **_claims(asked), "usage": _USAGE})
+    calls.keep(name, [None if index in orders.fail else _size(asked, orders, index) for index in images])
+    answer = JSONResponse({"created": int(time.time()), "data": data, **_claims(asked, orders), "usage": _USAGE})
     if orders.drop:
         body = bytes(answer.body)
         return StreamingResponse(_half(body), headers={"Content-Length": str(len(body))}, media_type="application/json")
@@ -167,7 +173,7 @@ async def _half(body: bytes) -> AsyncIterator[bytes]:
 
 async def _events(kind: str, asked: Asked, orders: Orders, source: bytes | None) -> AsyncIterator[bytes]:
     """Partial images, smaller than the final one, and the final one."""
-    about = {"background": "opaque", "created_at": int(time.time()), **_claims(asked)}
+    about = {"background": "opaque", "created_at": int(time.time()), **_claims(asked, orders)}
     for index in range(asked.partial_images):
         if orders.alive:
             yield b": alive\n\n"
@@ -201,8 +207,7 @@ def _item(asked: Asked, orders: Orders, source: bytes | None, index: int) -> dic
     if index in orders.fail:
         error = {"type": "server_error", "code": "generation_failed", "message": "the model produced no image"}
         return {"error": error}
-    size = orders.sizes[index % len(orders.sizes)] if orders.sizes else asked.size.replace("auto", SIZE_OF_AUTO)
-    width, height = map(int, size.split("x"))
+    width, height = _size(asked, orders, index)
     try:
         if source is None:
             picture = draw(width, height, seed=binascii.crc32(f"{asked.prompt} {index}".encode()))
@@ -214,9 +219,19 @@ def _item(asked: Asked, orders: Orders, source: bytes | None, index: int) -> dic
     return {"b64_json": base64.b64encode(image[:TRUNCATED_BYTES] if index in orders.truncate else image).decode()}
 
 
-def _claims(asked: Asked) -> dict[str, str]:
+def _size(asked: Asked, orders: Orders, index: int) -> tuple[int, int]:
+    size = orders.sizes[index % len(orders.sizes)] if orders.sizes else asked.size.replace("auto", SIZE_OF_AUTO)
+    width, height = map(int, size.split("x"))
+    return width, height
+
+
+def _claims(asked: Asked, orders: Orders) -> dict[str, str]:
     """What is said of size and quality is as unreliable as the real ones': what was asked, not what was delivered, and
     `medium` for `auto` on purpose. What a provider reports back must not change the bill."""
+    if orders.claims == "absent":
+        return {"output_format": asked.output_format}
+    if orders.claims == "auto":
+        return {"output_format": asked.output_format, "size": "auto", "quality": "auto"}
     quality = "medium" if asked.quality == "auto" else asked.quality
     return {
         "output_format": asked.output_format,

@@ -20,6 +20,7 @@ class Orders:
 
     `sizes`     delivers these sizes in pixels, in turn
     `fail`      the images with these indexes fail; `truncate`: they arrive cut off within their header
+    `claims`    what is said of the images' size and quality: nothing (`absent`), or `auto`
     `extra`     delivers so many images more than were asked for
     `refuse`    answers 400: content policy;  `error`: answers with this status;  `page`: the same, with a proxy's page
     `code`      the code of the error; with `stream`, of an event that ends the stream in place of its final image
@@ -36,6 +37,7 @@ class Orders:
     sizes: tuple[str, ...] = ()
     fail: frozenset[int] = frozenset()
     truncate: frozenset[int] = frozenset()
+    claims: str = ""
     extra: int = 0
     refuse: bool = False
     error: int = 0
@@ -66,6 +68,7 @@ class Orders:
             sizes=sizes,
             fail=_indexes(said.get("fail", "")),
             truncate=_indexes(said.get("truncate", "")),
+            claims=said.get("claims", ""),
             extra=int(said.get("extra", "0")),
             error=int(said.get("error", "0")),
             page=int(said.get("page", "0")),
