@@ -22,7 +22,7 @@ def create_key(
 ) -> None:
     """Create a key and show it, this once."""
     key, secret = write(lambda desk: keys.create_key(desk.work, role, account, name))
-    if not shown_as_json(KeyCreated(**KeyShown.of(key).model_dump(), key=secret), as_json):
+    if not shown_as_json(KeyCreated.like(key, id=key.key_id, key=secret), as_json):
         console.print(f"{key.key_id} ({key.role}): keep this, it is not shown again\n{secret}", highlight=False)
 
 
@@ -30,7 +30,7 @@ def create_key(
 def list_keys(as_json: AsJson = False) -> None:
     """List all keys, also revoked ones."""
     found = read(lambda engine: keys.keys(engine, after=None, limit=10_000))
-    if shown_as_json([KeyShown.of(key) for key in found], as_json):
+    if shown_as_json([KeyShown.like(key) for key in found], as_json):
         return
     table = Table("id", "role", "account", "name", "created", "revoked")
     for key in found:

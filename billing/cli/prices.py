@@ -23,7 +23,7 @@ def show_prices(
     """Show price books: credits for one image, by model, quality and size tier."""
     found = read(price_books)
     books = list(found) if version is None else [found.version(version)]
-    if shown_as_json([PriceBookShown.of(book) for book in books], as_json):
+    if shown_as_json([PriceBookShown.like(book) for book in books], as_json):
         return
     for book in books:
         table = Table(title=f"Price book {book.version}, from {book.effective_from:%Y-%m-%d %H:%M} UTC")

@@ -55,7 +55,7 @@ def list_events(
     if state not in (None, "pending", "done", "ignored", "dead"):
         raise ValueError("--state must be pending, done, ignored or dead")
     found = read(lambda engine: inbox.stripe_events(engine, state=state, kind=None, before=None, limit=limit))
-    if shown_as_json([StripeEventShown.of(event) for event in found], as_json):
+    if shown_as_json([StripeEventShown.like(event) for event in found], as_json):
         return
     table = Table("received")
     table.add_column("id", overflow="fold")  # whole: it is what `retry` takes
@@ -105,7 +105,7 @@ def book(
         return await _with_funding(desk, lambda parts: parts.bookkeeper.book(transaction_id, to, reason, desk.actor))
 
     answer = write(booked, key, named="It is booked in somebody's name")
-    shown = TransactionShown.of(answer.transaction)
+    shown = TransactionShown.like(answer.transaction)
     if shown_as_json(shown, as_json):
         return
     net = decimal(shown.amount_micros - shown.fee_micros)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
 Kind = Literal["purchase", "promotion", "plan", "adjustment"]
+GrantStatus = Literal["open", "frozen", "lapsed", "expired", "revoked", "spent"]
 KINDS: tuple[Kind, ...] = ("purchase", "promotion", "plan", "adjustment")
 DEFAULT_PRIORITY: dict[str, int] = {"promotion": 10, "plan": 20, "adjustment": 30, "purchase": 50}
 REFUND_GRANT_LIFETIME = timedelta(days=30)
@@ -98,6 +99,16 @@ class Grant:
     def lapsed_at(self, now: datetime) -> bool:
         """Past its expiry. A frozen grant's expiry waits for the verdict."""
         return self.expires_at is not None and self.expires_at <= now and not self.frozen
+
+    def status(self, now: datetime | None = None) -> GrantStatus:
+        """What it is by now. `lapsed`: past its expiry, and what is left is kept for holds that were open then."""
+        if self.withdrawn:
+            return "revoked"
+        if not self.open:
+            return "expired" if self.expired else "spent"
+        if self.frozen:
+            return "frozen"
+        return "lapsed" if now is not None and self.lapsed_at(now) else "open"
 
     def use(self, credits: int) -> None:
         self.remaining -= credits

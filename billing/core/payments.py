@@ -92,6 +92,11 @@ class Topup(NamedTuple):
         prefix = "" if self.via == "recharge" else "pack:"  # a recharge's own id begins with `recharge:`
         return f"{prefix}{self.topup_id}:{k}"
 
+    @property
+    def grants(self) -> list[str]:
+        """The ids of the grants that came with the money, once it did."""
+        return [self.grant_id(k) for k in range(1, self.bought + 1)] if self.paid else []
+
     @staticmethod
     def of_grant(grant_id: str) -> str | None:
         """The id of the top-up that a grant of this name came with, if it came with one."""
@@ -116,6 +121,10 @@ class CardRefund(NamedTuple):
     @property
     def key(self) -> str:
         return self.card_refund_id
+
+    @property
+    def clawed_credits(self) -> int:
+        return sum(revoked + owed for _, revoked, owed in self.clawed)
 
 
 class Dispute(NamedTuple):
@@ -144,6 +153,10 @@ class Dispute(NamedTuple):
     @property
     def key(self) -> str:
         return self.dispute_id
+
+    @property
+    def clawed_credits(self) -> int:
+        return sum(revoked + owed for _, revoked, owed in self.clawed)
 
     @property
     def disputed_micros(self) -> int:

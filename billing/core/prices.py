@@ -192,6 +192,7 @@ class PriceBook:
         most = (each if overage == "cap" else reading.dearest) * n
         return Quote(each * n, each, n, model, reading.billed_quality, reading.tier.name, self.version, most)
 
+    @property
     def documents(self) -> dict[str, Any]:
         return {name: prices.document() for name, prices in self.models.items()}
 

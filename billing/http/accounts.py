@@ -1,5 +1,6 @@
 """Accounts, their balances, grants and changes."""
 
+from datetime import datetime
 from typing import Any
 
 from fastapi import Query, Response
@@ -9,38 +10,31 @@ from billing.core.refusals import AccountNotFound, IdReused
 from billing.http.auth import ACCOUNT, Admin, Reading
 from billing.http.models.accounts import (
     Account,
-    AccountChangeShown,
     AccountPatch,
     BalanceAt,
     BalanceShown,
+    Change,
     GrantShown,
     NewAccount,
     NewGrant,
 )
-from billing.http.models.common import Page, decode_cursor, decode_moment, decode_position, page
+from billing.http.models.common import Page
+from billing.http.pages import Keyset, Position
 from billing.http.parameters import AccountId, Cursor, Limit, Moment, answered
 from billing.http.problems import responses
 from billing.http.route import Router
 from billing.store import accounts, balances, journal
 
 router = Router(prefix="/v1/accounts", tags=["accounts"])
+BY_ID = Keyset(account_id=str)
+OF_CHANGES = Keyset(changed_at=datetime, position=Position)
+OF_GRANTS = Keyset(seq=int)
 
 
 @router.post("", status_code=201, response_model=Account, responses=responses(IdReused, again=Account))
 async def open_account(body: NewAccount, response: Response, caller: Admin) -> Account:
     """Opens an account. Repeated alike it answers 200 with the account as it is now."""
-    answer = await caller.service.posting.post(
-        OpenAccount(
-            body.account_id,
-            body.name,
-            body.asset,
-            body.credit_limit,
-            body.overage,
-            body.hold,
-            body.metadata,
-            caller.key.key_id,
-        )
-    )
+    answer = await caller.service.posting.post(OpenAccount(**dict(body), actor=caller.key.key_id))
     answered(response, answer.replayed)
     return Account.of(answer.account_id, answer.settings)
 
@@ -49,11 +43,10 @@ async def open_account(body: NewAccount, response: Response, caller: Admin) -> A
 async def list_accounts(caller: Reading, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """Accounts in the order of their ids; a key of role `account` sees its own."""
     if caller.key.role == ACCOUNT and caller.key.account_id is not None:
-        own = (caller.key.account_id, await accounts.account(caller.service.engine, caller.key.account_id))
-        return page([own], 1, None, lambda item: Account.of(*item))
-    after = None if cursor is None else decode_cursor(cursor, str)[0]
-    found = await accounts.accounts(caller.service.engine, after=after, limit=limit + 1)
-    return page(found, limit, lambda item: [item[0]], lambda item: Account.of(*item))
+        found = [(caller.key.account_id, await accounts.account(caller.service.engine, caller.key.account_id))]
+    else:
+        found = await accounts.accounts(caller.service.engine, after=BY_ID.after(cursor), limit=limit + 1)
+    return BY_ID.page([Account.of(*each) for each in found], limit)
 
 
 @router.get("/{account_id}", response_model=Account, responses=responses(AccountNotFound))
@@ -73,15 +66,12 @@ async def amend_account(account_id: AccountId, body: AccountPatch, caller: Admin
     return Account.of(account_id, answer.settings)
 
 
-@router.get("/{account_id}/changes", response_model=Page[AccountChangeShown], responses=responses(AccountNotFound))
+@router.get("/{account_id}/changes", response_model=Page[Change], responses=responses(AccountNotFound))
 async def list_changes(account_id: AccountId, caller: Reading, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """Who changed what, and when, from the opening on."""
-    after = None
-    if cursor is not None:
-        moment, position = decode_cursor(cursor, str, int)
-        after = (decode_moment(moment), decode_position(position))
+    after = OF_CHANGES.after(cursor)
     found = await accounts.changes(caller.service.engine, account_id, after=after, limit=limit + 1)
-    return page(found, limit, lambda change: [change.changed_at.isoformat(), change.position], AccountChangeShown.of)
+    return OF_CHANGES.page(found, limit)
 
 
 @router.get("/{account_id}/balance", response_model=BalanceShown | BalanceAt, responses=responses(AccountNotFound))
@@ -92,7 +82,7 @@ async def get_balance(
 ) -> BalanceShown | BalanceAt:
     """What the account has, what is held and what is left, at one instant."""
     if at is not None:
-        return BalanceAt.of(await balances.figures_at(caller.service.engine, account_id, at))
+        return BalanceAt.like(await balances.figures_at(caller.service.engine, account_id, at))
     return BalanceShown.of(await balances.balance_sheet(caller.service.engine, account_id))
 
 
@@ -126,6 +116,6 @@ async def issue_grant(account_id: AccountId, body: NewGrant, response: Response,
 @router.get("/{account_id}/grants", response_model=Page[GrantShown], responses=responses(AccountNotFound))
 async def list_grants(account_id: AccountId, caller: Reading, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """All grants of the account, also spent and expired ones, oldest first."""
-    after = 0 if cursor is None else decode_cursor(cursor, int)[0]
+    after = OF_GRANTS.after(cursor) or 0
     found, now = await journal.grants(caller.service.engine, account_id, after=after, limit=limit + 1)
-    return page(found, limit, lambda grant: [grant.seq], lambda grant: GrantShown.of(grant, now))
+    return OF_GRANTS.page(found, limit, lambda grant: GrantShown.of(grant, now))

@@ -35,23 +35,32 @@ class Done(Shown):
     """What one operation came to, as its own request would have answered."""
 
     status: Literal[200, 201]
+    """the HTTP status: 201 for a new charge"""
     replayed: bool
+    """whether the operation had been answered before"""
     body: ChargeShown
+    """the charge as it is now"""
 
 
 class Failed(Shown):
+    """What one operation was refused, as its own request would have been."""
+
     status: int
+    """the HTTP status, 400 to 599"""
     body: Problem
+    """why, and what to do about it"""
 
 
 class Results(Shown):
     results: list[Done | Failed]
+    """one for each operation, in their order"""
 
 
 class Batch(Shown):
-    """At most 5,000 operations. `charge` needs `outputs`."""
+    """Many operations, each for itself."""
 
     operations: list[Operation]
+    """at most 5,000, in order for each account"""
 
 
 _operation: TypeAdapter[Any] = TypeAdapter(Operation)

@@ -1,6 +1,7 @@
 """Charges: what the gateway asks before it calls a provider, and tells afterwards."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query, Response
@@ -30,7 +31,8 @@ from billing.http.models.charges import (
     Settlement,
     Voiding,
 )
-from billing.http.models.common import Page, decode_cursor, decode_moment, page
+from billing.http.models.common import Page
+from billing.http.pages import Keyset
 from billing.http.parameters import (
     AccountId,
     Cursor,
@@ -46,12 +48,16 @@ from billing.http.problems import responses
 from billing.http.route import Router
 from billing.http.service import Service
 from billing.store import charges
-from billing.store.charges import ChargeView, Filter
+from billing.store.charges import Filter
 
 router = Router(tags=["charges"])
+OF_CHARGES = Keyset(charge__account_id=str, charge__authorized_at=datetime, charge__request_id=str)
+BY_SEQ = Keyset(first_seq=int)
 CHARGES = "/v1/accounts/{account_id}/charges"
 CHARGE = f"{CHARGES}/{{request_id}}"
-Status = Annotated[Literal["authorized", "settled", "voided", "expired"] | None, Query()]
+Status = Annotated[
+    Literal["authorized", "settled", "voided", "expired"] | None, Query(description="only charges that are so by now")
+]
 
 
 @router.post(
@@ -82,7 +88,7 @@ class ChargeQuery:
         model: Search = None,
         api_key_id: Search = None,
         end_user: Search = None,
-        flag: Search = None,
+        flag: Annotated[Search, Query(description="only charges with this flag: `late`, `capped`, …")] = None,
         flagged: Annotated[bool, Query(description="only charges with any flag")] = False,
         start: Start = None,
         end: End = None,
@@ -96,13 +102,10 @@ class ChargeQuery:
 
     async def page(self, service: Service, account_id: str | None, *, of: str | None = None) -> Any:
         """The page that is asked for, of one account or of all; `of` is one that must be there."""
-        after = None
-        if self.cursor is not None:
-            last_account_id, moment, request_id = decode_cursor(self.cursor, str, str, str)
-            after = (last_account_id, decode_moment(moment), request_id)
         where = replace(self.where, account_id=account_id)
+        after = OF_CHARGES.after(self.cursor)
         found = await charges.charges(service.engine, where, of=of, after=after, limit=self.limit + 1)
-        return page(found, self.limit, _key, lambda view: ChargeShown.of(view.charge, view.outputs, None))
+        return OF_CHARGES.page(found, self.limit, lambda view: ChargeShown.of(view.charge, view.outputs))
 
 
 @router.get(CHARGES, response_model=Page[ChargeShown], responses=responses(AccountNotFound))
@@ -191,9 +194,9 @@ async def list_refunds(
     limit: Limit = 50,
 ) -> Any:
     """The charge's refunds, oldest first."""
-    after = 0 if cursor is None else decode_cursor(cursor, int)[0]
+    after = BY_SEQ.after(cursor) or 0
     found = await charges.refunds(caller.service.engine, account_id, request_id, after=after, limit=limit + 1)
-    return page(found, limit, lambda refund: [refund.first_seq], RefundShown.of)
+    return BY_SEQ.page(found, limit, RefundShown.of)
 
 
 @router.get(
@@ -207,10 +210,6 @@ async def list_corrections(
     limit: Limit = 50,
 ) -> Any:
     """What reconciliation has corrected of the charge's bill, oldest first."""
-    after = 0 if cursor is None else decode_cursor(cursor, int)[0]
+    after = BY_SEQ.after(cursor) or 0
     found = await charges.corrections(caller.service.engine, account_id, request_id, after=after, limit=limit + 1)
-    return page(found, limit, lambda correction: [correction.first_seq], CorrectionShown.of)
-
-
-def _key(view: ChargeView) -> list[str]:
-    return [view.charge.account_id, view.charge.authorized_at.isoformat(), view.charge.request_id]
+    return BY_SEQ.page(found, limit)

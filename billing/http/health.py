@@ -16,12 +16,14 @@ router = Router(tags=["service"])
 
 class Health(Shown):
     status: Literal["ok"] = "ok"
+    """always `ok`"""
 
 
 class Ready(Health):
-    """`warnings`, where there are any: what somebody should look at although charges go on."""
+    """The process can post."""
 
     warnings: list[str] | None = None
+    """what somebody should look at although charges go on; left out where there is nothing"""
 
 
 @router.get("/healthz", response_model=Health)

@@ -11,15 +11,17 @@ from billing.core.text import IDENTIFIER
 from billing.http.models.common import parse_time
 from billing.http.service import Service, service_of
 
-AccountId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64)]
-RequestId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64)]
-Limit = Annotated[int, Query(ge=1, le=200)]
+AccountId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64, description="as it was chosen at its opening")]
+RequestId = Annotated[
+    str, Path(pattern=IDENTIFIER, max_length=64, description="of the charge, as the gateway chose it")
+]
+Limit = Annotated[int, Query(ge=1, le=200, description="how many at most, 1 to 200")]
 Cursor = Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the page before")]
 Moment = Annotated[datetime, BeforeValidator(parse_time)]
 Start = Annotated[Moment | None, Query(description="RFC 3339, inclusive")]
 End = Annotated[Moment | None, Query(description="RFC 3339, exclusive")]
 The = Annotated[Service, Depends(service_of)]
-Search = Annotated[str | None, Query(max_length=256)]
+Search = Annotated[str | None, Query(max_length=256, description="only those with exactly this, up to 256 characters")]
 
 
 def clean(**searched: str | None) -> None:

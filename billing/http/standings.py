@@ -6,8 +6,9 @@ from fastapi import Query
 
 from billing.core.text import IDENTIFIER
 from billing.http.auth import Browsing, Overseeing
-from billing.http.models.common import Page, decode_cursor, page
+from billing.http.models.common import Page
 from billing.http.models.standings import StandingShown, TotalsShown
+from billing.http.pages import Keyset
 from billing.http.parameters import Cursor, Limit
 from billing.http.problems import responses
 from billing.http.route import Router
@@ -15,6 +16,7 @@ from billing.store.standings import standings
 from billing.store.totals import totals
 
 router = Router(prefix="/v1", tags=["accounts"])
+BY_ID = Keyset(account_id=str)
 Prefix = Annotated[str | None, Query(pattern=IDENTIFIER, max_length=64, description="how the account's id begins")]
 
 
@@ -27,12 +29,12 @@ async def list_balances(
     limit: Limit = 50,
 ) -> Any:
     """What each account has, what is held and what is left, in the order of their ids."""
-    after = None if cursor is None else decode_cursor(cursor, str)[0]
+    after = BY_ID.after(cursor)
     found = await standings(caller.service.engine, prefix=prefix or "", owing=owing, after=after, limit=limit + 1)
-    return page(found, limit, lambda one: [one.figures.account_id], StandingShown.of)
+    return BY_ID.page(found, limit)
 
 
 @router.get("/totals", response_model=TotalsShown, responses=responses())
-async def get_totals(caller: Overseeing) -> TotalsShown:
+async def get_totals(caller: Overseeing) -> Any:
     """All accounts together. It reads each of them: ask every few seconds, not for every request."""
-    return TotalsShown.of(await totals(caller.service.long_reads))
+    return await totals(caller.service.long_reads)

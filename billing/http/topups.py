@@ -9,8 +9,9 @@ from billing.core.funding_commands import EndAutoRecharge, OpenTopup, SetAutoRec
 from billing.core.refusals import AccountNotFound, AutoRechargeNotFound, IdReused, PackNotFound, TopupNotFound
 from billing.funding.refusals import CheckoutRefused, PaymentsNotConfigured, ProcessorUnavailable
 from billing.http.auth import Buying, Ordering, Reading
-from billing.http.models.common import Page, decode_cursor, decode_moment, page
+from billing.http.models.common import Page
 from billing.http.models.funding import AutoRechargeShown, NewAutoRecharge, NewTopup, TopupShown
+from billing.http.pages import Keyset
 from billing.http.parameters import AccountId, Cursor, Limit, answered
 from billing.http.problems import responses
 from billing.http.route import Router
@@ -20,6 +21,8 @@ from billing.store.accounts import account
 from billing.store.packs import pack_on_sale
 
 router = Router(prefix="/v1/accounts/{account_id}", tags=["funding"])
+TopupId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.:\-]{1,128}$", description="as it was chosen, or `recharge:…`")]
+BY_AGE = Keyset(topup__created_at=datetime, topup__topup_id=str)
 
 
 @router.post(
@@ -51,18 +54,13 @@ async def open_topup(account_id: AccountId, body: NewTopup, response: Response, 
 @router.get("/topups", response_model=Page[TopupShown], responses=responses(AccountNotFound))
 async def list_topups(account_id: AccountId, caller: Reading, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """The account's top-ups, newest first; each by itself also shows its refunds and disputes."""
-    before: tuple[datetime, str] | None = None
-    if cursor is not None:
-        moment, key = decode_cursor(cursor, str, str)
-        before = (decode_moment(moment), key)
+    before = BY_AGE.after(cursor)
     found = await store.topups(caller.service.engine, account_id, before=before, limit=limit + 1)
-    return page(found, limit, lambda one: [one.topup.created_at.isoformat(), one.topup.topup_id], TopupShown.of)
+    return BY_AGE.page(found, limit, TopupShown.of)
 
 
 @router.get("/topups/{topup_id}", response_model=TopupShown, responses=responses(AccountNotFound, TopupNotFound))
-async def get_topup(
-    account_id: AccountId, topup_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9_.:\-]{1,128}$")], caller: Reading
-) -> TopupShown:
+async def get_topup(account_id: AccountId, topup_id: TopupId, caller: Reading) -> TopupShown:
     """One top-up, as it stands."""
     return TopupShown.of(await store.topup(caller.service.engine, account_id, topup_id))
 
@@ -70,9 +68,9 @@ async def get_topup(
 @router.get(
     "/auto-recharge", response_model=AutoRechargeShown, responses=responses(AccountNotFound, AutoRechargeNotFound)
 )
-async def get_auto_recharge(account_id: AccountId, caller: Reading) -> AutoRechargeShown:
+async def get_auto_recharge(account_id: AccountId, caller: Reading) -> Any:
     """The terms, and how it stands."""
-    return AutoRechargeShown.of(await store.auto_recharge(caller.service.engine, account_id))
+    return await store.auto_recharge(caller.service.engine, account_id)
 
 
 @router.put(
@@ -80,7 +78,7 @@ async def get_auto_recharge(account_id: AccountId, caller: Reading) -> AutoRecha
     response_model=AutoRechargeShown,
     responses=responses(AccountNotFound, PackNotFound, PaymentsNotConfigured),
 )
-async def set_auto_recharge(account_id: AccountId, body: NewAutoRecharge, caller: Buying) -> AutoRechargeShown:
+async def set_auto_recharge(account_id: AccountId, body: NewAutoRecharge, caller: Buying) -> Any:
     """Buys the pack whenever available credits fall below the threshold; also starts anew what was stopped."""
     service = caller.service
     await _takes_payments(service, account_id)
@@ -88,16 +86,16 @@ async def set_auto_recharge(account_id: AccountId, body: NewAutoRecharge, caller
     answer = await service.posting.post(
         SetAutoRecharge(account_id, body.threshold, body.pack_id, pack, body.monthly_limit, body.payment_method)
     )
-    return AutoRechargeShown.of(answer.recharge)
+    return answer.recharge
 
 
 @router.delete(
     "/auto-recharge", response_model=AutoRechargeShown, responses=responses(AccountNotFound, AutoRechargeNotFound)
 )
-async def end_auto_recharge(account_id: AccountId, caller: Buying) -> AutoRechargeShown:
+async def end_auto_recharge(account_id: AccountId, caller: Buying) -> Any:
     """Buys no more. A payment that is in flight is not called back."""
     answer = await caller.service.posting.post(EndAutoRecharge(account_id))
-    return AutoRechargeShown.of(answer.recharge)
+    return answer.recharge
 
 
 async def _takes_payments(service: Service, account_id: str) -> None:

@@ -6,8 +6,9 @@ from fastapi import Query
 
 from billing.core.refusals import AccountNotFound
 from billing.http.auth import ADMIN, FINANCE, Reading
-from billing.http.models.common import Page, decode_cursor, page
+from billing.http.models.common import Page
 from billing.http.models.transfers import TransferShown
+from billing.http.pages import Keyset
 from billing.http.parameters import AccountId, Cursor, End, Limit, Search, Start, clean
 from billing.http.problems import responses
 from billing.http.refusals import Forbidden
@@ -16,6 +17,7 @@ from billing.store import journal
 from billing.store.journal import TransferFilter
 
 router = Router(prefix="/v1/accounts/{account_id}", tags=["ledger"])
+BY_SEQ = Keyset(seq=int)
 
 
 @router.get("/transfers", response_model=Page[TransferShown], responses=responses(AccountNotFound))
@@ -23,7 +25,7 @@ async def list_transfers(
     account_id: AccountId,
     caller: Reading,
     book: Annotated[Literal["wallet", "money"], Query(description="`money` for admin and finance")] = "wallet",
-    kind: Search = None,
+    kind: Annotated[Search, Query(description="only these: `settle`, `grant`, …")] = None,
     start: Start = None,
     end: End = None,
     order: Annotated[Literal["asc", "desc"], Query(description="of their seq; `desc`: the newest first")] = "asc",
@@ -34,10 +36,10 @@ async def list_transfers(
     if book == "money" and caller.key.role not in (ADMIN, FINANCE):
         raise Forbidden(caller.key.role)
     clean(kind=kind)
-    beyond = None if cursor is None else decode_cursor(cursor, int)[0]
+    beyond = BY_SEQ.after(cursor)
     where = TransferFilter(book, kind, start, end)
     newest_first = order == "desc"
     found = await journal.transfers(
         caller.service.engine, account_id, where, newest_first=newest_first, beyond=beyond, limit=limit + 1
     )
-    return page(found, limit, lambda transfer: [transfer.seq], TransferShown.of)
+    return BY_SEQ.page(found, limit)

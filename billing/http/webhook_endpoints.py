@@ -1,6 +1,7 @@
 """Webhook endpoints: who is told what the ledger announces; and what became of each event."""
 
 import secrets
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Response
@@ -8,7 +9,7 @@ from fastapi import Path, Query, Response
 from billing.core.refusals import AccountNotFound, IdReused
 from billing.core.text import IDENTIFIER
 from billing.http.auth import Admin, Overseeing
-from billing.http.models.common import Page, decode_cursor, decode_moment, decode_position, page
+from billing.http.models.common import Page
 from billing.http.models.webhooks import (
     DeliveryShown,
     EndpointReplay,
@@ -21,6 +22,7 @@ from billing.http.models.webhooks import (
     WebhookEndpointPatch,
     WebhookEndpointShown,
 )
+from billing.http.pages import Keyset, Position
 from billing.http.parameters import Cursor, Limit, Search, answered, clean
 from billing.http.problems import responses
 from billing.http.route import Router
@@ -29,8 +31,11 @@ from billing.store import deliveries, webhooks
 from billing.store.refusals import WebhookEndpointNotFound, WebhookEventNotFound
 
 router = Router(prefix="/v1", tags=["webhooks"])
-EndpointId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64)]
-EventId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64)]
+OF_ENDPOINTS = Keyset(created_at=datetime, endpoint_id=str)
+OF_DELIVERIES = Keyset(created_at=datetime, event_id=str)
+OF_EVENTS = Keyset(announcement__created_at=datetime, announcement__account_id=str, announcement__position=Position)
+EndpointId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64, description="as it was chosen, or `we_…`")]
+EventId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64, description="`evt_…`")]
 
 
 @router.post(
@@ -52,18 +57,14 @@ async def create_endpoint(body: NewWebhookEndpoint, response: Response, caller: 
         await service.destinations.admit(wanted.url)
         found, new = await webhooks.create(service.work, wanted, secret)
     answered(response, not new)
-    return WebhookEndpointMade.with_secret(found, secret if new else None)
+    return _made(found, secret if new else None)
 
 
 @router.get("/webhook-endpoints", response_model=Page[WebhookEndpointShown], responses=responses())
 async def list_endpoints(caller: Admin, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """Endpoints, also deleted ones, oldest first, without their secrets."""
-    after = None
-    if cursor is not None:
-        moment, endpoint_id = decode_cursor(cursor, str, str)
-        after = (decode_moment(moment), endpoint_id)
-    found = await webhooks.endpoints(caller.service.engine, after=after, limit=limit + 1)
-    return page(found, limit, lambda one: [one.created_at.isoformat(), one.endpoint_id], WebhookEndpointShown.of)
+    found = await webhooks.endpoints(caller.service.engine, after=OF_ENDPOINTS.after(cursor), limit=limit + 1)
+    return OF_ENDPOINTS.page(found, limit)
 
 
 @router.get(
@@ -71,9 +72,9 @@ async def list_endpoints(caller: Admin, cursor: Cursor = None, limit: Limit = 50
     response_model=WebhookEndpointShown,
     responses=responses(WebhookEndpointNotFound),
 )
-async def get_endpoint(endpoint_id: EndpointId, caller: Admin) -> WebhookEndpointShown:
+async def get_endpoint(endpoint_id: EndpointId, caller: Admin) -> Any:
     """One endpoint, without its secret."""
-    return WebhookEndpointShown.of(await webhooks.endpoint(caller.service.engine, endpoint_id))
+    return await webhooks.endpoint(caller.service.engine, endpoint_id)
 
 
 @router.patch(
@@ -81,12 +82,12 @@ async def get_endpoint(endpoint_id: EndpointId, caller: Admin) -> WebhookEndpoin
     response_model=WebhookEndpointShown,
     responses=responses(WebhookEndpointNotFound),
 )
-async def change_endpoint(endpoint_id: EndpointId, body: WebhookEndpointPatch, caller: Admin) -> WebhookEndpointShown:
+async def change_endpoint(endpoint_id: EndpointId, body: WebhookEndpointPatch, caller: Admin) -> Any:
     """Changes what is sent. What waits for a disabled endpoint waits until it is enabled; it hears of nothing new."""
     changes = body.model_dump(exclude_unset=True)
     if "url" in changes:
         await caller.service.destinations.admit(body.url)
-    return WebhookEndpointShown.of(await webhooks.change(caller.service.work, endpoint_id, changes))
+    return await webhooks.change(caller.service.work, endpoint_id, changes)
 
 
 @router.delete(
@@ -94,9 +95,9 @@ async def change_endpoint(endpoint_id: EndpointId, body: WebhookEndpointPatch, c
     response_model=WebhookEndpointShown,
     responses=responses(WebhookEndpointNotFound),
 )
-async def delete_endpoint(endpoint_id: EndpointId, caller: Admin) -> WebhookEndpointShown:
+async def delete_endpoint(endpoint_id: EndpointId, caller: Admin) -> Any:
     """Ends an endpoint, its secrets and what waits for it. Its id stays taken."""
-    return WebhookEndpointShown.of(await webhooks.delete(caller.service.work, endpoint_id))
+    return await webhooks.delete(caller.service.work, endpoint_id)
 
 
 @router.post(
@@ -108,7 +109,7 @@ async def rotate_secret(endpoint_id: EndpointId, caller: Admin) -> WebhookEndpoi
     """A new secret, shown this once. For 24 h events are signed with the one before as well; never with a third."""
     secret = new_secret()
     found = await webhooks.rotate(caller.service.work, endpoint_id, secret)
-    return WebhookEndpointMade.with_secret(found, secret)
+    return _made(found, secret)
 
 
 @router.post(
@@ -128,15 +129,16 @@ async def replay_since(endpoint_id: EndpointId, body: EndpointReplay, caller: Ad
     responses=responses(WebhookEndpointNotFound),
 )
 async def list_deliveries(
-    endpoint_id: EndpointId, caller: Overseeing, state: State | None = None, cursor: Cursor = None, limit: Limit = 50
+    endpoint_id: EndpointId,
+    caller: Overseeing,
+    state: Annotated[State | None, Query(description="only deliveries that are so by now")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> Any:
     """What was sent to an endpoint, newest first, and what came of it."""
-    after = None
-    if cursor is not None:
-        moment, event_id = decode_cursor(cursor, str, str)
-        after = (decode_moment(moment), event_id)
+    after = OF_DELIVERIES.after(cursor)
     found = await deliveries.deliveries(caller.service.engine, endpoint_id, state=state, after=after, limit=limit + 1)
-    return page(found, limit, lambda one: [one.created_at.isoformat(), one.event_id], DeliveryShown.of)
+    return OF_DELIVERIES.page(found, limit)
 
 
 @router.get("/webhook-events", response_model=Page[EventShown], responses=responses())
@@ -149,14 +151,11 @@ async def list_events(
 ) -> Any:
     """What was announced, newest first, with its deliveries."""
     clean(type=type, account_id=account_id)
-    after = None
-    if cursor is not None:
-        moment, account, position = decode_cursor(cursor, str, str, int)
-        after = (decode_moment(moment), account, decode_position(position))
+    after = OF_EVENTS.after(cursor)
     found = await deliveries.events(
         caller.service.engine, kind=type, account_id=account_id, after=after, limit=limit + 1
     )
-    return page(found, limit, _place, EventShown.of)
+    return OF_EVENTS.page(found, limit, EventShown.of)
 
 
 @router.post(
@@ -170,6 +169,5 @@ async def replay_event(event_id: EventId, caller: Admin, body: EventReplay | Non
     return EventShown.of(await deliveries.event(caller.service.engine, event_id))
 
 
-def _place(event: deliveries.WebhookEvent) -> list[Any]:
-    told = event.announcement
-    return [told.created_at.isoformat(), told.account_id, told.position]
+def _made(endpoint: webhooks.Endpoint, secret: str | None) -> WebhookEndpointMade:
+    return WebhookEndpointMade.like(endpoint, previous_secret_until=endpoint.previous_until, secret=secret)

@@ -1,7 +1,9 @@
 """Balances: what an account has, what of it is spoken for and what is left; now, or as it was."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,6 +15,8 @@ from billing.core.wallet import Wallet
 from billing.store.clock import time_by
 from billing.store.gather import Gathered, Needs, gather
 from billing.store.snapshot import snapshot
+
+_GRANTS_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +37,21 @@ class AccountBalance:
         return self.posted - self.held - self.frozen - self.lapsed + self.credit_limit
 
 
-@dataclass(frozen=True, slots=True)
-class BalanceSheet:
-    """An account now. `grants` are the open ones in burn order; `next_expiry` is (credits, when)."""
+class NextExpiry(NamedTuple):
+    """Credits left of all that expires `at` this instant, the next one at which any do."""
 
-    figures: AccountBalance
+    credits: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceSheet(AccountBalance):
+    """An account now. `grants` are the open ones in burn order, the first hundred; `seq` is of the last transfer."""
+
     debt: int
-    grants: list[Grant]
-    next_expiry: tuple[int, datetime] | None
+    grants: Sequence[Grant]
+    has_more_grants: bool
+    next_expiry: NextExpiry | None
     seq: int
 
 
@@ -55,9 +66,14 @@ async def balance_sheet(engine: AsyncEngine, account_id: str) -> BalanceSheet:
     grants = [grant for grant in wallet.burn_order if grant.open]
     coming = [(g.expires_at, g.remaining) for g in grants if g.expires_at and g.expires_at > now and not g.frozen]
     first = min((moment for moment, _ in coming), default=None)
-    next_expiry = None if first is None else (sum(credits for moment, credits in coming if moment == first), first)
+    expiring = sum(credits for moment, credits in coming if moment == first)
     return BalanceSheet(
-        figures(batch, wallet), wallet.debt, grants, next_expiry, wallet.wallet_seq - len(wallet.transfers)
+        **figures(batch, wallet),
+        debt=wallet.debt,
+        grants=grants[:_GRANTS_MAX],
+        has_more_grants=len(grants) > _GRANTS_MAX,
+        next_expiry=None if first is None else NextExpiry(expiring, first),
+        seq=wallet.wallet_seq - len(wallet.transfers),
     )
 
 
@@ -68,20 +84,20 @@ def known(batch: Gathered, account_id: str) -> Wallet:
     return batch.wallets[account_id]
 
 
-def figures(batch: Gathered, wallet: Wallet) -> AccountBalance:
-    """What a read wallet shows. Gathering let lapse, in memory, what is due: none of it is posted yet."""
+def figures(batch: Gathered, wallet: Wallet) -> dict[str, Any]:
+    """The AccountBalance of a read wallet, by name. Gathering let lapse, in memory, what is due: none of it is posted yet."""
     assert wallet.settings is not None
     lapsed = sum(transfer.amount for transfer in wallet.transfers)
-    return AccountBalance(
-        wallet.account_id,
-        wallet.settings.asset,
-        wallet.posted + lapsed,
-        wallet.held,
-        wallet.frozen,
-        lapsed,
-        wallet.settings.credit_limit,
-        batch.now(wallet),
-    )
+    return {
+        "account_id": wallet.account_id,
+        "asset": wallet.settings.asset,
+        "posted": wallet.posted + lapsed,
+        "held": wallet.held,
+        "frozen": wallet.frozen,
+        "lapsed": lapsed,
+        "credit_limit": wallet.settings.credit_limit,
+        "as_of": batch.now(wallet),
+    }
 
 
 _POSTED_AT = """

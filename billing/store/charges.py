@@ -82,7 +82,9 @@ async def charge(engine: AsyncEngine, account_id: str, request_id: str) -> tuple
     wallet = known(batch, account_id)
     if request_id not in wallet.charges:
         raise ChargeNotFound(request_id)
-    return ChargeView(wallet.charges[request_id], wallet.outputs.get(request_id, ())), figures(batch, wallet)
+    return ChargeView(wallet.charges[request_id], wallet.outputs.get(request_id, ())), AccountBalance(
+        **figures(batch, wallet)
+    )
 
 
 async def charges(

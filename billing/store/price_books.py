@@ -73,4 +73,4 @@ async def _publish(connection: Connection, now: datetime, wanted: PriceBook, act
 
 
 def _json(book: PriceBook) -> str:
-    return json.dumps(book.documents(), sort_keys=True)
+    return json.dumps(book.documents, sort_keys=True)

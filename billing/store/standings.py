@@ -1,10 +1,10 @@
 """How accounts stand, side by side."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.core.wallet import AccountSettings
 from billing.store.balances import AccountBalance, figures
 from billing.store.clock import time_by
 from billing.store.gather import Needs, gather
@@ -17,12 +17,13 @@ _ACCOUNTS = """
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """An account's figures with its settings and what it owes, in credits."""
+class Standing(AccountBalance):
+    """An account's figures, what it owes in credits, and which account it is."""
 
-    figures: AccountBalance
-    settings: AccountSettings
     debt: int
+    name: str | None
+    status: str
+    created_at: datetime
 
 
 async def standings(
@@ -37,5 +38,14 @@ async def standings(
     for account_id in found:
         wallet = batch.wallets[account_id]
         assert wallet.settings is not None
-        standing.append(Standing(figures(batch, wallet), wallet.settings, wallet.debt))
+        settings = wallet.settings
+        standing.append(
+            Standing(
+                **figures(batch, wallet),
+                debt=wallet.debt,
+                name=settings.name,
+                status=settings.status,
+                created_at=settings.created_at,
+            )
+        )
     return standing

@@ -216,7 +216,7 @@ def test_a_model_makes_the_document_that_it_was_made_from(document: dict[str, An
 
 
 def test_a_flat_price_is_written_out_for_every_quality_and_tier() -> None:
-    written = PriceBook.of(1, T0, {"gpt-image-1.5": PUBLISHED["gpt-image-1.5"]}).documents()
+    written = PriceBook.of(1, T0, {"gpt-image-1.5": PUBLISHED["gpt-image-1.5"]}).documents
     assert written["gpt-image-1.5"]["prices"] == {
         "low": {"1K": 1, "2K": 1, "4K": 1},
         "medium": {"1K": 1, "2K": 1, "4K": 1},

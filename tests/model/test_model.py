@@ -296,7 +296,7 @@ class Together(RuleBasedStateMachine):
         stored = self.model.accounts[account_id]
         account = deepcopy(stored)
         sheet = self.world.sheet(account_id)
-        shown = sheet.figures
+        shown = sheet
         # Just after a row was written the reader's instant is the next one: no two may share the last row's.
         assert shown.as_of in (self.now, self.now + timedelta(microseconds=1))
         lapse(account, shown.as_of)

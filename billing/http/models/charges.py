@@ -5,25 +5,34 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from billing.core import commands
 from billing.core.answers import ChargeAnswer
 from billing.core.charges import Charge, Output, Reported
+from billing.core.charges import Status as ChargeStatus
 from billing.core.sizes import MAX_EDGE
-from billing.core.wallet import Balance, CorrectionRow, RefundRow
+from billing.core.wallet import Balance, RefundRow
 from billing.http.models.common import PRINTABLE, Body, Credits, Identifier, Labels, Shown, Text
 
+OutputStatus = Literal["succeeded", "failed"]
 Word = Annotated[str, Field(pattern=PRINTABLE, max_length=64)]
-Pixels = Annotated[int, Field(ge=1, le=MAX_EDGE, description="measured from the image's header")]
+Pixels = Annotated[int, Field(ge=1, le=MAX_EDGE)]
 
 
 class ReportedOutput(Body):
+    """One image: that it came back, or that it did not."""
+
     index: Annotated[int, Field(ge=0, le=MAX_EDGE)]
-    status: Literal["succeeded", "failed"]
+    """its place, from 0; each at most once"""
+    status: OutputStatus
+    """only what succeeded costs anything"""
     width: Pixels | None = None
+    """pixels, at least 1, measured from the image's header; null: nobody measured it, and the quoted price applies"""
     height: Pixels | None = None
+    """likewise"""
     reason: Text | None = None
+    """why it failed, up to 512 characters; null: nobody says"""
 
     def reported(self) -> Reported:
         return Reported(self.index, self.status, self.width, self.height, self.reason)
@@ -56,40 +65,38 @@ class NewCharge(Body):
         }
     )
     request_id: Identifier
+    """yours to choose, and kept for ever: 1-64 of A-Z a-z 0-9 _ . : -. Send it again when no answer came"""
     model: Word
+    """as the price book in force names it"""
     operation: Literal["generation", "edit"] = "generation"
+    """recorded; both cost the same"""
     mode: Literal["sync", "async"] = "sync"
+    """recorded; both cost the same"""
     n: Annotated[int, Field(ge=1, le=commands.N_MAX)] = 1
-    size: Annotated[Word, Field(description="`auto`, a tier (`1K`, `2K`, `4K`) or WIDTHxHEIGHT")] = "auto"
-    quality: Annotated[Word, Field(description="`auto` is billed as `high`")] = "auto"
+    """images asked for, 1 to 10"""
+    size: Word = "auto"
+    """`auto`, a tier (`1K`, `2K`, `4K`) or WIDTHxHEIGHT in pixels"""
+    quality: Word = "auto"
+    """of those that the price book knows; `auto` is billed as `high`"""
     hold_seconds: Annotated[int, Field(ge=commands.HOLD_SECONDS_MIN, le=commands.HOLD_SECONDS_MAX)] = (
         commands.HOLD_SECONDS_DEFAULT
     )
+    """how long the hold lasts, 30 to 86,400 seconds: longer than the provider takes"""
     api_key_id: Annotated[Text, Field(max_length=128)] | None = None
+    """which of the customer's keys asked, up to 128 characters: usage can be told by it; null: nobody says"""
     end_user: Annotated[Text, Field(max_length=256)] | None = None
+    """who asked the customer, up to 256 characters: usage can be told by it; null: nobody says"""
     metadata: Labels | None = None
-    price_version: (
-        Annotated[int, Field(ge=1, le=2**31 - 1, description="binding: 409 if another applies by now")] | None
-    ) = None
+    """up to 50 labels of yours: text, numbers, booleans or null; null: none"""
+    price_version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """binding: 409 `price_changed` if another price book applies by now; null: whichever does"""
     outputs: Outputs | None = None
+    """what came back: charged in one step; null: authorized only"""
 
     def command(self, account_id: str) -> commands.Authorize:
-        return commands.Authorize(
-            account_id,
-            self.request_id,
-            self.model,
-            self.operation,
-            self.mode,
-            self.n,
-            self.size,
-            self.quality,
-            self.hold_seconds,
-            self.api_key_id,
-            self.end_user,
-            self.metadata,
-            self.price_version,
-            None if self.outputs is None else tuple([one.reported() for one in self.outputs]),
-        )
+        outputs = None if self.outputs is None else tuple([one.reported() for one in self.outputs])
+        asked = {name: getattr(self, name) for name in NewCharge.model_fields}
+        return commands.Authorize(account_id, **asked | {"outputs": outputs})
 
 
 class Settlement(Body):
@@ -106,7 +113,9 @@ class Settlement(Body):
         }
     )
     outputs: Outputs
-    force: Annotated[bool, Field(description="settle a voided or long expired charge: it was delivered")] = False
+    """in any order, at most 1,000"""
+    force: bool = False
+    """settle a voided or long expired charge all the same: it was delivered"""
 
     def command(self, account_id: str, request_id: str) -> commands.Settle:
         return commands.Settle(account_id, request_id, tuple([one.reported() for one in self.outputs]), self.force)
@@ -114,6 +123,7 @@ class Settlement(Body):
 
 class Voiding(Body):
     reason: Text | None = None
+    """up to 512 characters, kept with the charge; null: nobody says"""
 
     def command(self, account_id: str, request_id: str) -> commands.Void:
         return commands.Void(account_id, request_id, self.reason)
@@ -123,11 +133,15 @@ class NewRefund(Body):
     """`credits`, or the bills of `outputs`; with neither, all that is left of the bill."""
 
     refund_id: Identifier
+    """yours to choose, and kept for ever: 1-64 of A-Z a-z 0-9 _ . : -"""
     reason: Text
+    """up to 512 characters; the customer sees it"""
     credits: Credits | None = None
+    """whole credits, from 1 to what is left of the bill; null: those of `outputs`"""
     outputs: Annotated[list[Annotated[int, Field(ge=0, le=MAX_EDGE)]], Field(min_length=1, max_length=1000)] | None = (
         None
     )
+    """indexes of outputs whose bills are returned; null: `credits`, or without them all that is left"""
 
     def command(self, account_id: str, request_id: str) -> commands.Refund:
         outputs = None if self.outputs is None else tuple(self.outputs)
@@ -136,7 +150,9 @@ class NewRefund(Body):
 
 class AuthorizeOrCharge(NewCharge):
     op: Literal["authorize", "charge"]
+    """`charge` needs `outputs`: it is charged in one step"""
     account_id: Identifier
+    """whose charge it is"""
 
     def operation_command(self) -> commands.Command[ChargeAnswer]:
         return self.command(self.account_id)
@@ -144,8 +160,11 @@ class AuthorizeOrCharge(NewCharge):
 
 class SettleOperation(Settlement):
     op: Literal["settle"]
+    """bills what came back"""
     account_id: Identifier
+    """whose charge it is"""
     request_id: Identifier
+    """which charge it is"""
 
     def operation_command(self) -> commands.Command[ChargeAnswer]:
         return self.command(self.account_id, self.request_id)
@@ -153,8 +172,11 @@ class SettleOperation(Settlement):
 
 class VoidOperation(Voiding):
     op: Literal["void"]
+    """releases the hold"""
     account_id: Identifier
+    """whose charge it is"""
     request_id: Identifier
+    """which charge it is"""
 
     def operation_command(self) -> commands.Command[ChargeAnswer]:
         return self.command(self.account_id, self.request_id)
@@ -164,187 +186,203 @@ Operation = Annotated[AuthorizeOrCharge | SettleOperation | VoidOperation, Field
 
 
 class ChargeBalance(Shown):
-    """The account's credits after this: `held` stands apart from `posted`, which only bills change."""
+    """The account's whole credits after this: `held` stands apart from `posted`, which only bills change."""
 
     posted: int
+    """whole credits: the sum of all transfers of the wallet; below 0 for debt"""
     held: int
+    """whole credits that open holds reserve, 0 or more"""
     available: int
+    """whole credits that a new request may come to; below 0 nothing may be asked for"""
 
 
 class OutputShown(Shown):
+    """One image that was asked for or came back. What it costs by now is `credits` + `corrected_credits`."""
+
     index: int
-    status: Literal["succeeded", "failed"]
+    """its place, from 0"""
+    status: OutputStatus
+    """as it was settled: only what succeeded costs anything"""
     width: int | None
+    """pixels, as it was settled; null: not measured"""
     height: int | None
+    """likewise"""
     size_tier: str | None
+    """the tier whose price it was billed at; null: it costs nothing"""
     credits: int
+    """whole credits that it was billed at, 0 or more"""
     corrected_credits: int
+    """whole credits that corrections have added to its bill since; below 0 for what they took off"""
     refunded_credits: int
+    """whole credits of its bill that were returned, 0 or more"""
     flags: tuple[str, ...]
+    """`capped`, `unmeasured`, `unpriced_size`, `unrequested`; empty: none"""
     reason: str | None
+    """why it failed, as it was reported; `not_reported`; null: nobody says"""
 
 
 class ChargeShown(Shown):
-    """A charge as it is now. `held_credits` is what is reserved at this moment.
-
-    Outputs stay as they were settled: what each costs by now is `credits` + `corrected_credits`, which is signed.
-    """
+    """A charge as it is now, in whole credits. Outputs stay as they were settled."""
 
     account_id: str
+    """whose it is"""
     request_id: str
-    status: Literal["authorized", "settled", "voided", "expired"]
+    """as the gateway chose it"""
+    status: ChargeStatus
+    """`authorized`: held, and not settled yet; `settled`: billed; `voided`, `expired`: the hold ended without a bill"""
     model: str
+    """as it was asked for"""
     operation: str
+    """`generation` or `edit`"""
     mode: str
+    """`sync` or `async`"""
     n: int
+    """images asked for, 1 to 10"""
     size: str
+    """as it was asked for: `auto`, a tier or WIDTHxHEIGHT in pixels"""
     quality: str
+    """as it was asked for"""
     billed_quality: str
+    """the quality whose prices apply"""
     quoted_tier: str
+    """the size tier that the request was quoted at"""
     quoted_credits: int
+    """whole credits that all its images were quoted at, 0 or more"""
     held_credits: int
+    """whole credits that it reserves at this moment, 0 or more"""
     settled_credits: int
+    """whole credits that it was billed when it was settled, 0 or more"""
     corrected_credits: int
+    """whole credits that corrections have added to the bill since; below 0 for what they took off"""
     refunded_credits: int
+    """whole credits of the bill that were returned, 0 or more"""
     price_version: int
+    """of the price book that it is priced by, to its end"""
     outputs: list[OutputShown]
+    """in the order of their indexes; empty until it is settled"""
     flags: tuple[str, ...]
+    """its outputs' flags and its own, `late`, `forced`, `overdrawn`; empty: none"""
     api_key_id: str | None
+    """which of the customer's keys asked; null: nobody said"""
     end_user: str | None
+    """who asked the customer; null: nobody said"""
     metadata: dict[str, Any]
+    """the labels that it was sent with; empty: none"""
     authorized_at: datetime
+    """RFC 3339 in UTC"""
     expires_at: datetime
+    """when its hold ends, or would have, RFC 3339 in UTC"""
     resolved_at: datetime | None
+    """when it was settled or voided, or expired, RFC 3339 in UTC; null: it is open"""
     balance: ChargeBalance | None
+    """the account's credits after this; null in lists"""
 
     @classmethod
-    def of(cls, c: Charge, outputs: Sequence[Output], balance: Balance | None) -> "ChargeShown":
-        return cls(
-            account_id=c.account_id,
-            request_id=c.request_id,
-            status=c.status,
-            model=c.model,
-            operation=c.operation,
-            mode=c.mode,
-            n=c.n,
-            size=c.size,
-            quality=c.quality,
-            billed_quality=c.billed_quality,
-            quoted_tier=c.quoted_tier,
-            quoted_credits=c.quoted_credits,
-            held_credits=c.held_credits if c.status == "authorized" else 0,
-            settled_credits=c.settled_credits,
-            corrected_credits=c.corrected_credits,
-            refunded_credits=c.refunded_credits,
-            price_version=c.price_version,
-            outputs=[
-                OutputShown(
-                    index=o.index,
-                    status=o.status,  # type: ignore[arg-type]
-                    width=o.width,
-                    height=o.height,
-                    size_tier=o.size_tier,
-                    credits=o.credits,
-                    corrected_credits=o.corrected_credits,
-                    refunded_credits=o.refunded_credits,
-                    flags=o.flags,
-                    reason=o.reason,
-                )
-                for o in outputs
-            ],
-            flags=c.flags,
-            api_key_id=c.api_key_id,
-            end_user=c.end_user,
-            metadata=json.loads(c.metadata) if c.metadata else {},
-            authorized_at=c.authorized_at,
-            expires_at=c.expires_at,
-            resolved_at=c.resolved_at,
-            balance=None
-            if balance is None
-            else ChargeBalance(posted=balance.posted, held=balance.held, available=balance.available),
+    def of(cls, charge: Charge, outputs: Sequence[Output], balance: Balance | None = None) -> "ChargeShown":
+        return cls.like(
+            charge,
+            held_credits=charge.held_credits if charge.status == "authorized" else 0,
+            outputs=outputs,
+            metadata=json.loads(charge.metadata) if charge.metadata else {},
+            balance=balance,
         )
 
 
 class RefundedOutput(Shown):
+    """What was returned of one output's bill."""
+
     index: int
+    """of the output, from 0"""
     credits: int
+    """whole credits, at least 1"""
 
 
 class RefundReturn(Shown):
-    """Credits that a refund or a correction returned: drawn from a grant (null: debt) and where they went (null: paid debt)."""
+    """Credits that a refund or a correction returned: where they had come from, and where they went."""
 
     drawn_from: str | None
+    """id of the grant that had paid them; null: they were debt"""
     credits: int
+    """whole credits, at least 1"""
     returned_to: str | None
+    """id of the grant that has them now; null: they paid debt"""
+
+
+Returns = Annotated[
+    list[RefundReturn],
+    BeforeValidator(lambda rows: [dict(zip(RefundReturn.model_fields, row, strict=True)) for row in rows]),
+]
 
 
 class RefundShown(Shown):
+    """Credits of a bill that were returned."""
+
     account_id: str
+    """whose they are"""
     request_id: str
+    """of the charge"""
     refund_id: str
+    """as it was chosen"""
     credits: int
+    """whole credits that were returned, at least 1"""
     reason: str
+    """as it was given"""
     outputs: list[RefundedOutput]
-    returns: list[RefundReturn]
+    """what of it was returned for each output, in the order of their indexes"""
+    returns: Returns
+    """which credits they were, in the order that they were returned in"""
     created_at: datetime
+    """RFC 3339 in UTC"""
     charge: ChargeShown | None = None
+    """the charge after this; null in lists"""
 
     @classmethod
-    def of(cls, r: RefundRow, charge: ChargeShown | None = None) -> "RefundShown":
-        return cls(
-            account_id=r.account_id,
-            request_id=r.request_id,
-            refund_id=r.refund_id,
-            credits=r.credits,
-            reason=r.reason,
-            outputs=[RefundedOutput(index=index, credits=credits) for index, credits, _ in sorted(r.outputs)],
-            returns=[
-                RefundReturn(drawn_from=drawn, credits=credits, returned_to=to) for drawn, credits, to in r.returns
-            ],
-            created_at=r.created_at,
-            charge=charge,
-        )
+    def of(cls, refund: RefundRow, charge: ChargeShown | None = None) -> "RefundShown":
+        outputs = [RefundedOutput(index=index, credits=credits) for index, credits, _ in sorted(refund.outputs)]
+        return cls.like(refund, outputs=outputs, charge=charge)
 
 
 class CorrectedOutput(Shown):
     """An output as it was really delivered and what it costs since, and how it had stood before."""
 
     index: int
-    status: Literal["succeeded", "failed"]
+    """its place, from 0"""
+    status: OutputStatus
+    """as it was delivered"""
     width: int | None
+    """pixels, as it was delivered; null: not measured, or not delivered"""
     height: int | None
+    """likewise"""
     size_tier: str | None
+    """the tier that it is billed at since; null: it costs nothing"""
     credits_before: int
+    """whole credits that it had cost, 0 or more"""
     credits_after: int
-    status_before: Literal["succeeded", "failed"]
+    """whole credits that it costs since, 0 or more"""
+    status_before: OutputStatus
+    """as it was known before"""
     size_tier_before: str | None
+    """the tier that it had been billed at; null: it cost nothing"""
 
 
 class CorrectionShown(Shown):
-    """A correction of a bill by what was delivered. `credits` is signed: the bill rose by them, or fell."""
+    """A correction of a bill by what was delivered."""
 
     account_id: str
+    """whose charge it is"""
     request_id: str
+    """of the charge"""
     correction_id: str
+    """follows from the reconciliation that found it"""
     credits: int
+    """whole credits that the bill rose by; below 0: it fell"""
     reason: str
+    """as it was given"""
     actor: str
+    """id of the key that had it posted"""
     outputs: list[CorrectedOutput]
-    returns: list[RefundReturn]
+    """those that stand otherwise since"""
+    returns: Returns
+    """which credits came back, where the bill fell; empty where it rose"""
     created_at: datetime
-
-    @classmethod
-    def of(cls, c: CorrectionRow) -> "CorrectionShown":
-        return cls(
-            account_id=c.account_id,
-            request_id=c.request_id,
-            correction_id=c.correction_id,
-            credits=c.credits,
-            reason=c.reason,
-            actor=c.actor,
-            outputs=[CorrectedOutput.model_validate(one._asdict()) for one in c.outputs],
-            returns=[
-                RefundReturn(drawn_from=drawn, credits=credits, returned_to=to) for drawn, credits, to in c.returns
-            ],
-            created_at=c.created_at,
-        )
+    """RFC 3339 in UTC"""

@@ -1,6 +1,9 @@
 """What all bodies share: strict fields, amounts, identifiers, times, pages and the problem document."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
+from operator import attrgetter
 from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -10,7 +13,7 @@ from billing.core.cursors import decode_cursor as decode_cursor
 from billing.core.cursors import encode_cursor
 from billing.core.cursors import not_ours as _not_ours
 from billing.core.refusals import REPEATS, Repeat
-from billing.core.text import IDENTIFIER
+from billing.core.text import CURRENCY, IDENTIFIER
 
 T = TypeVar("T")
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # there is nothing before it, and arithmetic near year 1 overflows
@@ -21,18 +24,29 @@ POSITIONS = 2**31 - 1  # what the column of a place among those of one instant h
 class Body(BaseModel):
     """A request: unknown fields are refused, and numbers and booleans are what they say they are."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class Shown(BaseModel):
-    """A response."""
+    """A response. Where a row has its names, the route answers with the row: what is shown is read from it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True, validate_by_name=True, use_attribute_docstrings=True)
 
     @classmethod
     def like(cls, thing: Any, **other: Any) -> Self:
         """Shows `thing` field by field, by the same names, but for `other`."""
-        return cls(**{name: getattr(thing, name) for name in cls.model_fields if name not in other}, **other)
+        if not other:
+            return cls.model_validate(thing)
+        names, read = _reading(cls, tuple(other))
+        other.update(zip(names, read(thing), strict=True))
+        return cls.model_validate(other)
+
+
+@cache
+def _reading(shown: type[Shown], other: tuple[str, ...]) -> tuple[list[str], Callable[[Any], tuple[Any, ...]]]:
+    """The names that are read from a row, at least two, and how. Once for each way: charges are shown by it."""
+    names = [name for name in shown.model_fields if name not in other]
+    return names, attrgetter(*names)
 
 
 def _clean(text: str) -> str:
@@ -62,10 +76,25 @@ Text = Annotated[str, Field(max_length=512), AfterValidator(_clean)]
 Time = Annotated[datetime, BeforeValidator(parse_time)]
 Credits = Annotated[int, Field(ge=1, le=MAX_AMOUNT, description="whole credits, at least 1")]
 Amount = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
-Labels = Annotated[
-    dict[str, str | int | float | bool | None],
-    Field(description="up to 50 labels of yours: text, numbers, booleans or null"),
-]
+Labels = dict[str, str | int | float | bool | None]
+
+
+class Money(Body):
+    """An amount of money, as it is sent."""
+
+    micros: Amount
+    """millionths of the currency's unit, 0 or more: 12.50 USD is 12500000"""
+    currency: Annotated[str, Field(pattern=CURRENCY, max_length=3)]
+    """ISO 4217, three capital letters"""
+
+
+class MoneyShown(Shown):
+    """An amount of money."""
+
+    micros: int
+    """millionths of the currency's unit, 0 or more: 12.50 USD is 12500000"""
+    currency: str
+    """ISO 4217, three capital letters"""
 
 
 class Problem(Shown):
@@ -89,10 +118,15 @@ class Problem(Shown):
         },
     )
     type: str
+    """`urn:billing:problem:` and the code"""
     title: str
+    """what is refused, in English: the same for every refusal of this code"""
     status: int
+    """the HTTP status: 400 to 599"""
     detail: str
+    """why in this case, and what to do about it, in English"""
     code: str
+    """for programs: see the description of each status for those that a route may answer with"""
     retry: Annotated[
         Repeat,
         Field(description="; ".join(f"`{word}`: {meaning}" for word, meaning in REPEATS.items())),
@@ -103,8 +137,11 @@ class Page(Shown, Generic[T]):
     """One page of a list; `next_cursor` fetches the next."""
 
     data: list[T]
+    """at most `limit`, in the order that the route says"""
     has_more: bool
+    """whether there are more behind the last of these"""
     next_cursor: str | None
+    """send it as `cursor` to go on behind the last of these; null where there is nothing more"""
 
 
 def page(items: list[Any], limit: int, cursor_of: Any, show: Any = lambda item: item) -> dict[str, Any]:

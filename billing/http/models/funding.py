@@ -8,29 +8,33 @@ from pydantic import Field, ValidationError
 
 from billing.core.funding_commands import URL_LENGTH
 from billing.core.packs import EXPIRES_IN_DAYS_MAX, Pack
-from billing.core.payments import AutoRecharge, BookedTransaction, CardRefund, Dispute
-from billing.http.models.accounts import Money
-from billing.http.models.common import Amount, Body, Credits, Identifier, Shown, Text
+from billing.core.payments import Via
+from billing.http.models.common import Amount, Body, Credits, Identifier, Money, MoneyShown, Shown, Text
 from billing.http.problems import invalid
 from billing.store.inbox import StoredEvent
 from billing.store.packs import PublishedPack
 from billing.store.topups import TopupStory
 
 TopupStatus = Literal["pending", "paid", "failed", "expired", "refunded", "disputed"]
-Address = Annotated[str, Field(max_length=URL_LENGTH, description="http or https")]
+Bonus = Literal["own_grant", "dilutes"]
+Address = Annotated[str, Field(max_length=URL_LENGTH)]
 
 
 class NewPack(Body):
     pack_id: Identifier
-    name: Annotated[Text, Field(max_length=200, description="what customers see; by default the id")] | None = None
+    """yours to choose, and kept for ever: 1-64 of A-Z a-z 0-9 _ . : -"""
+    name: Annotated[Text, Field(max_length=200)] | None = None
+    """what customers see, up to 200 characters; null: the id"""
     credits: Credits
+    """whole credits that are paid for, at least 1"""
     bonus_credits: Amount = 0
-    bonus: Annotated[
-        Literal["own_grant", "dilutes"],
-        Field(description="`own_grant`: bonus credits cost nothing; `dilutes`: they make every credit cheaper"),
-    ] = "own_grant"
+    """whole credits on top, 0 or more"""
+    bonus: Bonus = "own_grant"
+    """`own_grant`: bonus credits cost nothing; `dilutes`: they make every credit cheaper"""
     price: Money
+    """what the whole pack costs: at least the least that cards charge of the currency"""
     expires_in_days: Annotated[int, Field(ge=1, le=EXPIRES_IN_DAYS_MAX)] | None = None
+    """how long its credits can be used, 1 to 3,650 days; null: for ever"""
 
     def pack(self) -> Pack:
         """Raises Invalid."""
@@ -56,26 +60,30 @@ def packs_of(document: Any) -> list[Pack]:
 
 class PackShown(Shown):
     pack_id: str
+    """as it was chosen"""
     name: str
+    """what customers see, up to 200 characters"""
     credits: int
+    """whole credits that are paid for, at least 1"""
     bonus_credits: int
-    bonus: Literal["own_grant", "dilutes"]
-    price: dict[str, Any]
+    """whole credits on top, 0 or more"""
+    bonus: Bonus
+    """`own_grant`: bonus credits cost nothing; `dilutes`: they make every credit cheaper"""
+    price: MoneyShown
+    """what the whole pack costs"""
     expires_in_days: int | None
+    """how long its credits can be used, 1 to 3,650 days; null: for ever"""
     published_at: datetime
+    """RFC 3339 in UTC"""
     withdrawn_at: datetime | None
+    """since when nobody can order it, RFC 3339 in UTC; null: it is on sale"""
 
     @classmethod
     def of(cls, published: PublishedPack) -> "PackShown":
-        p = published.pack
-        return cls(
-            pack_id=p.pack_id,
-            name=p.name,
-            credits=p.credits,
-            bonus_credits=p.bonus_credits,
-            bonus=p.bonus,  # type: ignore[arg-type]
-            price=_money(p.price_micros, p.currency),
-            expires_in_days=p.expires_in_days,
+        pack = published.pack
+        return cls.like(
+            pack,
+            price=_money(pack.price_micros, pack.currency),
             published_at=published.published_at,
             withdrawn_at=published.withdrawn_at,
         )
@@ -83,195 +91,225 @@ class PackShown(Shown):
 
 class NewTopup(Body):
     topup_id: Identifier
+    """yours to choose, and kept for ever: 1-64 of A-Z a-z 0-9 _ . : -"""
     pack_id: Identifier
+    """what is bought"""
     success_url: Address
+    """http or https: where the customer comes back to when it is paid"""
     cancel_url: Address
+    """http or https: where the customer comes back to when it is not"""
 
 
 class CardRefundShown(Shown):
     """Money that went back to the card, and the credits that went with it."""
 
     card_refund_id: str
+    """Stripe's, `re_…`"""
     status: Literal["succeeded", "failed"]
+    """`failed`: the money came back after all, and the credits with it"""
     amount_micros: int
+    """micros of the pack's currency, at least 1"""
     clawed_credits: int
+    """whole credits that were taken for it, 0 or more"""
     created_at: datetime
-
-    @classmethod
-    def of(cls, r: CardRefund) -> "CardRefundShown":
-        return cls.like(r, clawed_credits=_clawed(r))
+    """when it was heard of, RFC 3339 in UTC"""
 
 
 class DisputeShown(Shown):
-    """A cardholder's complaint. `open`: what is left of the credits is frozen. `lost`: `lost_micros` are gone, and their
-    credits with them. `averted`: it closed without a verdict, and without money. It may be reopened.
-
-    `stripe_status` is Stripe's word. `clawed_credits` is all that was ever taken for it: what a later verdict gave back
-    came by transfers of its own.
-    """
+    """A cardholder's complaint. It may be reopened, and decided anew."""
 
     dispute_id: str
+    """Stripe's, `dp_…` or `du_…`"""
     status: Literal["open", "won", "lost", "averted"]
+    """`open`: what is left of the credits is frozen; `lost`: money is gone, and its credits with it; `averted`: it closed
+    without a verdict, and without money"""
     stripe_status: str | None
+    """Stripe's word for it; null: it was heard of before we kept that"""
     reason: str | None
+    """Stripe's word for why; null: none was given"""
     amount_micros: int
+    """what is disputed, in micros of the pack's currency, 0 or more"""
     withdrawn_micros: int
+    """what Stripe took for it so far, likewise"""
     reinstated_micros: int
+    """what Stripe gave back of that, likewise"""
     lost_micros: int
+    """what is gone for good, likewise; 0 unless it is lost"""
     clawed_credits: int
+    """whole credits that were ever taken for it, 0 or more: what a later verdict gave back came by transfers of its own"""
     opened_at: datetime
+    """RFC 3339 in UTC"""
     closed_at: datetime | None
-
-    @classmethod
-    def of(cls, d: Dispute) -> "DisputeShown":
-        return cls.like(d, clawed_credits=_clawed(d), lost_micros=d.lost_micros)
+    """RFC 3339 in UTC; null: it is open"""
 
 
 class TopupShown(Shown):
-    """A purchase of a pack. `url`: where it is paid, while it is pending. `failure`: why the payment failed.
-
-    `problem`: what the processor reported does not fit what was ordered; nothing was posted, somebody has to look.
-    """
+    """A purchase of a pack."""
 
     account_id: str
+    """who buys"""
     topup_id: str
-    via: Literal["checkout", "recharge"]
+    """as it was chosen; `recharge:…` where auto-recharge ordered it"""
+    via: Via
+    """`checkout`: the customer pays at Stripe's page; `recharge`: a saved card or bank account is charged"""
     status: TopupStatus
+    """`paid`: its credits are there; `refunded`, `disputed`: they were, and all or some of the money went back or may"""
     pack_id: str
+    """what is bought; its terms as they were when it was ordered"""
     credits: int
+    """whole credits that are paid for, at least 1"""
     bonus_credits: int
-    price: dict[str, Any]
+    """whole credits on top, 0 or more"""
+    price: MoneyShown
+    """what the whole pack costs"""
     url: str | None
+    """where it is paid, while it is pending; null: nowhere, or no more"""
     failure: str | None
+    """why the payment failed, in the processor's words; null: it did not"""
     problem: str | None
-    refunded_micros: int
+    """what the processor reported does not fit what was ordered: nothing was posted, and somebody has to look; null:
+    nothing is wrong"""
+    refunded_micros: int = Field(validation_alias="returned_micros")
+    """what went back to the card, by refunds and lost disputes, in micros of the price's currency; 0 or more"""
     disputed_micros: int
+    """what is withdrawn for open disputes, likewise"""
     grants: list[str]
+    """ids of the grants that came with the money; empty until it does"""
     card_refunds: list[CardRefundShown]
+    """oldest first; empty in lists"""
     disputes: list[DisputeShown]
+    """oldest first; empty in lists"""
     created_at: datetime
+    """when it was ordered, RFC 3339 in UTC"""
     paid_at: datetime | None
+    """RFC 3339 in UTC; null: it is not paid"""
 
     @classmethod
     def of(cls, story: TopupStory) -> "TopupShown":
-        t = story.topup
-        return cls(
-            account_id=t.account_id,
-            topup_id=t.topup_id,
-            via=t.via,  # type: ignore[arg-type]
-            status=t.status,  # type: ignore[arg-type]
-            pack_id=t.pack_id,
-            credits=t.credits,
-            bonus_credits=t.bonus_credits,
-            price=_money(t.price_micros, t.currency),
-            url=t.checkout_url if t.status == "pending" else None,
-            failure=t.failure,
-            problem=t.problem,
-            refunded_micros=t.returned_micros,
-            disputed_micros=t.disputed_micros,
-            grants=[t.grant_id(k) for k in range(1, t.bought + 1)] if t.paid else [],
-            card_refunds=[CardRefundShown.of(one) for one in story.card_refunds],
-            disputes=[DisputeShown.of(one) for one in story.disputes],
-            created_at=t.created_at,
-            paid_at=t.paid_at,
+        topup = story.topup
+        return cls.like(
+            topup,
+            price=_money(topup.price_micros, topup.currency),
+            url=topup.checkout_url if topup.status == "pending" else None,
+            refunded_micros=topup.returned_micros,
+            card_refunds=story.card_refunds,
+            disputes=story.disputes,
         )
 
 
 class NewAutoRecharge(Body):
-    threshold: Annotated[Amount, Field(description="credits: recharge when fewer are available")]
+    threshold: Amount
+    """whole credits, 0 or more: recharge when fewer are available"""
     pack_id: Identifier
-    monthly_limit: Annotated[Credits, Field(description="credits that may be bought so in a month (UTC), bonus aside")]
-    payment_method: (
-        Annotated[
-            str,
-            Field(
-                max_length=255,
-                description="pm_…; by default the customer's default at Stripe, or else what was saved last and can be charged",
-            ),
-        ]
-        | None
-    ) = None
+    """what is bought then"""
+    monthly_limit: Credits
+    """whole credits that may be bought so in a month (UTC), bonus aside; at least those of the pack"""
+    payment_method: Annotated[str, Field(max_length=255)] | None = None
+    """`pm_…` at Stripe; null: the customer's default there, or else what was saved last and can be charged"""
 
 
 class AutoRechargeShown(Shown):
-    """`stopped`: by us, because of `stopped_reason`; PUT it again to start anew. `due_at`: when it is looked at next."""
+    """Auto-recharge: its terms, and how it stands."""
 
     account_id: str
+    """who buys"""
     status: Literal["active", "stopped", "off"]
+    """`stopped`: by us, PUT it again to start anew; `off`: by the customer"""
     threshold: int
+    """whole credits, 0 or more: it recharges when fewer are available"""
     pack_id: str
+    """what is bought then"""
     monthly_limit: int
+    """whole credits that may be bought so in a month (UTC), bonus aside; at least 1"""
     month_credits: int
+    """whole credits that were bought so in the month of the last order, bonus aside; 0 or more"""
     payment_method: str | None
+    """`pm_…` at Stripe; null: the customer's default there, or else what was saved last and can be charged"""
     stopped_reason: str | None
-    topup_id: Annotated[str | None, Field(description="of the payment in flight")]
+    """`monthly_limit` (until the next month begins), `no_payment_method`, `pack_withdrawn`, `declined`; null: nothing"""
+    topup_id: str | None
+    """of the payment in flight; null: there is none"""
     declines: int
+    """payments that were declined since the last one that was not, 0 to 3"""
     due_at: datetime | None
+    """when it is looked at next, RFC 3339 in UTC; null: nothing is to be done"""
     changed_at: datetime
-
-    @classmethod
-    def of(cls, r: AutoRecharge) -> "AutoRechargeShown":
-        return cls.like(r)
+    """RFC 3339 in UTC"""
 
 
 class Received(Shown):
+    """The event is stored: it need not be sent again."""
+
     received: bool = True
+    """always true"""
 
 
 class Explanation(Body):
-    to: Annotated[
-        Literal["fees", "reserve", "bank", "other"],
-        Field(
-            description="`fees`: a cost, or some of one returned; `reserve`: kept back for a while, or released; `bank`: from "
-            "the bank, or to it; `other`: of business whose books are kept elsewhere"
-        ),
-    ]
-    reason: Annotated[Text, Field(min_length=1, max_length=512, description="kept with it for ever")]
+    """What a movement of Stripe's is, and why."""
+
+    to: Literal["fees", "reserve", "bank", "other"]
+    """`fees`: a cost, or some of one returned; `reserve`: kept back for a while, or released; `bank`: from the bank, or to
+    it; `other`: of business whose books are kept elsewhere"""
+    reason: Annotated[Text, Field(min_length=1, max_length=512)]
+    """1 to 512 characters, kept with it for ever"""
 
 
 class TransactionShown(Shown):
     """A balance transaction of Stripe's as it is booked, signed as Stripe signs it: its net is amount − fee."""
 
     transaction_id: str
+    """Stripe's, `txn_…`"""
     event: str
+    """what it was booked as: `purchase`, `fee`, `payout`, `reserve_held`, …"""
     amount_micros: int
+    """micros of the currency; below 0: out of Stripe's balance"""
     fee_micros: int
+    """micros of the currency that Stripe kept; below 0: gave back"""
     currency: str
+    """ISO 4217, three capital letters"""
     booked_at: datetime
+    """RFC 3339 in UTC"""
     booked_by: str | None
+    """id of the key in whose name somebody said what it is; null: the ledger knew"""
     reason: str | None
-
-    @classmethod
-    def of(cls, t: BookedTransaction) -> "TransactionShown":
-        return cls.like(t)
+    """why that somebody said so; null: the ledger knew"""
 
 
 class StripeEventShown(Shown):
-    """`dead`: somebody has to look, `problem` says at what; POST …/retry has it dealt with again."""
+    """An event of Stripe's, and what became of it."""
 
     event_id: str
+    """Stripe's, `evt_…`"""
     type: str
+    """Stripe's: `checkout.session.completed`, …"""
     state: Literal["pending", "done", "ignored", "dead"]
+    """`pending`: to be dealt with; `ignored`: none of our business; `dead`: somebody has to look, `problem` says at what,
+    and POST …/retry has it dealt with again"""
     problem: str | None
+    """what went wrong at the last attempt; null: nothing"""
     account_id: str | None
+    """whose it turned out to be; null: nobody's, or not known yet"""
     attempts: int
+    """how often it was dealt with, 0 or more"""
     next_attempt_at: datetime | None
+    """when it is dealt with next, RFC 3339 in UTC; null: it is not"""
     created_at: datetime
+    """when it happened at Stripe, RFC 3339 in UTC"""
     received_at: datetime
+    """when it came in, RFC 3339 in UTC"""
     received_by: str
+    """how it came in: `endpoint …`, by which of our secrets it was signed, or `sync` where we fetched it"""
     done_at: datetime | None
-
-    @classmethod
-    def of(cls, e: StoredEvent) -> "StripeEventShown":
-        return cls.like(e)
+    """when it was dealt with for good, RFC 3339 in UTC; null: it is not"""
 
 
 class StripeEventInFull(StripeEventShown):
     payload: dict[str, Any]
+    """what Stripe sent, but for secrets, which are null"""
 
     @classmethod
-    def of(cls, e: StoredEvent) -> "StripeEventInFull":
-        return cls.like(e, payload=_without_secrets(json.loads(e.payload)))
+    def of(cls, event: StoredEvent) -> "StripeEventInFull":
+        return cls.like(event, payload=_without_secrets(json.loads(event.payload)))
 
 
 def _without_secrets(thing: Any) -> Any:
@@ -283,7 +321,3 @@ def _without_secrets(thing: Any) -> Any:
 
 def _money(micros: int, currency: str) -> dict[str, Any]:
     return {"micros": micros, "currency": currency}
-
-
-def _clawed(one: CardRefund | Dispute) -> int:
-    return sum(revoked + owed for _, revoked, owed in one.clawed)

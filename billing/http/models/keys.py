@@ -6,34 +6,33 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from billing.http.models.common import Body, Identifier, Shown, Text
-from billing.store.keys import Key
 
 
 class NewKey(Body):
     role: Literal["admin", "gateway", "finance", "account"]
-    account_id: Annotated[Identifier, Field(description="for role `account`, and no other")] | None = None
+    """`admin`: all; `gateway`: quotes, charges, and reads of any account; `finance`: reads all, exports, corrects;
+    `account`: reads its own account only"""
+    account_id: Identifier | None = None
+    """for role `account`, and no other: whose it is"""
     name: Annotated[Text, Field(max_length=200)]
+    """whose it is, for the list; up to 200 characters"""
 
 
 class KeyShown(Shown):
-    id: str
+    id: str = Field(validation_alias="key_id")
+    """in whose name records say that something was done"""
     role: str
+    """`admin`, `gateway`, `finance` or `account`"""
     account_id: str | None
+    """for role `account`: the one account that it sees; null: it has another role"""
     name: str
+    """whose it is, up to 200 characters"""
     created_at: datetime
+    """RFC 3339 in UTC"""
     revoked_at: datetime | None
-
-    @classmethod
-    def of(cls, k: Key) -> "KeyShown":
-        return cls(
-            id=k.key_id,
-            role=k.role,
-            account_id=k.account_id,
-            name=k.name,
-            created_at=k.created_at,
-            revoked_at=k.revoked_at,
-        )
+    """since when it is no longer a key, RFC 3339 in UTC; null: it is one"""
 
 
 class KeyCreated(KeyShown):
-    key: Annotated[str, Field(description="shown this once")]
+    key: str
+    """`bk_…`, 43 characters: shown this once"""

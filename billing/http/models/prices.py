@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from billing.core.commands import N_MAX
-from billing.core.prices import PUBLISHED, PriceBook, Quote
-from billing.http.models.common import PRINTABLE, Body, Shown, Time
-
-Word = Annotated[str, Field(pattern=PRINTABLE, max_length=64)]
+from billing.core.prices import PUBLISHED
+from billing.http.models.charges import Word
+from billing.http.models.common import Body, Shown, Time
 
 
 class NewPriceBook(Body):
@@ -18,41 +17,52 @@ class NewPriceBook(Body):
     model_config = ConfigDict(
         json_schema_extra={"example": {"effective_from": "2030-01-01T00:00:00Z", "models": dict(PUBLISHED)}}
     )
-    effective_from: Annotated[Time, Field(description="at least 60 s ahead, so that every process knows it in time")]
+    effective_from: Time
+    """RFC 3339, at least 60 s ahead, so that every process knows it in time"""
     models: dict[str, Any]
+    """by name: size tiers by their longest edge in pixels, sizes, qualities, and whole credits for each image"""
 
 
 class PriceBookShown(Shown):
     version: int
+    """from 1, without gaps"""
     effective_from: datetime
-    models: dict[str, Any]
-
-    @classmethod
-    def of(cls, book: PriceBook) -> "PriceBookShown":
-        return cls(version=book.version, effective_from=book.effective_from, models=book.documents())
+    """RFC 3339 in UTC: it applies from then on to what is authorized, until the next does"""
+    models: dict[str, Any] = Field(validation_alias="documents")
+    """by name: size tiers by their longest edge in pixels, sizes, qualities, and whole credits for each image"""
 
 
 class NewQuote(Body):
     model: Word
+    """as the price book in force names it"""
     operation: Literal["generation", "edit"] = "generation"
+    """both cost the same"""
     n: Annotated[int, Field(ge=1, le=N_MAX)] = 1
+    """images, 1 to 10"""
     size: Word = "auto"
+    """`auto`, a tier (`1K`, `2K`, `4K`) or WIDTHxHEIGHT in pixels"""
     quality: Word = "auto"
+    """of those that the price book knows; `auto` is billed as `high`"""
     overage: Literal["bill", "cap"] = "bill"
+    """the account's: `cap`: no output costs more than it was quoted"""
 
 
 class QuoteShown(Shown):
-    """Credits. `max_credits` is the most the request can come to: the dearest tier × n, or the quote under `cap`."""
+    """What a request costs under one price book, in whole credits."""
 
     credits: int
+    """whole credits for all images, 0 or more"""
     credits_per_image: int
+    """whole credits for each, 0 or more"""
     n: int
+    """images, 1 to 10"""
     model: str
+    """as it was asked for"""
     billed_quality: str
+    """the quality whose prices apply"""
     size_tier: str
+    """the tier whose prices apply"""
     price_version: int
+    """of the price book in force: send it along with a charge to bind it"""
     max_credits: int
-
-    @classmethod
-    def of(cls, quote: Quote) -> "QuoteShown":
-        return cls(**quote._asdict())
+    """whole credits that the request can come to at most: the dearest tier × n, or the quote under `cap`"""

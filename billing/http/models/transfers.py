@@ -1,48 +1,51 @@
 """Journal rows over HTTP."""
 
 from datetime import datetime
+from typing import Annotated, Any
 
-from billing.core.ledger import Transfer
+from pydantic import BeforeValidator
+
 from billing.http.models.common import Shown
+
+Hex = Annotated[str, BeforeValidator(lambda digest: digest.hex() if isinstance(digest, bytes) else digest)]
 
 
 class TransferShown(Shown):
-    """One row of the journal: `amount` from `debit` to `credit`. `hash` chains it to the row before."""
+    """One row of the journal: `amount` from `debit` to `credit`. It never changes."""
 
     book: str
+    """`wallet`: credits; `money`: currencies"""
     seq: int
+    """its place in the account's book, from 1, without gaps"""
     kind: str
+    """what happened: `grant`, `settle`, `refund`, `expire`, …"""
     debit: str
+    """the ledger account that is debited"""
     credit: str
+    """the ledger account that is credited"""
     asset: str
+    """`CREDIT`, or a currency in ISO 4217"""
     amount: int
+    """in the asset's smallest unit: whole credits, or micros of the currency; 0 or more"""
     balance_after: int | None
+    """of the wallet, in whole credits; below 0 for debt; null in the book `money`"""
     request_id: str | None
+    """of the charge that it belongs to; null: of none"""
     grant_id: str | None
+    """the grant that was drawn on or given to; null: debt, or none"""
     refund_id: str | None
+    """of the refund or correction that it belongs to; null: of none"""
     external_id: str | None
+    """of the processor's object or of what ordered it; null: none"""
     effective_at: datetime
+    """when it was due, RFC 3339 in UTC"""
     posted_at: datetime
-    digest: str | None
-    hash: str
+    """when it was written, RFC 3339 in UTC: later where what fell due was posted late"""
+    digest: Hex | None
+    """SHA-256 of the settlement that it belongs to, 64 hexadecimal digits; null: it belongs to none"""
+    hash: Hex
+    """SHA-256 over the hash before and this row, 64 hexadecimal digits: anybody can recompute the chain"""
 
     @classmethod
-    def of(cls, t: Transfer) -> "TransferShown":
-        return cls(
-            book=t.book,
-            seq=t.seq,
-            kind=t.kind,
-            debit=t.debit,
-            credit=t.credit,
-            asset=t.asset,
-            amount=t.amount,
-            balance_after=t.balance_after,
-            request_id=t.request_id,
-            grant_id=t.grant_id,
-            refund_id=t.refund_id,
-            external_id=t.external_id,
-            effective_at=t.effective_at,
-            posted_at=t.posted_at,
-            digest=None if t.digest is None else t.digest.hex(),
-            hash=t.hash.hex(),
-        )
+    def of(cls, transfer: Any) -> "TransferShown":
+        return cls.like(transfer)

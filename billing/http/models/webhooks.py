@@ -8,11 +8,10 @@ from pydantic import Field
 
 from billing.core.announcements import BY_DEFAULT, EVERY, SETTLED, TYPES
 from billing.http.models.common import Body, Identifier, Shown, Text, Time
-from billing.store.deliveries import WebhookDelivery, WebhookEvent
-from billing.store.webhooks import Endpoint
+from billing.store.deliveries import WebhookEvent
 
 State = Literal["pending", "delivered", "dead"]
-Url = Annotated[Text, Field(max_length=2_000, description="https, on a public address")]
+Url = Annotated[Text, Field(max_length=2_000, description="https, on a public address, up to 2,000 characters")]
 Events = Annotated[
     list[Annotated[str, Field(max_length=64)]],
     Field(
@@ -26,10 +25,13 @@ Events = Annotated[
 
 class NewWebhookEndpoint(Body):
     endpoint_id: Identifier | None = None
+    """yours to choose, and kept for ever: 1-64 of A-Z a-z 0-9 _ . : -; null: one is made up"""
     url: Url
     events: Events = Field(default_factory=lambda: list(BY_DEFAULT))
-    account_id: Annotated[Identifier, Field(description="to hear of this account only")] | None = None
+    account_id: Identifier | None = None
+    """to hear of this account only; null: of all"""
     description: Text | None = None
+    """for people, up to 512 characters; null: none"""
 
 
 class WebhookEndpointPatch(Body):
@@ -38,92 +40,100 @@ class WebhookEndpointPatch(Body):
     url: Url = ""
     events: Events = Field(default_factory=lambda: list(BY_DEFAULT))
     description: Text | None = None
-    enabled: Annotated[bool, Field(description="while false nothing is sent, and nothing new waits")] = True
+    """for people, up to 512 characters; null: none"""
+    enabled: bool = True
+    """while false nothing is sent, and nothing new waits"""
 
 
 class WebhookEndpointShown(Shown):
     endpoint_id: str
+    """as it was chosen, or `we_…`"""
     url: str
+    """where events are sent"""
     events: list[str]
+    """types that it hears of; `*`: all, also those to come"""
     account_id: str | None
+    """the one account that it hears of; null: all"""
     description: str | None
+    """for people, up to 512 characters; null: none"""
     enabled: bool
-    previous_secret_until: Annotated[datetime | None, Field(description="until then the secret before signs too")]
+    """while false nothing is sent, and nothing new waits"""
+    previous_secret_until: datetime | None = Field(validation_alias="previous_until")
+    """until then the secret before signs too, RFC 3339 in UTC; null: only the one"""
     created_at: datetime
+    """RFC 3339 in UTC: it hears of what happens from then on"""
     deleted_at: datetime | None
-
-    @classmethod
-    def of(cls, e: Endpoint) -> "WebhookEndpointShown":
-        return cls(**_fields(e))
+    """RFC 3339 in UTC; null: it is there"""
 
 
 class WebhookEndpointMade(WebhookEndpointShown):
-    secret: Annotated[str | None, Field(description="shown this once; null where the call had been answered before")]
-
-    @classmethod
-    def with_secret(cls, e: Endpoint, secret: str | None) -> "WebhookEndpointMade":
-        return cls(**_fields(e), secret=secret)
+    secret: str | None
+    """`whsec_…`, which signs: shown this once; null where the call had been answered before"""
 
 
 class DeliveryShown(Shown):
-    """`attempts` since the delivery was last asked for; while it is pending, `next_attempt_at` is when it is due."""
+    """How far an event has come with an endpoint."""
 
     event_id: str
+    """of the event, `evt_…`"""
     account_id: str
+    """whose event it is"""
     endpoint_id: str
+    """who is told"""
     state: State
+    """`pending`: to be sent; `delivered`: answered with 2xx; `dead`: given up, or refused for good"""
     attempts: int
+    """since the delivery was last asked for, 0 or more"""
     next_attempt_at: datetime | None
+    """when it is sent next, RFC 3339 in UTC; null: it is not"""
     last_attempt_at: datetime | None
+    """RFC 3339 in UTC; null: it was never sent"""
     last_status: int | None
+    """the HTTP status that the endpoint last answered with; null: it never answered"""
     problem: str | None
+    """what went wrong at the last attempt; null: nothing"""
     created_at: datetime
-
-    @classmethod
-    def of(cls, d: WebhookDelivery) -> "DeliveryShown":
-        return cls.like(d)
+    """RFC 3339 in UTC"""
 
 
 class EventShown(Shown):
-    """`dispatched`: the endpoints that listen have been found, and `deliveries` says how far each has come."""
+    """What was announced, and who has been told."""
 
     event_id: str
+    """`evt_…`: the same happening has one id for ever"""
     type: str
+    """`topup.paid`, `balance.low`, …"""
     account_id: str
+    """whose event it is"""
     created_at: datetime
+    """when it happened, RFC 3339 in UTC"""
     data: dict[str, Any]
+    """the facts, as they are sent; which depends on the type"""
     dispatched: bool
+    """whether the endpoints that listen have been found"""
     deliveries: list[DeliveryShown]
+    """one for each endpoint that is told; empty until it is dispatched"""
 
     @classmethod
-    def of(cls, e: WebhookEvent) -> "EventShown":
-        told = e.announcement
-        return cls.like(told, data=json.loads(told.data), deliveries=[DeliveryShown.of(one) for one in e.deliveries])
+    def of(cls, event: WebhookEvent) -> "EventShown":
+        told = event.announcement
+        return cls.like(told, data=json.loads(told.data), deliveries=event.deliveries)
 
 
 class EventReplay(Body):
-    endpoint_id: Annotated[Identifier, Field(description="left out: all that listen")] | None = None
+    endpoint_id: Identifier | None = None
+    """who is told again; null: all that listen"""
 
 
 class EndpointReplay(Body):
-    since: Annotated[Time, Field(description="RFC 3339, inclusive")]
+    since: Time
+    """RFC 3339, inclusive"""
 
 
 class EndpointReplayed(Shown):
     endpoint_id: str
-    events: Annotated[int, Field(description="how many are delivered again")]
-    next_since: Annotated[datetime | None, Field(description="there may be more: call again with this `since`")]
-
-
-def _fields(e: Endpoint) -> dict[str, Any]:
-    return {
-        "endpoint_id": e.endpoint_id,
-        "url": e.url,
-        "events": e.events,
-        "account_id": e.account_id,
-        "description": e.description,
-        "enabled": e.enabled,
-        "previous_secret_until": e.previous_until,
-        "created_at": e.created_at,
-        "deleted_at": e.deleted_at,
-    }
+    """who is told again"""
+    events: int
+    """how many are delivered again, 0 to 10,000"""
+    next_since: datetime | None
+    """there may be more: call again with this `since`, RFC 3339 in UTC; null: there are no more"""
