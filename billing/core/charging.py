@@ -22,13 +22,7 @@ from billing.core.content import must_agree
 from billing.core.grants import Debt, Draw, Grant, take
 from billing.core.ledger import settlement_digest
 from billing.core.prices import ModelPrices, PriceBooks
-from billing.core.refusals import (
-    AccountSuspended,
-    ChargeNotFound,
-    ChargeNotOpen,
-    InsufficientCredits,
-    PriceChanged,
-)
+from billing.core.refusals import AccountSuspended, ChargeNotFound, ChargeNotOpen, InsufficientCredits, PriceChanged
 from billing.core.wallet import Wallet
 
 _ASKED = (

@@ -3,17 +3,17 @@
 Refusal
 ├── NotFound
 │   ├── AccountNotFound · ChargeNotFound · PriceBookNotFound · PackNotFound · TopupNotFound · AutoRechargeNotFound
-│   ├── StatementNotFound · PayoutNotFound
+│   ├── StatementNotFound
 ├── Invalid                        the body or a parameter is not what the contract says
 ├── IdReused                       this id already names something else
 ├── AccountSuspended               new authorizations only
 ├── UnknownModel · SizeNotAllowed · SizeNotPriced · QualityNotSupported · PriceChanged
 ├── ChargeNotOpen · RefundExceedsBill · NothingToCorrect · TopupNotPaid
-├── PeriodNotOver · EarlierPeriodOpen · PeriodNotClosed · LaterPeriodClosed
 ├── InsufficientCredits
 └── Unavailable                    nothing was decided: repeat the call with the same id
 
-What a room or a shelf refuses by itself stands there: `http/refusals`, `store/refusals`, `funding/refusals`. A refusal records nothing.
+What a room or a shelf refuses by itself stands there: `http/refusals`, `store/refusals`, `funding/refusals`,
+`books/periods/refusals`, a shelf's `report`. A refusal records nothing.
 The HTTP status of each lives in one table, in `billing.http.problems`.
 """
 
@@ -106,13 +106,6 @@ class TopupNotFound(NotFound):
 class AutoRechargeNotFound(NotFound):
     code = "auto_recharge_not_found"
     title = "The account has no auto-recharge"
-
-
-@dataclass(eq=False)
-class PayoutNotFound(NotFound):
-    payout_id: str
-    code = "payout_not_found"
-    title = "No such payout is booked"
 
 
 @dataclass(eq=False)
@@ -270,59 +263,6 @@ class NothingToCorrect(Refusal):
     @property
     def detail(self) -> str:
         return "What was delivered costs what is billed, or what is billed beyond it has been refunded."
-
-
-@dataclass(eq=False)
-class PeriodNotOver(Refusal):
-    """`ends_at`: RFC 3339, the first instant at which the month can be closed."""
-
-    period: str
-    ends_at: str
-    code = "period_not_over"
-    title = "The month is not over"
-    retry = "later"
-
-    @property
-    def detail(self) -> str:
-        return f"{self.period} can be closed from {self.ends_at}."
-
-
-@dataclass(eq=False)
-class EarlierPeriodOpen(Refusal):
-    earlier: str
-    code = "earlier_period_open"
-    title = "An earlier month is open"
-    retry = "later"
-
-    @property
-    def detail(self) -> str:
-        return f"Months are closed in order: close {self.earlier} first."
-
-
-@dataclass(eq=False)
-class PeriodNotClosed(Refusal):
-    period: str
-    code = "period_not_closed"
-    title = "The month is not closed"
-    retry = "later"
-
-    @property
-    def detail(self) -> str:
-        return f"{self.period} is open; GET /v1/finance/periods lists what is closed."
-
-
-@dataclass(eq=False)
-class LaterPeriodClosed(Refusal):
-    """`later`: the last closed month, the only one that can be reopened."""
-
-    later: str
-    code = "later_period_closed"
-    title = "A later month is closed"
-    retry = "later"
-
-    @property
-    def detail(self) -> str:
-        return f"Months are reopened from the last one back: reopen {self.later} first."
 
 
 @dataclass(eq=False)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 import billing
+from billing.books.payouts import report as payouts
+from billing.books.periods import refusals as periods
 from billing.books.reconciliation import application
 from billing.books.reconciliation import report as reconciliation
 from billing.books.reconciliation.forms.rows import ManifestUnreadable
@@ -158,6 +160,31 @@ TABLE = [
         {"state": "applied"},
         "The reconciliation is applied; only one that is awaiting_approval can be approved.",
     ),
+    (
+        periods.PeriodNotOver("2026-01", "2026-02-01T00:00:00Z"),
+        "period_not_over",
+        {"period": "2026-01", "ends_at": "2026-02-01T00:00:00Z"},
+        "2026-01 can be closed from 2026-02-01T00:00:00Z.",
+    ),
+    (
+        periods.EarlierPeriodOpen("2026-01"),
+        "earlier_period_open",
+        {"earlier": "2026-01"},
+        "Months are closed in order: close 2026-01 first.",
+    ),
+    (
+        periods.PeriodNotClosed("2026-01"),
+        "period_not_closed",
+        {"period": "2026-01"},
+        "2026-01 is open; GET /v1/finance/periods lists what is closed.",
+    ),
+    (
+        periods.LaterPeriodClosed("2026-02"),
+        "later_period_closed",
+        {"later": "2026-02"},
+        "Months are reopened from the last one back: reopen 2026-02 first.",
+    ),
+    (payouts.PayoutNotFound("p"), "payout_not_found", {"payout_id": "p"}, "No such payout is booked"),
 ]
 TABLED = {type(row[0]): row[0] for row in [*TABLE, *OF_THE_CORE]}
 LATER = {

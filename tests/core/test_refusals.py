@@ -31,7 +31,6 @@ TABLE = [
     ),
     (refusals.TopupNotFound("t"), "topup_not_found", {"topup_id": "t"}, "No such top-up"),
     (refusals.AutoRechargeNotFound(), "auto_recharge_not_found", {}, "The account has no auto-recharge"),
-    (refusals.PayoutNotFound("p"), "payout_not_found", {"payout_id": "p"}, "No such payout is booked"),
     (
         refusals.StatementNotFound("2026-03"),
         "statement_not_found",
@@ -110,30 +109,6 @@ TABLE = [
         "nothing_to_correct",
         {},
         "What was delivered costs what is billed, or what is billed beyond it has been refunded.",
-    ),
-    (
-        refusals.PeriodNotOver("2026-01", "2026-02-01T00:00:00Z"),
-        "period_not_over",
-        {"period": "2026-01", "ends_at": "2026-02-01T00:00:00Z"},
-        "2026-01 can be closed from 2026-02-01T00:00:00Z.",
-    ),
-    (
-        refusals.EarlierPeriodOpen("2026-01"),
-        "earlier_period_open",
-        {"earlier": "2026-01"},
-        "Months are closed in order: close 2026-01 first.",
-    ),
-    (
-        refusals.PeriodNotClosed("2026-01"),
-        "period_not_closed",
-        {"period": "2026-01"},
-        "2026-01 is open; GET /v1/finance/periods lists what is closed.",
-    ),
-    (
-        refusals.LaterPeriodClosed("2026-02"),
-        "later_period_closed",
-        {"later": "2026-02"},
-        "Months are reopened from the last one back: reopen 2026-02 first.",
     ),
     (
         refusals.InsufficientCredits(available=-3, required=14),

@@ -8,7 +8,7 @@ from billing.core.clearing import POSTED, REPORTED
 from billing.core.commands import HOUSE
 from billing.core.document import DOCUMENT
 from billing.core.months import Month
-from billing.core.refusals import PayoutNotFound
+from billing.core.refusals import NotFound
 from billing.store.connection import Connection
 from billing.store.engine import Engine
 from billing.store.snapshot import snapshot
@@ -86,6 +86,13 @@ _LISTED: Final = f"""{_ITEMS}
              ELSE coalesce(booked_amount::numeric - booked_fee, 0) - amount_micros + fee_micros END AS off_by_micros
     FROM item WHERE transaction_id > $2 AND (NOT $3::boolean OR status <> 'booked')
     ORDER BY transaction_id LIMIT $4"""
+
+
+@dataclass(eq=False)
+class PayoutNotFound(NotFound):
+    payout_id: str
+    code = "payout_not_found"
+    title = "No such payout is booked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 from fastapi import Path, Query
 
 from billing.books.payouts.clearing import Clearing, clearing
-from billing.books.payouts.report import NOBODY_KNOWS_WHEN, Payout, PayoutItems, payout, payouts
+from billing.books.payouts.report import NOBODY_KNOWS_WHEN, Payout, PayoutItems, PayoutNotFound, payout, payouts
 from billing.core.months import MONTH
-from billing.core.refusals import PayoutNotFound
 from billing.http.auth import Overseeing
 from billing.http.models.common import Page, decode_cursor, decode_moment, page
 from billing.http.parameters import Cursor, Limit, clean

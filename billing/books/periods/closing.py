@@ -7,11 +7,11 @@ is drawn, what lapsed is posted by the recognition run that follows, and both ar
 import json
 from typing import Final
 
+from billing.books.periods.refusals import EarlierPeriodOpen, LaterPeriodClosed, PeriodNotClosed, PeriodNotOver
 from billing.books.periods.report import Period, period_of
 from billing.books.revenue.recognition import Told, recognise
 from billing.books.trial_balance.report import Cut, balances_within
 from billing.core.months import Month
-from billing.core.refusals import EarlierPeriodOpen, LaterPeriodClosed, PeriodNotClosed, PeriodNotOver
 from billing.posting import Posting
 from billing.store.closings import closed_at, draw_line, patiently
 from billing.store.connection import Connection

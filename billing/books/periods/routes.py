@@ -6,10 +6,10 @@ from fastapi import Path, Response
 from pydantic import Field
 
 from billing.books.periods.closing import close, reopen
+from billing.books.periods.refusals import EarlierPeriodOpen, LaterPeriodClosed, PeriodNotClosed, PeriodNotOver
 from billing.books.periods.report import Period, late_transfers, periods
 from billing.core.ledger import Transfer
 from billing.core.months import MONTH, Month
-from billing.core.refusals import EarlierPeriodOpen, LaterPeriodClosed, PeriodNotClosed, PeriodNotOver
 from billing.http.auth import Overseeing
 from billing.http.models.common import Body, Page, Shown, Text, decode_cursor, decode_moment, page
 from billing.http.models.transfers import TransferShown

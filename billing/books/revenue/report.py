@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
+from billing.books.periods.refusals import PeriodNotClosed
 from billing.core.commands import HOUSE
 from billing.core.document import DOCUMENT
 from billing.core.months import Month
-from billing.core.refusals import PeriodNotClosed
 from billing.store.accounts import must_exist
 from billing.store.clock import time_in
 from billing.store.closings import ACCOUNTED_AT, Known, closed_at

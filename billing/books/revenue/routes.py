@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 from fastapi import Query
 
+from billing.books.periods.refusals import PeriodNotClosed
 from billing.books.revenue.recognition import Recognised, recognise
 from billing.books.revenue.report import GrantRevenue, Revenue, revenue, revenue_by_grant
 from billing.core.months import MONTH
-from billing.core.refusals import AccountNotFound, PeriodNotClosed
+from billing.core.refusals import AccountNotFound
 from billing.core.text import IDENTIFIER
 from billing.http.auth import Overseeing
 from billing.http.models.common import Page, decode_cursor, page

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
+from billing.books.periods.refusals import PeriodNotClosed
 from billing.core.document import DOCUMENT
 from billing.core.months import Month
-from billing.core.refusals import Invalid, PeriodNotClosed
+from billing.core.refusals import Invalid
 from billing.store.accounts import must_exist
 from billing.store.clock import time_in
 from billing.store.closings import Known, closed_at

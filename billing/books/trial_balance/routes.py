@@ -4,9 +4,10 @@ from typing import Annotated
 
 from fastapi import Query
 
+from billing.books.periods.refusals import PeriodNotClosed
 from billing.books.trial_balance.report import TrialBalance, trial_balance
 from billing.core.months import MONTH
-from billing.core.refusals import AccountNotFound, PeriodNotClosed
+from billing.core.refusals import AccountNotFound
 from billing.core.text import IDENTIFIER
 from billing.http.auth import Overseeing
 from billing.http.parameters import Moment
