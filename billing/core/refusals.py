@@ -152,7 +152,7 @@ class IdReused(Refusal):
 
     @property
     def detail(self) -> str:
-        other = f"another {' and '.join(f'`{name}`' for name in self.differs)}" if self.differs else "other content"
+        other = f"another {', '.join(f'`{name}`' for name in self.differs)}" if self.differs else "other content"
         return f"`{self.id}` was used before with {other}. Nothing changed; take a new id."
 
 

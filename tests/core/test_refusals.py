@@ -47,7 +47,7 @@ TABLE = [
         refusals.IdReused("r", ["size", "n"]),
         "id_reused",
         {"id": "r", "differs": ["size", "n"]},
-        "`r` was used before with another `size` and `n`. Nothing changed; take a new id.",
+        "`r` was used before with another `size`, `n`. Nothing changed; take a new id.",
     ),
     (
         refusals.IdReused("r", []),
