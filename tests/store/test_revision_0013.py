@@ -10,10 +10,10 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from billing.books.exports.asked import Asked
 
 from billing.books.dump.archive import restore
 from billing.books.exports.pieces import pieces
+from billing.books.exports.question import ExportQuestion
 from billing.books.statements.sql import figures
 from billing.books.statements.statement import Statement, Subtotal, Total
 from billing.books.verify import verify
@@ -74,7 +74,7 @@ async def test_its_statements_are_the_same_to_the_byte(reads):
 
 @pytest.mark.parametrize("report", ["usage", "costs"])
 async def test_its_exports_are_the_same_to_the_byte(reads, report):
-    written = [piece.content async for piece in pieces(reads, Asked.of(report, "csv"), END)]
+    written = [piece.content async for piece in pieces(reads, ExportQuestion(report, "csv"), END)]
     assert b"".join(written) == (SAID / f"{report}.csv").read_bytes()
 
 
