@@ -11,10 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("billing", "tests", "ops", "migrations", "findings")
-BEING_WRITTEN = {
-    "README.md",
-    "billing/books/usage/README.md",
-}
+BEING_WRITTEN = {"billing/books/usage/README.md"}
 NOT_OURS = {"__pycache__", "node_modules", ".venv"}
 FILES = {
     str(path.relative_to(ROOT))
@@ -28,7 +25,7 @@ PYTHON = sorted(name for name in FILES if name.endswith(".py"))
 LINK = re.compile(r"\]\(([^)\s#]+)[^)]*\)")
 TICKED = re.compile(r"`([^`\n]+)`")
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
-TABLE = re.compile(r"^\| file \|.*\n\| ---.*\n((?:\|.*\n)*)", re.MULTILINE)
+TABLE = re.compile(r"^\| (?:file|directory) \|.*\n\| ---.*\n((?:\|.*\n)*)", re.MULTILINE)
 # `billing/core/wallet`, `tests/api/openapi.json`, `core/topups`; `billing.core.cells`, `billing.core.decide.decide`.
 BELOW = sorted({Path(name).parts[1] for name in FILES if name.startswith("billing/") and name.count("/") > 1})
 PATH = re.compile(rf"(?:{'|'.join([*ROOMS, *BELOW, 'api', 'usage', 'verification'])})/[\w./*-]*")
@@ -71,7 +68,7 @@ def test_what_a_paper_names_is_there(paper: str) -> None:
 
 @pytest.mark.parametrize("paper", PAPERS)
 def test_what_a_table_of_files_lists_is_there(paper: str) -> None:
-    """The first column of a table whose head is `file`: files of the room, or beside the one before."""
+    """The first column of a table whose head is `file` or `directory`: of the room, or beside the one before."""
     room = Path(paper).parent
     gone = []
     for row in (row for table in TABLE.findall(text_of(paper)) for row in table.splitlines()):
@@ -88,6 +85,13 @@ def test_what_a_paper_has_made_can_be_made(paper: str) -> None:
     targets = re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE)
     named = re.findall(r"(?:^|`)make ([a-z-]+)", text_of(paper), re.MULTILINE)
     assert [target for target in named if target not in targets] == []
+
+
+def test_the_map_of_tests_has_them_all() -> None:
+    there = {Path(name).parts[1] for name in PYTHON if re.fullmatch(r"tests/(\w+/)*test_\w+\.py", name)}
+    rows = TABLE.findall(text_of("tests/README.md"))[0].splitlines()
+    listed = {name for row in rows for name in TICKED.findall(row.split("|")[1])}
+    assert listed == there
 
 
 def test_what_comments_name_is_there() -> None:
