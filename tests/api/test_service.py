@@ -1,9 +1,11 @@
 """Health, metrics, and what is answered when the service cannot do its work."""
 
 import asyncio
+import re
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from zlib import crc32
 
 import asyncpg
@@ -16,6 +18,8 @@ from billing.store.schema import migrate
 from tests.leftovers import new_directory
 
 from .service import MODEL, Api, ask, check_problem, image, path_of, problem, replayed, serving, until
+
+OPS = Path(__file__).parents[2] / "ops"
 
 
 def samples(api: Api) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -79,6 +83,13 @@ def test_a_job_computes_what_is_summed_over_all_accounts(fresh_database: str) ->
             key: value for key, value in computed.items() if key[0].startswith("billing_ledger")
         }
         assert total(api, "billing_ledger_posted") == 100
+
+
+def test_alerts_and_papers_ask_for_metrics_that_there_are(api: Api) -> None:
+    exposed = {name for name, _ in samples(api)}
+    papers = [path for path in OPS.iterdir() if path.suffix in (".md", ".yml")]
+    named = {name for path in papers for name in re.findall(r"\bbilling_[a-z_]+[a-z]\b", path.read_text())}
+    assert named - exposed - {"billing_service"} == set()  # that is the role
 
 
 def test_metrics_do_not_grow_with_what_strangers_send(api: Api) -> None:
