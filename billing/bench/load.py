@@ -26,7 +26,7 @@ from billing.settings import without_settings
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class LoadPlan:
     """What to send: at most `count` requests of a `kind`, for at most `seconds`."""
 
     kind: str
@@ -49,7 +49,7 @@ class Seen:
 class Load:
     """A load generator that is ready to go."""
 
-    def __init__(self, order: Order, served: Served) -> None:
+    def __init__(self, order: LoadPlan, served: Served) -> None:
         self._process = Popen(
             [sys.executable, "-c", "from billing.bench.load import main; main()"],
             env=without_settings(os.environ),
@@ -151,7 +151,7 @@ def _content_length(head: bytes) -> int:
 async def _main() -> None:
     asked = json.loads(sys.stdin.readline())
     served = Served(asked.pop("port"), asked.pop("key"), 0)
-    order = Order(**asked)
+    order = LoadPlan(**asked)
     make, accounts, random = MAKERS[order.kind], account_ids(order.accounts), Random()
     requests = iter([make(random, accounts, served.key, order.size) for _ in range(order.count)])
     loop = asyncio.get_running_loop()

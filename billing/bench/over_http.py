@@ -6,7 +6,7 @@ import os
 from billing.bench import database
 from billing.bench.address import Served
 from billing.bench.cpu import Meter
-from billing.bench.load import Load, Order
+from billing.bench.load import Load, LoadPlan
 from billing.bench.measurement import Measurement, Side, Target, Turn
 from billing.bench.options import Options
 from billing.bench.posting import PostingSide
@@ -102,12 +102,12 @@ class _HttpBench:
     async def balances(self, service: Served) -> Measurement:
         """How long one reader waits for a balance, without other load."""
         ours = Side("service", self._stored)
-        order = Order("balance", 1, 20_000, (self._options.seconds or 0.0) / 3, self._options.accounts)
+        order = LoadPlan("balance", 1, 20_000, (self._options.seconds or 0.0) / 3, self._options.accounts)
         with self._progress.step("balance", total=1):
             ours.turns.append(await self._turn(service, order))
         return Measurement("balance, one connection", "requests/s", ours)
 
-    async def _turn(self, server: Served, order: Order, *, beside: Order | None = None) -> Turn:
+    async def _turn(self, server: Served, order: LoadPlan, *, beside: LoadPlan | None = None) -> Turn:
         """One load, perhaps with another beside it that is not counted; waits of batches are not of interest."""
         loads: list[Load] = []
         try:
@@ -135,15 +135,15 @@ class _HttpBench:
         if self._stored and turn == self._options.turns // 2:
             await database.checkpoint(self._dsn)
 
-    def _singles(self, seconds: float | None = None) -> Order:
+    def _singles(self, seconds: float | None = None) -> LoadPlan:
         seconds = seconds or (self._options.seconds or 0.0) / self._options.turns
         count = int(seconds * _MOST_SINGLES_PER_SECOND) + 1
-        return Order("authorize", self._options.connections, count, seconds, self._options.accounts)
+        return LoadPlan("authorize", self._options.connections, count, seconds, self._options.accounts)
 
-    def _batched(self, size: int, connections: int) -> Order:
+    def _batched(self, size: int, connections: int) -> LoadPlan:
         seconds = (self._options.seconds or 0.0) / self._options.turns
         count = int(seconds * _MOST_BATCHED_PER_SECOND / size) + connections
-        return Order("batch", connections, count, seconds, self._options.accounts, size)
+        return LoadPlan("batch", connections, count, seconds, self._options.accounts, size)
 
 
 def _p99(side: Side) -> float:

@@ -1,7 +1,7 @@
 """A gateway as they should not be: it measures nothing, loses images and gives up too early. The books find out."""
 
 from billing.client import Output
-from billing.demo.counter import Delivery
+from billing.demo.counter import Receipt
 from billing.demo.scene import Scene, came_back
 from billing.demo.stage import Difference, Stage
 
@@ -60,7 +60,7 @@ class _Careless:
         self._stage.purses["kiosk"].billed += credits
         self._request_id = order.request_id
         status = "voided" if hasty else "settled"
-        got = came_back(Delivery(order, answer, None))
+        got = came_back(Receipt(order, answer, None))
         self._scene.bill(f"kiosk: {order.words}", got, charge, credits, because, status=status)
 
     def leave(self, index: int, kind: str, credits: int, because: str, *, charged: bool = True) -> None:

@@ -21,7 +21,7 @@ from billing.serving.tie import PARENT
 from billing.settings import SettingsError, without_settings
 
 if TYPE_CHECKING:
-    from billing.demo.processor import Processor
+    from billing.demo.processor import StripeStandIn
 
 
 def demo() -> None:
@@ -44,7 +44,7 @@ class House:
     url: str
     admin_key: str
     environment: dict[str, str]
-    stripe: "Processor"
+    stripe: "StripeStandIn"
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def service(place: Path) -> Iterator[House]:
 
 
 def environment_of(
-    inherited: Mapping[str, str], data_dir: Path, port: int, admin_key: str, stripe: "Processor"
+    inherited: Mapping[str, str], data_dir: Path, port: int, admin_key: str, stripe: "StripeStandIn"
 ) -> dict[str, str]:
     """The service's environment: a caller's settings are none of its business, nor their database and Stripe account."""
     return {

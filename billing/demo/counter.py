@@ -68,7 +68,7 @@ class NothingHeld(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class Receipt:
     """What a customer got for an order, and the charge; None where nothing was held."""
 
     order: Order

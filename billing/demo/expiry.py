@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from billing.client import Problem
 from billing.client.documents import Balance, Charge
-from billing.demo.counter import Delivery, Order
+from billing.demo.counter import Order, Receipt
 from billing.demo.scene import Scene, as_told, came_back, refusal
 from billing.demo.stage import Stage
 
@@ -72,7 +72,7 @@ async def wake_up(stage: Stage, sleeper: Sleeper) -> None:
         answer = await order.ask(stage.street.provider)
         charging.deliver_response(answer)
     stage.purses["sleepy"].billed += 17
-    delivery = Delivery(order, answer, charging.bill)
+    delivery = Receipt(order, answer, charging.bill)
     scene.bill("settle it now", came_back(delivery), charging.bill, 17, "2K medium", flags=("late",))
     await scene.balance("balance", "sleepy", "3 posted, 0 held, 3 available")
     scene.show()

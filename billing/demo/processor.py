@@ -10,7 +10,7 @@ from billing.demo.patience import until
 
 
 @dataclass(frozen=True, slots=True)
-class Processor:
+class StripeStandIn:
     """Where the stand-in listens, and what it and the service know of each other."""
 
     url: str

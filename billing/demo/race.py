@@ -3,7 +3,7 @@
 import asyncio
 from itertools import islice
 
-from billing.demo.counter import Delivery
+from billing.demo.counter import Receipt
 from billing.demo.patience import PATIENCE_SECONDS
 from billing.demo.scene import Scene
 from billing.demo.stage import Stage
@@ -35,7 +35,7 @@ async def race(stage: Stage) -> None:
     await scene.balance("balance meanwhile", "crowd", f"{CREDITS} posted, {CREDITS} held, 0 available")
 
     (await stage.street.provider.post(f"/stand-in/gates/{GATE}")).raise_for_status()
-    served: list[Delivery] = [one for one in await asyncio.gather(*calls) if one.images]
+    served: list[Receipt] = [one for one in await asyncio.gather(*calls) if one.images]
     stage.purses["crowd"].billed += CREDITS
     total = sum(one.bill["settled_credits"] for one in served)
     expected = f"{CREDITS} credits for {CREDITS} images: {CREDITS} × 1K low"

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from billing.client import Problem, measure
 from billing.client.documents import Charge
-from billing.demo.counter import Delivery, Order
+from billing.demo.counter import Order, Receipt
 from billing.demo.patience import until
 from billing.demo.stage import Stage
 
@@ -49,7 +49,7 @@ class Scene:
         status: str = "settled",
         source: bytes | None = None,
         gateway: httpx.AsyncClient | None = None,
-    ) -> Delivery:
+    ) -> Receipt:
         """A request through the gateway, and a row about it: it must come to `credits`, reckoned by hand from the price
         table, and `because`.
         """
@@ -140,7 +140,7 @@ def refusal(problem: Problem, *facts: str) -> str:
     return ", ".join([f"{problem.status} {problem.code}", *(f"{name} {problem.facts.get(name)}" for name in facts)])
 
 
-def came_back(delivery: Delivery) -> str:
+def came_back(delivery: Receipt) -> str:
     """What a customer got, in a few words, like images together."""
     kinds: Counter[str] = Counter()
     for image in delivery.images:

@@ -12,7 +12,7 @@ from billing.client import BillingClient
 from billing.client.documents import HoldRule, Overage, StripeEvent
 from billing.demo.accountant import Accountant
 from billing.demo.cashbook import Cashbook
-from billing.demo.counter import Delivery, Order
+from billing.demo.counter import Order, Receipt
 from billing.demo.listener import Listener
 from billing.demo.patience import until
 from billing.demo.processor import FakeStripe
@@ -135,7 +135,7 @@ class Stage:
         request_id = f"req-{self._requests:03d}-{self._run}"
         return Order.of(self.purses[name].account_id, request_id, words, about, source)
 
-    async def serve(self, order: Order, gateway: httpx.AsyncClient | None = None) -> Delivery:
+    async def serve(self, order: Order, gateway: httpx.AsyncClient | None = None) -> Receipt:
         """What the customer gets, of the gateway that all call, or of another."""
         headers = {
             "Authorization": f"Bearer {self.street.customers[order.account_id]}",
@@ -144,7 +144,7 @@ class Stage:
         response = await order.send(gateway or self.gateway, headers)
         request_id = response.headers.get("X-Billing-Request-Id")
         charge = await self.billing.read_charge(order.account_id, request_id) if request_id else None
-        return Delivery(order, response, charge)
+        return Receipt(order, response, charge)
 
     def next_scene(self) -> int:
         """The number of the next scene, from 1."""

@@ -29,13 +29,13 @@ from billing.demo import (
     usage,
 )
 from billing.demo.counter import NothingHeld
-from billing.demo.processor import FakeStripe, Processor, ProcessorFailed
+from billing.demo.processor import FakeStripe, ProcessorFailed, StripeStandIn
 from billing.demo.scene import headline, table
 from billing.demo.stage import Stage
 from billing.demo.theatre import street
 
 
-async def run(base_url: str, admin_key: str, stripe: Processor, console: Console) -> bool:
+async def run(base_url: str, admin_key: str, stripe: StripeStandIn, console: Console) -> bool:
     """Plays every scene against the service at `base_url`, which takes payments by the stand-in at `stripe` and tells
     its events to addresses of this machine, and shows it on `console`.
 

@@ -23,7 +23,7 @@ from typing import IO
 import httpx
 
 from billing.client import BillingClient
-from billing.demo.processor import Processor
+from billing.demo.processor import StripeStandIn
 from billing.settings import without_settings
 
 START_SECONDS = 30.0
@@ -40,19 +40,19 @@ def missing() -> list[str]:
 
 
 @contextmanager
-def processor(place: Path) -> Iterator[Processor]:
+def processor(place: Path) -> Iterator[StripeStandIn]:
     """A freshly started stand-in for Stripe. `place` is a directory for its note that it listens.
 
     Raises RuntimeError if it does not come up.
     """
-    made, note = Processor(""), place / "fake-stripe-listens"
+    made, note = StripeStandIn(""), place / "fake-stripe-listens"
     with _program(FAKE_STRIPE, "--key", made.key, "--ready-file", str(note)) as process:
         deadline = time.monotonic() + START_SECONDS
         while not note.exists():
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the stand-in for Stripe did not start")
             time.sleep(0.02)
-        yield Processor(note.read_text(), made.key, made.webhook_secret)
+        yield StripeStandIn(note.read_text(), made.key, made.webhook_secret)
 
 
 class Street:

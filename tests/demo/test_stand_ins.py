@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook
 from billing.demo import theatre
 from billing.demo.command import environment_of
 from billing.demo.listener import Listener, News
-from billing.demo.processor import FakeStripe, ProcessorFailed, StandIn
+from billing.demo.processor import FakeStripe, ProcessorFailed, StripeStandIn
 from billing.settings import Settings
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -30,7 +30,7 @@ def test_the_callers_settings_and_stripe_account_are_never_used(tmp_path: Path) 
         "BILLING_METRICS_PORT": "9100",  # which their own service has
         "BILLING_SIGNING_KEY": "theirs",
     }
-    ours = StandIn("http://127.0.0.1:1")
+    ours = StripeStandIn("http://127.0.0.1:1")
     environment = environment_of(theirs, tmp_path, 8080, "a-key-of-the-demo", ours)
     assert "theirs" not in str(environment)
     settings = Settings.read(environment)
