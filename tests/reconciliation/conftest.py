@@ -11,7 +11,8 @@ from billing.books.reconciliation.answer import Reconciliation, ReconciliationLi
 from billing.books.reconciliation.application import Application
 from billing.books.reconciliation.forms import Manifest
 from billing.books.reconciliation.report import LineFilter, lines
-from billing.books.reconciliation.run import ComparisonTerms, reconcile
+from billing.books.reconciliation.run import reconcile
+from billing.books.reconciliation.suspects import ComparisonTerms
 from billing.core.commands import IssueGrant, OpenAccount, Refund, Settle, Void
 from billing.core.languages import ENGLISH, Language
 from billing.core.prices import PriceBooks

@@ -30,7 +30,8 @@ from billing.books.reconciliation.report import (
     lines,
     reconciliation,
 )
-from billing.books.reconciliation.run import ComparisonTerms, reconcile
+from billing.books.reconciliation.run import reconcile
+from billing.books.reconciliation.suspects import ComparisonTerms
 from billing.cli.given import Lang, language, moment
 from billing.cli.session import AsJson, Desk, Secret, console, errors, read, write
 from billing.client import measure

@@ -23,7 +23,8 @@ from billing.books.reconciliation.report import (
     reconciliation,
     reconciliations,
 )
-from billing.books.reconciliation.run import ComparisonTerms, reconcile
+from billing.books.reconciliation.run import reconcile
+from billing.books.reconciliation.suspects import ComparisonTerms
 from billing.core.languages import Language
 from billing.core.refusals import AccountNotFound, IdReused, Invalid
 from billing.core.text import IDENTIFIER
@@ -110,7 +111,7 @@ async def list_reconciliations(caller: Overseeing, language: Spoken, cursor: Cur
         moment, last = decode_cursor(cursor, str, str)
         before = (decode_moment(moment), last)
     found = await reconciliations(caller.service.engine, language, before=before, limit=limit + 1)
-    return page(found, limit, lambda one: [one.created_at.isoformat(), one.reconciliation_id], lambda one: one)
+    return page(found, limit, lambda one: [one.created_at.isoformat(), one.reconciliation_id])
 
 
 @router.get("/{reconciliation_id}", responses=responses(ReconciliationNotFound))
@@ -142,7 +143,7 @@ async def list_lines(
     where = LineFilter(kind, action, outcome, account_id)
     engine = caller.service.long_reads
     found = await lines(engine, reconciliation_id, language, where, after=after, limit=limit + 1)
-    return page(found, limit, lambda line: [line.line], lambda line: line)
+    return page(found, limit, lambda line: [line.line])
 
 
 @router.get("/{reconciliation_id}/report", responses={200: _FILE, **responses(ReconciliationNotFound)})

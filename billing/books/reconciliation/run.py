@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, get_args
 
 import asyncpg
@@ -15,58 +14,19 @@ from billing.books.reconciliation.answer import Reconciliation
 from billing.books.reconciliation.comparison import compare
 from billing.books.reconciliation.discrepancy import CORRECT, PERSON, SETTLE, Discrepancy, DiscrepancyKind
 from billing.books.reconciliation.forms import Manifest
-from billing.books.reconciliation.forms.rows import Loading, ManifestRow, check_not_twice, twice
+from billing.books.reconciliation.forms.rows import Loading, ManifestRow, check_not_twice
 from billing.books.reconciliation.report import maybe_kept
-from billing.books.reconciliation.staging import Staging, Twice, connected
-from billing.books.reconciliation.suspects import Compared, counted, suspects
+from billing.books.reconciliation.staging import Staging, connected
+from billing.books.reconciliation.suspects import ComparisonTerms, counted, suspects
 from billing.core.content import must_agree
 from billing.core.languages import ENGLISH, Language
 from billing.core.prices import PriceBooks
 from billing.core.refusals import IdReused, Invalid
-from billing.core.text import identifier
 from billing.store.accounts import must_exist
 from billing.store.connection import Connection
 from billing.store.snapshot import reachable
 
 Tell = Callable[[str, int], None]  # a stage, and bytes read or lines found
-
-
-@dataclass(frozen=True)
-class ComparisonTerms:
-    """What is to be compared. `complete`: the manifest is all that was delivered from `starts_at` until before `ends_at`.
-
-    Only then a charge of that time without any row was not delivered. Raises Invalid.
-    """
-
-    reconciliation_id: str
-    actor: str
-    account_id: str | None = None
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
-    complete: bool = False
-
-    def __post_init__(self) -> None:
-        identifier(self.reconciliation_id, "reconciliation_id")
-        if self.account_id is not None:
-            identifier(self.account_id, "account_id")
-        if (self.starts_at is None) != (self.ends_at is None):
-            raise Invalid.of("end", "needs start, and start needs end")
-        if self.starts_at is not None and self.ends_at is not None and self.starts_at >= self.ends_at:
-            raise Invalid.of("end", "must be later than start")
-        if self.complete and self.starts_at is None:
-            raise Invalid.of("complete", "needs start and end: the time of which the manifest is everything")
-
-    @property
-    def time(self) -> tuple[datetime, datetime] | None:
-        """From when until before when the manifest says all, if it does."""
-        known = self.complete and self.starts_at is not None and self.ends_at is not None
-        return (self.starts_at, self.ends_at) if known else None  # type: ignore[return-value]
-
-    def digest(self, manifest: Manifest) -> bytes:
-        """What names the content: the manifest, and what it is compared with."""
-        times = [None if moment is None else moment.isoformat() for moment in (self.starts_at, self.ends_at)]
-        asked = json.dumps([self.account_id, *times, self.complete])
-        return sha256(manifest.digest() + asked.encode()).digest()
 
 
 class _AlreadyThere(Exception):
@@ -117,7 +77,7 @@ async def reconcile(
     """
     with reachable():
         async with connected(dsn) as connection:
-            digest = await asyncio.to_thread(terms.digest, manifest)
+            digest = await asyncio.to_thread(lambda: terms.digest(manifest.digest()))
             if known := await _known(connection, terms, digest, language):
                 return known, True
             await _check(connection, terms)
@@ -166,10 +126,7 @@ async def _load(staging: Staging, manifest: Manifest, terms: ComparisonTerms, te
     chunks = manifest.chunks(Loading(staging.staging_id, terms.account_id))
     loaded = 0
     while rows := await asyncio.to_thread(_next, chunks):
-        try:
-            await staging.add(rows)
-        except Twice as found:
-            raise twice(found.row, found.first) from None
+        await staging.add(rows)
         loaded += len(rows)
         tell("reading", manifest.bytes_read)
     return loaded
@@ -193,16 +150,15 @@ async def _compare(
     tell: Tell,
 ) -> None:
     """Raises _AlreadyThere."""
-    compared = Compared(staging.staging_id, terms.complete, terms.starts_at, terms.ends_at, terms.account_id)
     sums = _Sums()
     async with connection.transaction(isolation="repeatable_read"):
         await staging.hold()
         now: datetime = await connection.fetchval("SELECT clock_timestamp()")
         tell("comparing", 0)
-        charges, charged_credits = await counted(connection, compared, rows)
+        charges, charged_credits = await counted(connection, staging.staging_id, terms, rows)
         sums.totals.update(rows=rows, matched_rows=rows, charges=charges, charged_credits=charged_credits)
         try:
-            async for some in suspects(connection, compared, rows, now):
+            async for some in suspects(connection, staging.staging_id, terms, rows, now):
                 found = []
                 for suspect in some:
                     differs = compare(suspect, books, terms.time)

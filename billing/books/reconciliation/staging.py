@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 
 import asyncpg
 
-from billing.books.reconciliation.forms.rows import ManifestRow
+from billing.books.reconciliation.forms.rows import ManifestRow, ManifestUnreadable, twice
 from billing.core.refusals import Unavailable
 from billing.store import connection
 from billing.store.connection import Connection
@@ -29,14 +29,6 @@ def connected(dsn: str) -> AbstractAsyncContextManager[Connection]:
     return connection.connected(dsn, SESSION)
 
 
-class Twice(Exception):
-    """An output that `row` names is in the manifest's line `first` already."""
-
-    def __init__(self, row: ManifestRow, first: int) -> None:
-        super().__init__(row, first)
-        self.row, self.first = row, first
-
-
 class Staging:
     """One manifest's rows. `begin`, `add` in pieces, and `end` in the transaction of whoever has used them."""
 
@@ -48,7 +40,7 @@ class Staging:
         await self._connection.execute("INSERT INTO manifest VALUES ($1, clock_timestamp())", self.staging_id)
 
     async def add(self, rows: Sequence[ManifestRow]) -> None:
-        """Raises Twice for an output that an earlier piece has; within `rows` each is there once."""
+        """Raises ManifestUnreadable for an output that an earlier piece has; within `rows` each is there once."""
         try:
             async with self._connection.transaction():
                 await self.hold()
@@ -68,9 +60,9 @@ class Staging:
         await self._connection.execute("DELETE FROM manifest_row WHERE staging_id = $1", self.staging_id)
         await self._connection.execute("DELETE FROM manifest WHERE staging_id = $1", self.staging_id)
 
-    async def _twice(self, rows: Sequence[ManifestRow]) -> Twice:
+    async def _twice(self, rows: Sequence[ManifestRow]) -> ManifestUnreadable:
         by_key = {(row.account_id, row.request_id, row.index): row for row in rows}
         keys = [list(part) for part in zip(*by_key, strict=True)]
         found = await self._connection.fetch(_FIRST, self.staging_id, *keys)
         pairs = [(by_key[account_id, request_id, index], line) for account_id, request_id, index, line in found]
-        return Twice(*min(pairs, key=lambda pair: pair[0].line))
+        return twice(*min(pairs, key=lambda pair: pair[0].line))

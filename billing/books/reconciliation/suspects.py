@@ -3,13 +3,17 @@
 What is as the manifest says, which is nearly everything, never leaves the database.
 """
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from hashlib import sha256
+from typing import Any, Final
 
 from billing.books.reconciliation.forms.rows import ManifestRow
 from billing.core.charges import Charge, Output, as_delivered
+from billing.core.refusals import Invalid
+from billing.core.text import identifier
 from billing.store import rows
 from billing.store.connection import Connection
 from billing.store.rows import columns
@@ -88,33 +92,66 @@ class Suspect:
     rows: dict[int, ManifestRow] = field(default_factory=dict)
 
 
-class Compared(NamedTuple):
-    """A staged manifest, and if it is `complete` all charges of a time, of one account or of all."""
+@dataclass(frozen=True)
+class ComparisonTerms:
+    """What is to be compared. `complete`: the manifest is all that was delivered from `starts_at` until before `ends_at`.
 
-    staging_id: str
-    complete: bool
-    starts_at: datetime | None
-    ends_at: datetime | None
-    account_id: str | None
+    Only then a charge of that time without any row was not delivered. Raises Invalid.
+    """
+
+    reconciliation_id: str
+    actor: str
+    account_id: str | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    complete: bool = False
+
+    def __post_init__(self) -> None:
+        identifier(self.reconciliation_id, "reconciliation_id")
+        if self.account_id is not None:
+            identifier(self.account_id, "account_id")
+        if (self.starts_at is None) != (self.ends_at is None):
+            raise Invalid.of("end", "needs start, and start needs end")
+        if self.starts_at is not None and self.ends_at is not None and self.starts_at >= self.ends_at:
+            raise Invalid.of("end", "must be later than start")
+        if self.complete and self.starts_at is None:
+            raise Invalid.of("complete", "needs start and end: the time of which the manifest is everything")
+
+    @property
+    def time(self) -> tuple[datetime, datetime] | None:
+        """From when until before when the manifest says all, if it does."""
+        if self.complete and self.starts_at and self.ends_at:
+            return self.starts_at, self.ends_at
+        return None
+
+    def scope(self, staging_id: str) -> tuple[Any, ...]:
+        """What the queries go by: a staged manifest, and if it is `complete` all charges of a time, of one account or of all."""
+        return staging_id, self.complete, self.starts_at, self.ends_at, self.account_id
+
+    def digest(self, manifest: bytes) -> bytes:
+        """What names the content: the manifest, by its own digest, and what it is compared with."""
+        times = [None if moment is None else moment.isoformat() for moment in (self.starts_at, self.ends_at)]
+        asked = json.dumps([self.account_id, *times, self.complete])
+        return sha256(manifest + asked.encode()).digest()
 
 
-async def counted(connection: Connection, compared: Compared, row_count: int) -> tuple[int, int]:
+async def counted(connection: Connection, staging_id: str, terms: ComparisonTerms, row_count: int) -> tuple[int, int]:
     """How many charges are looked at, and what they cost by now. Inside a transaction."""
     await _plan_for(connection, row_count)
-    row = await connection.fetchrow(_COUNTS, *compared)
+    row = await connection.fetchrow(_COUNTS, *terms.scope(staging_id))
     assert row is not None
     return row["charges"], row["charged_credits"]
 
 
 async def suspects(
-    connection: Connection, compared: Compared, row_count: int, now: datetime
+    connection: Connection, staging_id: str, terms: ComparisonTerms, row_count: int, now: datetime
 ) -> AsyncIterator[list[Suspect]]:
     """What may differ, by account and request, SUSPECTS_AT_ONCE of them at a time. Inside a transaction."""
     await _plan_for(connection, row_count)
-    cursor = await connection.cursor(_SUSPECTS, *compared)
+    cursor = await connection.cursor(_SUSPECTS, *terms.scope(staging_id))
     await connection.execute(_LOOK_UP)  # the cursor keeps its plan
     while found := await cursor.fetch(SUSPECTS_AT_ONCE):
-        yield await _looked_at(connection, compared.staging_id, found, now)
+        yield await _looked_at(connection, staging_id, found, now)
 
 
 async def _plan_for(connection: Connection, row_count: int) -> None:
