@@ -136,6 +136,10 @@ class ReportDispute(Command[TopupAnswer]):
             amount(getattr(self, name), name)
 
     @property
+    def transaction_ids(self) -> list[str]:
+        return [movement.transaction_id for movement in self.movements]
+
+    @property
     def withdrawn_micros(self) -> int:
         return -sum(min(movement.amount_micros, 0) for movement in self.movements)
 

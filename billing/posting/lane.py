@@ -20,13 +20,14 @@ import structlog
 
 from billing.core.commands import A, Command
 from billing.core.decide import decide
+from billing.core.needs import Needs
 from billing.core.prices import PriceBooks
 from billing.core.refusals import Refusal
 from billing.store.apply import apply
 from billing.store.clock import Now, as_told
 from billing.store.connection import Backend, Connection, replan
 from billing.store.deadlines import FINISH_SECONDS, Deadlines, watched
-from billing.store.gather import Needs, gather
+from billing.store.gather import gather
 from billing.store.proof import Proof, prove
 from billing.store.refusals import DatabaseUnavailable
 from billing.store.sqlstates import Remedy, reason, remedy

@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.commands import HOLD_SECONDS_MAX
 from billing.core.grants import Grant
+from billing.core.needs import Needs
 from billing.core.refusals import AccountNotFound, Invalid
 from billing.core.wallet import Wallet
 from billing.store.clock import time_by
-from billing.store.gather import Gathered, Needs, gather
+from billing.store.gather import Gathered, gather
 from billing.store.snapshot import snapshot
 
 _GRANTS_MAX: Final = 100
@@ -59,7 +60,7 @@ async def balance_sheet(engine: AsyncEngine, account_id: str) -> BalanceSheet:
     """Raises AccountNotFound."""
     async with snapshot(engine) as connection:
         batch = await gather(
-            connection, Needs(accounts={account_id}, drawing={account_id}), lock=False, now=time_by(engine)
+            connection, Needs(accounts={account_id}, open_grants={account_id}), lock=False, now=time_by(engine)
         )
     wallet = known(batch, account_id)
     now = batch.now(wallet)
@@ -117,7 +118,7 @@ async def figures_at(engine: AsyncEngine, account_id: str, at: datetime) -> Acco
     """The figures as they were at `at`, by when things took effect. Raises AccountNotFound, Invalid (the future)."""
     async with snapshot(engine) as connection:
         batch = await gather(
-            connection, Needs(accounts={account_id}, drawing={account_id}), lock=False, now=time_by(engine)
+            connection, Needs(accounts={account_id}, open_grants={account_id}), lock=False, now=time_by(engine)
         )
         wallet = known(batch, account_id)
         if at > batch.clock:

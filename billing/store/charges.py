@@ -8,13 +8,14 @@ from sqlalchemy import Boolean, ColumnElement, and_, any_, func, literal, litera
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.core.charges import Charge, Output
+from billing.core.needs import Needs
 from billing.core.refusals import ChargeNotFound
 from billing.core.wallet import CorrectionRow, RefundRow
 from billing.store import rows
 from billing.store.accounts import reading_account
 from billing.store.balances import AccountBalance, figures, known
 from billing.store.clock import time_by
-from billing.store.gather import Needs, gather
+from billing.store.gather import gather
 from billing.store.snapshot import reading, snapshot
 from billing.store.tables import ChargeRow, OutputRow, columns_of
 

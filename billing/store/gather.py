@@ -5,8 +5,8 @@ each other), by a statement of their own: everything else is loaded by later one
 batch that was waited for has committed. The clock is read after the last lock is held.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,21 +14,8 @@ import asyncpg
 
 from billing.core.announcements import EVERY, SETTLED
 from billing.core.charges import Charge
-from billing.core.commands import Authorize, Command, Correct, IssueGrant, Recognise, Refund, Settle, Void
-from billing.core.funding_commands import (
-    AnnounceExpiry,
-    BookTransaction,
-    EndAutoRecharge,
-    FailTopup,
-    OpenTopup,
-    PayTopup,
-    Recharge,
-    RecordCheckout,
-    ReportCardRefund,
-    ReportDispute,
-    SetAutoRecharge,
-)
 from billing.core.grants import Debt, Draw, EarlyHolds, Grant
+from billing.core.needs import Needs
 from billing.core.wallet import Wallet
 from billing.store import rows
 from billing.store.clock import Now, as_told
@@ -97,77 +84,6 @@ _FILLS = """
     JOIN fill f ON f.account_id = k.account_id AND f.seq = k.seq ORDER BY f.paid_by_seq"""
 
 
-_OF_TOPUPS = (OpenTopup, RecordCheckout, PayTopup, FailTopup, ReportCardRefund, ReportDispute)
-_OF_FUNDING = (*_OF_TOPUPS, BookTransaction, SetAutoRecharge, EndAutoRecharge, Recharge, AnnounceExpiry)
-
-
-@dataclass(slots=True)
-class Needs:
-    """What a batch's commands name: the ids of rows to load beside the accounts themselves."""
-
-    accounts: set[str] = field(default_factory=set)
-    charges: set[tuple[str, str]] = field(default_factory=set)
-    grants: set[tuple[str, str]] = field(default_factory=set)
-    refunds: set[tuple[str, str]] = field(default_factory=set)
-    corrections: set[tuple[str, str]] = field(default_factory=set)
-    undone: set[tuple[str, str]] = field(default_factory=set)  # charges whose bills are refunded or corrected
-    drawing: set[str] = field(default_factory=set)  # accounts whose open grants are drawn on
-    repaying: set[str] = field(default_factory=set)  # accounts whose debts may be paid
-    thawing: set[str] = field(default_factory=set)  # accounts whose frozen grants may thaw, and then have expired
-    payments: set[str] = field(default_factory=set)  # accounts whose payments are named
-    topups: set[tuple[str, str]] = field(default_factory=set)
-    transactions: set[tuple[str, str]] = field(default_factory=set)
-    notices: set[tuple[str, str]] = field(default_factory=set)
-    recognised: set[str] = field(default_factory=set)  # accounts whose revenue is recognised
-
-    @classmethod
-    def of(cls, commands: Iterable[Command[Any]]) -> "Needs":
-        needs = cls()
-        for command in commands:
-            account_id = command.account_id
-            needs.accounts.add(account_id)
-            if isinstance(command, Authorize | Settle | Void | Refund | Correct):
-                needs.charges.add((account_id, command.request_id))
-            if isinstance(command, Settle | Refund | Correct | IssueGrant) or (
-                isinstance(command, Authorize) and command.outputs is not None
-            ):
-                needs.drawing.add(account_id)
-            if isinstance(command, IssueGrant):
-                needs.grants.add((account_id, command.grant_id))
-                needs.repaying.add(account_id)
-            elif isinstance(command, Refund):
-                needs.refunds.add((account_id, command.refund_id))
-                needs.undone.add((account_id, command.request_id))
-                needs.repaying.add(account_id)
-            elif isinstance(command, Correct):
-                needs.corrections.add((account_id, command.correction_id))
-                needs.undone.add((account_id, command.request_id))
-                needs.repaying.add(account_id)
-            elif isinstance(command, _OF_FUNDING):
-                needs._add_payment(command)
-            elif isinstance(command, Recognise):
-                needs.recognised.add(account_id)
-        return needs
-
-    def _add_payment(self, command: Command[Any]) -> None:
-        account_id = command.account_id
-        self.payments.add(account_id)
-        if isinstance(command, BookTransaction):
-            self.transactions.add((account_id, command.transaction_id))
-        elif isinstance(command, AnnounceExpiry):
-            self.grants.add((account_id, command.grant_id))
-            self.notices.add((account_id, command.grant_id))
-        elif isinstance(command, _OF_TOPUPS):
-            self.topups.add((account_id, command.topup_id))
-            if isinstance(command, PayTopup | ReportCardRefund | ReportDispute):
-                self.drawing.add(account_id)
-                self.repaying.add(account_id)
-            if isinstance(command, ReportCardRefund | ReportDispute):
-                self.thawing.add(account_id)
-            if isinstance(command, ReportDispute):
-                self.transactions.update((account_id, movement.transaction_id) for movement in command.movements)
-
-
 @dataclass(slots=True)
 class Gathered:
     """Wallets by account (also of accounts to be opened), and the database's clock, as far as it is believed."""
@@ -192,7 +108,7 @@ class Gathered:
 async def gather(connection: asyncpg.Connection, needs: Needs, *, lock: bool = True, now: Now = as_told) -> Gathered:
     """Loads what `needs` names inside the connection's transaction; with `lock`, for writing.
 
-    `now` says how far the clock is believed.     Raises DatabaseUnavailable where another program has migrated the database meanwhile.
+    `now` says how far the clock is believed. Raises DatabaseUnavailable where another program has migrated the database meanwhile.
     """
     found = await connection.fetch(_LOCK if lock else _READ, sorted(needs.accounts))
     *_, revision, told = (found or await connection.fetch(f"SELECT {_STANDING}"))[-1]
@@ -210,14 +126,14 @@ async def gather(connection: asyncpg.Connection, needs: Needs, *, lock: bool = T
     if needs.charges:
         await _load_charges(connection, batch, needs)
     due = [wallet for wallet in wallets.values() if wallet.due_at is not None and wallet.due_at <= batch.now(wallet)]
-    if needs.thawing:
-        due += [wallets[account] for account in needs.thawing & wallets.keys() if wallets[account] not in due]
-    if lock and (due or needs.recognised):
+    if needs.ended_grants:
+        due += [wallets[account] for account in needs.ended_grants & wallets.keys() if wallets[account] not in due]
+    if lock and (due or needs.unrecognised):
         # What was due before now is posted after the last closing, also where the clock was set back behind its line.
         closed_at = await connection.fetchval(_LAST_CLOSED)
         if closed_at is not None and batch.clock <= closed_at:
             batch.clock = closed_at + _TICK
-    drawing = needs.drawing.union(wallet.account_id for wallet in due)
+    drawing = needs.open_grants.union(wallet.account_id for wallet in due)
     if drawing:
         for row in await connection.fetch(_OPEN_GRANTS, list(drawing)):
             _add_grant(batch, row)
@@ -233,12 +149,12 @@ async def gather(connection: asyncpg.Connection, needs: Needs, *, lock: bool = T
     if needs.grants:
         for row in await connection.fetch(_GRANTS, *rows.arrays(needs.grants)):
             _add_grant(batch, row)
-    if owing := [account for account in needs.repaying if account in wallets and wallets[account].debt]:
+    if owing := [account for account in needs.debts if account in wallets and wallets[account].debt]:
         for row in await connection.fetch(_DEBTS, owing):
             wallets[row[0]].debts.append(Debt(*row))
-    if needs.undone:
+    if needs.bills:
         await _load_bills(connection, batch, needs)
-    if recognised := [wallets[account] for account in needs.recognised if account in wallets]:
+    if recognised := [wallets[account] for account in needs.unrecognised if account in wallets]:
         await load_unrecognised(connection, recognised)
     if due:
         await _lapse(connection, batch, due)
@@ -266,20 +182,20 @@ async def _load_bills(connection: asyncpg.Connection, batch: Gathered, needs: Ne
         for row in await connection.fetch(_REFUNDS_BY_ID, *rows.arrays(needs.refunds)):
             refund = rows.refund(row)
             batch.wallets[refund.account_id].refunds[refund.refund_id] = refund
-    for row in await connection.fetch(_REFUNDS_OF_CHARGES, *rows.arrays(needs.undone)):
+    for row in await connection.fetch(_REFUNDS_OF_CHARGES, *rows.arrays(needs.bills)):
         refund = rows.refund(row)
         batch.wallets[refund.account_id].returned.setdefault(refund.request_id, []).extend(refund.returns)
     ranges = [
         (charge.account_id, charge.first_seq, charge.last_seq)
         for wallet in batch.wallets.values()
         for charge in wallet.charges.values()
-        if charge.status == "settled" and (charge.account_id, charge.request_id) in needs.undone
+        if charge.status == "settled" and (charge.account_id, charge.request_id) in needs.bills
     ]
     if needs.corrections:
         for row in await connection.fetch(_CORRECTIONS_BY_ID, *rows.arrays(needs.corrections)):
             correction = rows.correction(row)
             batch.wallets[correction.account_id].corrections[correction.correction_id] = correction
-    for row in await connection.fetch(_CORRECTIONS_OF_CHARGES, *rows.arrays(needs.undone)):
+    for row in await connection.fetch(_CORRECTIONS_OF_CHARGES, *rows.arrays(needs.bills)):
         correction = rows.correction(row)
         wallet = batch.wallets[correction.account_id]
         wallet.delivered.setdefault(correction.request_id, []).extend(correction.outputs)

@@ -8,10 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.grants import Grant
 from billing.core.ledger import Transfer
+from billing.core.needs import Needs
 from billing.store.accounts import reading_account
 from billing.store.balances import known
 from billing.store.clock import time_by
-from billing.store.gather import Needs, gather
+from billing.store.gather import gather
 from billing.store.rows import GRANT
 from billing.store.snapshot import snapshot
 from billing.store.tables import TransferRow, columns_of
@@ -67,7 +68,7 @@ async def grants(engine: AsyncEngine, account_id: str, *, after: int, limit: int
     """
     async with snapshot(engine) as connection:
         batch = await gather(
-            connection, Needs(accounts={account_id}, drawing={account_id}), lock=False, now=time_by(engine)
+            connection, Needs(accounts={account_id}, open_grants={account_id}), lock=False, now=time_by(engine)
         )
         wallet = known(batch, account_id)
         found = [Grant(*row) for row in await connection.fetch(_GRANTS, account_id, after, limit)]

@@ -5,9 +5,10 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.core.needs import Needs
 from billing.store.balances import AccountBalance, figures
 from billing.store.clock import time_by
-from billing.store.gather import Needs, gather
+from billing.store.gather import gather
 from billing.store.snapshot import snapshot
 
 _ACCOUNTS = """

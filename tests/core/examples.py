@@ -48,6 +48,7 @@ from billing.core.funding_commands import (
 )
 from billing.core.grants import Debt, EarlyHolds, Fill, Grant
 from billing.core.ledger import Transfer
+from billing.core.needs import KINDS
 from billing.core.packs import Pack
 from billing.core.payments import AutoRecharge, CardRefund, Dispute, Topup
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
@@ -58,6 +59,7 @@ T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 HOLD = timedelta(seconds=900)
 ME = "acc-1"
+FIGURES = ("posted", "held", "frozen", "debt")
 CENT = 10_000  # in micros
 DOLLAR = 100 * CENT
 
@@ -268,11 +270,14 @@ class Account:
     def do(self, command: Command[A]) -> A:
         """Carries `command` out by itself. What lapsed before it stays lapsed also when it is refused."""
         wallet = self.load(command)
+        before = {name: getattr(wallet, name) for name in FIGURES}
         try:
             answer = decide(wallet, command, self.books, self.now)
         finally:
             self.keep(wallet)
         assert isinstance(answer, answer_of(type(command))), "a command is typed by its answer"
+        touched = {name for name in FIGURES if getattr(wallet, name) != before[name]}
+        assert touched <= KINDS[type(command)].touches, "what a command may touch is declared"
         return answer
 
     def wait(self, duration: timedelta = timedelta(seconds=1)) -> None:

@@ -7,8 +7,9 @@ import asyncpg
 import pytest
 
 from billing.core.commands import Authorize, IssueGrant, Lapse, OpenAccount
+from billing.core.needs import Needs
 from billing.store.connection import connect
-from billing.store.gather import Needs, gather
+from billing.store.gather import gather
 from billing.store.refusals import DatabaseUnavailable
 from billing.store.sqlstates import Remedy, remedy
 

@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from billing.core.charges import Charge, Output
 from billing.core.grants import Fill, Grant
 from billing.core.ledger import Transfer
+from billing.core.needs import Needs
 from billing.core.wallet import CorrectionRow, RefundRow
 from billing.store import rows
 from billing.store.balances import known
 from billing.store.clock import time_by
-from billing.store.gather import Needs, gather
+from billing.store.gather import gather
 from billing.store.snapshot import snapshot
 
 _TRANSFERS = f"""
