@@ -18,7 +18,9 @@ from billing.bench.measurement import Turn
 from billing.bench.workload import BATCH, Workload, books, opening
 from billing.core.charges import Charge, Output
 from billing.core.decide import decide
+from billing.core.effects import WalletEffects
 from billing.core.ledger import Transfer
+from billing.core.noted import Noted
 from billing.core.wallet import Wallet
 from billing.store.connection import plain_dsn
 
@@ -116,12 +118,11 @@ def pattern_of(workload: Workload) -> list[Rows]:
                 wallet = touched[command.account_id] = wallets[command.account_id]
                 decide(wallet, command, known, _NOW)
         for wallet in touched.values():
-            for request_id in wallet.billed:
-                rows.charges.append(wallet.charges[request_id])
-                rows.outputs += wallet.outputs[request_id]
-            rows.transfers += wallet.transfers
-            wallet.billed.clear()
-            wallet.transfers.clear()
+            rows.charges += wallet.charges.new
+            for outputs in wallet.outputs.new:
+                rows.outputs += outputs
+            rows.transfers += wallet.effects.transfers
+            wallet.charges, wallet.outputs, wallet.effects = Noted(), Noted(), WalletEffects()
         pattern.append(rows)
     return pattern
 
@@ -133,5 +134,5 @@ def _wallets(accounts: Sequence[str]) -> dict[str, Wallet]:
         for command in commands:
             decide(wallets[command.account_id], command, known, _NOW)
     for wallet in wallets.values():
-        wallet.transfers.clear()
+        wallet.effects = WalletEffects()
     return wallets

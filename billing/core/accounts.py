@@ -1,14 +1,14 @@
 """Accounts: opening one and changing its settings. Settings that decide money leave a row for each change."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from billing.core.amounts import MAX_AMOUNT
 from billing.core.answers import AccountAnswer
 from billing.core.commands import UNCHANGED, AmendAccount, OpenAccount
 from billing.core.content import content_digest, must_have_digest
+from billing.core.effects import AccountChange
 from billing.core.refusals import AccountNotFound, Invalid
-from billing.core.wallet import AccountChange, AccountSettings, Wallet
+from billing.core.wallet import AccountSettings, Wallet
 
 MONEY_SETTINGS = ("status", "credit_limit", "overage", "hold")
 
@@ -32,7 +32,6 @@ def open_account(wallet: Wallet, command: OpenAccount, now: datetime) -> Account
     # From here on it must succeed.
     wallet.settings = asked
     wallet.opening_digest = content_digest(asked.content)
-    wallet.opened = wallet.changed = True
     _record(wallet, None, asked, command.actor, now)
     return AccountAnswer(False, wallet.account_id, asked)
 
@@ -46,13 +45,12 @@ def amend_account(wallet: Wallet, command: AmendAccount, now: datetime) -> Accou
         name: getattr(command, name)
         for name in ("name", "status", "credit_limit", "overage", "hold", "metadata", "low_balance")
     }
-    new = replace(old, **{name: value for name, value in wanted.items() if value is not UNCHANGED})
+    new = old._replace(**{name: value for name, value in wanted.items() if value is not UNCHANGED})
     if max(wallet.posted, 0) + new.credit_limit > MAX_AMOUNT:
         raise Invalid.of("credit_limit", "would take what is available past 2^63 - 1")
     # From here on it must succeed.
     if new != old:
         wallet.settings = new
-        wallet.settings_changed = wallet.changed = True
         _record(wallet, old, new, command.actor, now)
     return AccountAnswer(False, wallet.account_id, new)
 
@@ -61,6 +59,6 @@ def _record(wallet: Wallet, old: AccountSettings | None, new: AccountSettings, a
     for name in MONEY_SETTINGS:
         before, after = None if old is None else str(getattr(old, name)), str(getattr(new, name))
         if before != after:
-            wallet.changes.append(
-                AccountChange(wallet.account_id, now, len(wallet.changes), name, before, after, actor)
+            wallet.effects.changes.append(
+                AccountChange(wallet.account_id, now, len(wallet.effects.changes), name, before, after, actor)
             )

@@ -15,6 +15,7 @@ from billing.core.charges import (
     Reported,
     bill,
     same_report,
+    settled,
     union_of_flags,
 )
 from billing.core.commands import Authorize, Settle, Void
@@ -93,9 +94,7 @@ def authorize(wallet: Wallet, command: Authorize, books: PriceBooks, now: dateti
         now if one_step else None,  # released_at
         0,  # corrected_credits
     )
-    wallet.new_charges.add(command.request_id)
     if command.outputs is None:
-        wallet.charges[command.request_id] = charge
         wallet.reserve(charge)
     else:
         _settle(
@@ -164,10 +163,9 @@ def void(wallet: Wallet, command: Void, now: datetime) -> ChargeAnswer:
     if charge.status == "authorized":
         wallet.release(charge)
         released_at = now
-    wallet.replace_charge(
-        charge._replace(status="voided", void_reason=command.reason, resolved_at=now, released_at=released_at)
+    wallet.charges[charge.request_id] = charge._replace(
+        status="voided", void_reason=command.reason, resolved_at=now, released_at=released_at
     )
-    wallet.changed = True
     if wallet.early_holds is not None:
         wallet.expire_lapsed(now, now)
     return charge_answer(wallet, command.request_id)
@@ -189,16 +187,14 @@ def draw(
     """Posts what is `drawn` of grants for a bill, one transfer for each, and one for debt; for nothing, one of 0."""
     draws = []
     for grant, part in drawn:
-        grant.use(part)
-        wallet.changed_grants.add(grant.grant_id)
+        wallet.grants[grant.grant_id] = grant.use(part)
         seq = wallet.post(kind, part, now, request_id=request_id, grant_id=grant.grant_id, digest=digest)
         draws.append(Draw(grant.grant_id, part, seq))
     if debt or not drawn:
         seq = wallet.post(kind, debt, now, request_id=request_id, digest=digest)
         if debt:
             draws.append(Draw(None, debt, seq))
-            wallet.debts.append(Debt(wallet.account_id, seq, request_id, debt, debt))
-            wallet.new_debts.add(seq)
+            wallet.debts[seq] = Debt(wallet.account_id, seq, request_id, debt, debt)
             wallet.debt += debt
     return draws
 
@@ -227,21 +223,14 @@ def _settle(
     if credits > spendable:
         flags = (*flags, OVERDRAWN)
     last = first + max(len(drawn) + (debt > 0), 1) - 1
-    charge = charge.settled(
-        credits,
-        union_of_flags(outputs, *flags),
-        forced,
-        now,
-        first,
-        last,
-        charge.released_at if held_since is None else now,
-    )
+    released_at = charge.released_at if held_since is None else now
+    flags = union_of_flags(outputs, *flags)
+    charge = settled(charge, "settled", credits, flags, forced, now, first, last, released_at)
     digest = settlement_digest(charge, outputs)
     wallet.draws[charge.request_id] = draw(wallet, "settle", charge.request_id, drawn, debt, now, digest)
-    wallet.replace_charge(charge)
+    wallet.charges[charge.request_id] = charge
     wallet.outputs[charge.request_id] = outputs
-    wallet.billed.append(charge.request_id)
-    wallet.tally.bill(charge, outputs, now)
+    wallet.effects.tally.bill(charge, outputs, now)
     if wallet.tells_settled:
         wallet.announce(
             SETTLED,

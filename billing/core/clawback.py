@@ -40,8 +40,8 @@ def report_card_refund(wallet: Wallet, command: ReportCardRefund, now: datetime)
         _post_return(wallet, now, topup, command.card_refund_id, deferred, rest)
     problem = still_stopped(topup, f"refund {command.card_refund_id}")
     topup = topup._replace(status=standing(wallet, topup), problem=problem, changed_at=now)
-    wallet.put(topup)
-    wallet.put(
+    wallet.payments.put(topup)
+    wallet.payments.put(
         CardRefund(
             wallet.account_id,
             command.card_refund_id,
@@ -65,21 +65,19 @@ def freeze(wallet: Wallet, topup: Topup, now: datetime) -> None:
 
 
 def _freeze(wallet: Wallet, grant: Grant) -> None:
-    grant.frozen = True
+    wallet.grants[grant.grant_id] = grant._replace(frozen=True)
     wallet.frozen += grant.remaining
-    wallet.changed_grants.add(grant.grant_id)
 
 
 def thaw(wallet: Wallet, topup: Topup, now: datetime) -> None:
     """What is left is spendable again: debts first. Past its expiry it expires now, but for what open holds draw on."""
     for grant in grants_of(wallet, topup):
         if grant.frozen:
-            grant.frozen = False
+            thawed = wallet.grants[grant.grant_id] = grant._replace(frozen=False)
             wallet.frozen -= grant.remaining
-            wallet.changed_grants.add(grant.grant_id)
             wallet.fall_due(grant.expires_at)
-            if not grant.lapsed_at(now):
-                _pay_from(wallet, grant, grant.remaining, grant.seq)
+            if not thawed.lapsed_at(now):
+                _pay_from(wallet, thawed, grant.remaining, grant.seq)
     wallet.expire_lapsed(now, now)
 
 
@@ -102,18 +100,16 @@ def claw_back(
         taken.append((grant, unspent, owed))
     for grant, unspent, _ in taken:
         if unspent:
-            grant.revoke(unspent)
+            wallet.grants[grant.grant_id] = grant.revoke(unspent)
             if grant.frozen:
                 wallet.frozen -= unspent
             wallet.post("revoke", unspent, now, grant_id=grant.grant_id, external_id=external_id)
-    for grant, unspent, owed in taken:
+    for grant, _, owed in taken:
         if owed:
-            grant.clawed += owed
+            wallet.grants[grant.grant_id] = wallet.grants[grant.grant_id].claw(owed)
             owe(wallet, owed, wallet.post("revoke", owed, now, external_id=external_id), now)
-        if unspent or owed:
-            wallet.clawed_grants.add(grant.grant_id)
-            wallet.changed_grants.add(grant.grant_id)
-    deferred = min(amount_micros, taken[0][0].revoked_micros - topup.returned_deferred_micros)
+    revoked_micros = wallet.grants[topup.grant_id(1)].revoked_micros
+    deferred = min(amount_micros, revoked_micros - topup.returned_deferred_micros)
     topup = topup._replace(returned_deferred_micros=topup.returned_deferred_micros + deferred)
     clawed = tuple((grant.grant_id, unspent, owed) for grant, unspent, owed in taken if unspent or owed)
     return topup, deferred, clawed
@@ -156,12 +152,10 @@ def give_back(wallet: Wallet, topup: Topup, micros: int, deferred: int, external
             if disputes_of(wallet, topup, "open"):
                 _freeze(wallet, restored)
         if unspent or owed:
-            grant.clawed -= unspent + owed
-            wallet.clawed_grants.add(grant.grant_id)
-            wallet.changed_grants.add(grant.grant_id)
+            wallet.grants[grant.grant_id] = wallet.grants[grant.grant_id].claw(-unspent - owed)
     for grant, unspent, _ in given:
         if unspent:
-            _restore(wallet, grant, unspent, external_id, now)
+            _restore(wallet, wallet.grants[grant.grant_id], unspent, external_id, now)
     wallet.expire_lapsed(now, now)
     return topup
 
@@ -172,15 +166,15 @@ def _undo_card_refund(wallet: Wallet, topup: Topup, known: CardRefund, now: date
     _post_return(wallet, now, topup, known.card_refund_id, deferred, known.amount_micros - deferred)
     topup = give_back(wallet, topup, known.amount_micros, deferred, known.card_refund_id, now)
     topup = topup._replace(status=standing(wallet, topup))
-    wallet.put(topup)
-    wallet.put(known._replace(status="failed", changed_at=now))
+    wallet.payments.put(topup)
+    wallet.payments.put(known._replace(status="failed", changed_at=now))
     return TopupAnswer(False, topup)
 
 
 def _restore(wallet: Wallet, grant: Grant, credits: int, external_id: str, now: datetime) -> None:
     """Unspent credits back into their grant. What is owed comes first, as with every credit that comes in."""
     seq = wallet.post("restore", credits, now, grant_id=grant.grant_id, external_id=external_id)
-    grant.restore(credits)
+    grant = wallet.grants[grant.grant_id] = grant.restore(credits)
     if grant.frozen:
         wallet.frozen += credits - _pay_from(wallet, grant, credits, seq)
         return
@@ -198,7 +192,7 @@ def _pay_from(wallet: Wallet, grant: Grant, credits: int, brought_by: int) -> in
     """Pays what is owed with up to `credits` of a grant; returns how many that were."""
     if paid := min(credits, wallet.debt):
         pay_debts(wallet, grant.grant_id, paid, brought_by)
-        grant.use(paid)
+        wallet.grants[grant.grant_id] = grant.use(paid)
     return paid
 
 

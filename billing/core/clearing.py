@@ -92,10 +92,9 @@ def book(wallet: Wallet, row: BookedTransaction, now: datetime) -> None:
     if row.fee_micros:
         kind = "fee" if row.fee_micros > 0 else "fee_returned"
         wallet.post(kind, abs(row.fee_micros), now, asset=row.currency, external_id=row.transaction_id)
-    wallet.put(row)
+    wallet.payments.put(row)
 
 
 def _open_the_house(wallet: Wallet, now: datetime) -> None:
     wallet.settings = AccountSettings("CREDIT", "what belongs to no customer", "active", 0, "bill", "quote", None, now)
     wallet.opening_digest = content_digest(wallet.settings.content)
-    wallet.opened = wallet.changed = True

@@ -71,7 +71,6 @@ def correct(wallet: Wallet, command: Correct, books: PriceBooks, now: datetime) 
         returns=tuple(returns),
     )
     wallet.corrections[command.correction_id] = row
-    wallet.new_corrections.append(row)
     _mark(wallet, charge, standing, row)
     if wallet.early_holds is not None:
         wallet.expire_lapsed(now, now)
@@ -105,15 +104,15 @@ def _mark(wallet: Wallet, charge: Charge, standing: list[Output], row: Correctio
     """Writes the correction into the charge, its outputs and the account's usage."""
     wallet.delivered.setdefault(charge.request_id, []).extend(row.outputs)
     found = {one.index: one for one in row.outputs}
-    outputs = list(wallet.outputs[charge.request_id])  # earlier answers of the batch keep theirs
+    outputs = list(wallet.outputs[charge.request_id])
     for place, (was, stands) in enumerate(zip(standing, wallet.standing(charge.request_id), strict=True)):
         one = found.get(was.index)
         if one is None:
             continue
         costs = (one.credits_before, one.credits_after)
-        wallet.tally.correct(charge, was, stands, costs, row.created_at)
+        wallet.effects.tally.correct(charge, was, stands, costs, row.created_at)
         corrected = outputs[place].corrected_credits + one.credits_after - one.credits_before
         outputs[place] = outputs[place]._replace(corrected_credits=corrected)
-        wallet.changed_outputs.add((charge.request_id, was.index))
     wallet.outputs[charge.request_id] = outputs
-    wallet.replace_charge(charge._replace(corrected_credits=charge.corrected_credits + row.credits))
+    corrected = charge.corrected_credits + row.credits
+    wallet.charges[charge.request_id] = charge._replace(corrected_credits=corrected)

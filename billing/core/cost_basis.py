@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from billing.core.grants import Fill, Grant
 from billing.core.ledger import WALLET, Transfer
+from billing.core.noted import Noted
 
 
 class Movement(NamedTuple):
@@ -101,11 +102,10 @@ class Unrecognised:
     last_seq: int
     recognised_at: datetime | None
     movements: Sequence[Movement] = ()
-    known: dict[str, Recognition] = field(default_factory=dict)
+    known: Noted[str, Recognition] = field(default_factory=Noted)
 
     # What the batch has decided.
     changed: bool = False
-    written: set[str] = field(default_factory=set)  # grants
     nothing_missing: tuple[int, int] | None = None  # both books' last seqs then
 
     @property

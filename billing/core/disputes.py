@@ -67,7 +67,7 @@ def report_dispute(wallet: Wallet, command: ReportDispute, now: datetime) -> Top
     # From here on it must succeed.
     if status != before.status:
         dispute = dispute._replace(closed_at=None if status == "open" else now)
-    wallet.put(dispute)
+    wallet.payments.put(dispute)
     topup = topup._replace(
         disputed_micros=topup.disputed_micros + dispute.disputed_micros - before.disputed_micros,
         problem=still_stopped(topup, f"dispute {command.dispute_id}"),
@@ -80,7 +80,7 @@ def report_dispute(wallet: Wallet, command: ReportDispute, now: datetime) -> Top
     if not disputes_of(wallet, topup, "open"):
         thaw(wallet, topup, now)
     topup = topup._replace(status=standing(wallet, topup))
-    wallet.put(topup)
+    wallet.payments.put(topup)
     for row in new:
         book(wallet, row, now)
     if status not in ("open", before.status):
@@ -102,7 +102,7 @@ def _settle(wallet: Wallet, topup: Topup, before: Dispute, dispute: Dispute, now
         deferred -= deferred_back
         dispute = dispute._replace(undone=dispute.undone + 1)
     dispute = dispute._replace(deferred_micros=deferred, clawed=clawed)
-    wallet.put(dispute)
+    wallet.payments.put(dispute)
     was, comes_to = _money(before), _money(dispute)
     for kind in comes_to:
         change = comes_to[kind] - was[kind]

@@ -5,9 +5,10 @@ Every granted credit is in exactly one place: `remaining + used + expired + revo
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
+
+from billing.core.noted import changing
 
 Kind = Literal["purchase", "promotion", "plan", "adjustment"]
 GrantStatus = Literal["open", "frozen", "lapsed", "expired", "revoked", "spent"]
@@ -18,9 +19,8 @@ REFUND_GRANT_LIFETIME = timedelta(days=30)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(slots=True)
-class Grant:
-    """One grant's balance. Credits are whole; `paid_micros` is its cost basis in micros of `currency`.
+class Grant(NamedTuple):
+    """One grant's balance: a change makes a new one. Credits are whole; `paid_micros` is its cost basis in micros of `currency`.
 
     `used` is net of refunds; `moved` went to a new grant because this one had ended when they were refunded.
     `seq` is the wallet transfer that made it: the oldest has the lowest. `open` marks grants with something left.
@@ -110,46 +110,45 @@ class Grant:
             return "frozen"
         return "lapsed" if now is not None and self.lapsed_at(now) else "open"
 
-    def use(self, credits: int) -> None:
-        self.remaining -= credits
-        self.used += credits
-        self.open = self.remaining > 0
+    def use(self, credits: int) -> "Grant":
+        left = self.remaining - credits
+        return _used(self, left, self.used + credits, left > 0)
 
-    def give_back(self, credits: int) -> None:
-        self.remaining += credits
-        self.used -= credits
-        self.open = self.remaining > 0
+    def give_back(self, credits: int) -> "Grant":
+        return self.use(-credits)
 
-    def expire(self, credits: int) -> None:
-        self.remaining -= credits
-        self.expired += credits
-        self.open = self.remaining > 0
+    def expire(self, credits: int) -> "Grant":
+        left = self.remaining - credits
+        return self._replace(remaining=left, expired=self.expired + credits, open=left > 0)
 
-    def revoke(self, credits: int) -> None:
-        self.remaining -= credits
-        self.revoked += credits
-        self.clawed += credits
-        self.open = self.remaining > 0
+    def revoke(self, credits: int) -> "Grant":
+        """Takes credits back that are unspent."""
+        left = self.remaining - credits
+        return self._replace(
+            remaining=left, revoked=self.revoked + credits, clawed=self.clawed + credits, open=left > 0
+        )
 
-    def restore(self, credits: int) -> None:
-        self.remaining += credits
-        self.revoked -= credits
-        self.open = self.remaining > 0
+    def restore(self, credits: int) -> "Grant":
+        """Gives back what was revoked; that it is not clawed back any more, `claw` has said."""
+        left = self.remaining + credits
+        return self._replace(remaining=left, revoked=self.revoked - credits, open=left > 0)
+
+    def claw(self, credits: int) -> "Grant":
+        """Takes credits back that had been used: below 0, gives back."""
+        return self._replace(clawed=self.clawed + credits)
+
+    def move_out(self, credits: int) -> "Grant":
+        """Takes `credits` of what was used out of this grant.
+
+        What recognition of it falls by is the revenue that reverses, so that nothing is lost to rounding whatever else
+        happens.
+        """
+        return self._replace(used=self.used - credits, moved=self.moved + credits)
 
     @property
     def withdrawn(self) -> bool:
         """All its money went back: every credit was clawed back, or had expired."""
         return self.clawed > 0 and self.clawed + self.expired >= self.granted
-
-    def move_out(self, credits: int) -> int:
-        """Takes `credits` of what was used out of this grant; returns the revenue that reverses, in micros.
-
-        It is what recognition of this grant falls by, so that nothing is lost to rounding whatever else happens.
-        """
-        before = self.recognised_micros
-        self.used -= credits
-        self.moved += credits
-        return before - self.recognised_micros
 
     @property
     def recognised_micros(self) -> int:
@@ -168,6 +167,9 @@ class Grant:
         return -(-(self.paid_micros or 0) * self.revoked // self.granted)
 
 
+_used = changing(Grant, "remaining", "used", "open")
+
+
 class Draw(NamedTuple):
     """Credits drawn by a bill: from a grant, or as debt (no grant). `seq` is the transfer that drew them."""
 
@@ -176,8 +178,7 @@ class Draw(NamedTuple):
     seq: int
 
 
-@dataclass(slots=True)
-class Debt:
+class Debt(NamedTuple):
     """What one settlement, or a clawback (no request), drew beyond all grants; `outstanding` is still unpaid."""
 
     account_id: str

@@ -1,6 +1,5 @@
 """Issuing: credits coming in. A new grant pays what is owed first, oldest debt first."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from billing.core.answers import GrantAnswer, LapseAnswer
@@ -22,7 +21,7 @@ def issue_grant(wallet: Wallet, command: IssueGrant, now: datetime) -> GrantAnsw
     known = wallet.grants.get(command.grant_id)
     if known is not None:
         _must_be_the_same(known, command)
-        return GrantAnswer(True, replace(known), wallet.balance)
+        return GrantAnswer(True, known, wallet.balance)
     if command.expires_at is not None and command.expires_at <= now:
         raise Invalid.of("expires_at", "has passed")
     wallet.check_room(command.credits, "credits")
@@ -40,7 +39,7 @@ def issue_grant(wallet: Wallet, command: IssueGrant, now: datetime) -> GrantAnsw
         funding=command.funding,
         reference=command.reference,
     )
-    return GrantAnswer(False, replace(grant), wallet.balance)  # a copy: the batch goes on with its own
+    return GrantAnswer(False, grant, wallet.balance)
 
 
 def add_grant(
@@ -82,21 +81,19 @@ def add_grant(
         wallet.post(f"purchase_{funding}", paid_micros, now, asset=currency, grant_id=grant_id, external_id=reference)
     if owed := min(credits, wallet.debt):
         pay_debts(wallet, grant_id, owed, seq)
-        grant.use(owed)
+        wallet.grants[grant_id] = grant.use(owed)
     if wallet.early_holds is not None:  # open holds draw on it before they draw on what was kept for them
         wallet.expire_lapsed(now, now)
-    return grant
+    return wallet.grants[grant_id]
 
 
 def owe(wallet: Wallet, credits: int, seq: int, now: datetime) -> None:
     """The transfer `seq` took `credits` that no grant of its own had: other grants make them good, the rest is debt."""
-    wallet.debts.append(Debt(wallet.account_id, seq, None, credits, credits))
-    wallet.new_debts.add(seq)
+    wallet.debts[seq] = Debt(wallet.account_id, seq, None, credits, credits)
     wallet.debt += credits
     for grant, part in take(wallet.burn_order, credits, now, None):
         pay_debts(wallet, grant.grant_id, part, grant.seq)
-        grant.use(part)
-        wallet.changed_grants.add(grant.grant_id)
+        wallet.grants[grant.grant_id] = grant.use(part)
 
 
 def announce_expiry(wallet: Wallet, command: AnnounceExpiry, now: datetime) -> LapseAnswer:
@@ -104,7 +101,7 @@ def announce_expiry(wallet: Wallet, command: AnnounceExpiry, now: datetime) -> L
     grant = wallet.grants.get(command.grant_id)
     told = wallet.payments.get(ExpiryNotice, command.grant_id)
     if grant is not None and grant.expires_at is not None and grant.open and not grant.lapsed_at(now) and not told:
-        wallet.put(ExpiryNotice(wallet.account_id, grant.grant_id, now))
+        wallet.payments.put(ExpiryNotice(wallet.account_id, grant.grant_id, now))
         wallet.announce(
             "grant.expiring",
             now,
@@ -121,16 +118,15 @@ def pay_debts(wallet: Wallet, grant_id: str, credits: int, paid_by_seq: int) -> 
     `paid_by_seq` is the transfer that brought them. Each payment leaves a fill, so that refunds and recognition know
     whose credits paid for what was delivered.
     """
-    for debt in wallet.debts:
+    for debt in wallet.debts.values():
         if not credits:
             break
         if part := min(credits, debt.outstanding):
             credits -= part
-            debt.outstanding -= part
+            wallet.debts[debt.seq] = debt._replace(outstanding=debt.outstanding - part)
             wallet.debt -= part
-            wallet.changed_debts.add(debt.seq)
             wallet.paid.setdefault(debt.seq, []).append((grant_id, part))
-            wallet.fills.append(Fill(wallet.account_id, debt.seq, paid_by_seq, grant_id, part))
+            wallet.effects.fills.append(Fill(wallet.account_id, debt.seq, paid_by_seq, grant_id, part))
 
 
 def _must_be_the_same(known: Grant, command: IssueGrant) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from billing.core.noted import Noted
 from billing.core.packs import Pack
 
 Via = Literal["checkout", "recharge"]
@@ -260,21 +261,22 @@ R = TypeVar("R", Topup, CardRefund, Dispute, BookedTransaction, AutoRecharge, Ex
 class Payments:
     """Rows by kind and key. What is put is written once, as it is in the end."""
 
-    rows: dict[type[Row], dict[str, Row]] = field(default_factory=dict)
-    written: dict[tuple[type[Row], str], Row] = field(default_factory=dict)
+    rows: dict[type[Row], Noted[str, Row]] = field(default_factory=dict)
 
     def load(self, row: Row) -> None:
-        self.rows.setdefault(type(row), {})[row.key] = row
+        self._of(type(row)).load(row.key, row)
 
     def put(self, row: Row) -> None:
-        self.load(row)
-        self.written[type(row), row.key] = row
+        self._of(type(row))[row.key] = row
 
     def get(self, kind: type[R], key: str) -> R | None:
-        return self.rows.get(kind, {}).get(key)  # type: ignore[return-value]
+        return self.all(kind).get(key)
 
     def all(self, kind: type[R]) -> Mapping[str, R]:
         return self.rows.get(kind, {})  # type: ignore[return-value]
+
+    def _of(self, kind: type[Row]) -> Noted[str, Row]:
+        return self.rows.setdefault(kind, Noted())
 
 
 def clawed_json(clawed: Clawed) -> str:

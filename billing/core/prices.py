@@ -85,6 +85,7 @@ class ModelPrices:
         self.sizes = _sizes(document["sizes"], self.tiers, f"{where}.sizes")
         self.prices = self._matrix(document["prices"], f"{where}.prices")
         self._readings: dict[tuple[str, str], PriceReading] = {}
+        self._measured: dict[tuple[str, Size], Price] = {}
 
     def read(self, size: str, quality: str) -> PriceReading:
         """How a request's size and quality are billed.
@@ -106,10 +107,16 @@ class ModelPrices:
 
     def price(self, billed_quality: str, size: Size) -> Price:
         """The price of an image measured at `size`: past the last tier, the last tier's price, unpriced."""
-        tier = self.tiers.of_edge(size.long_edge)
-        priced = tier is not None
-        tier = tier or self.tiers.last
-        return Price(tier, self.prices[billed_quality][tier.name], priced)
+        price = self._measured.get((billed_quality, size))
+        if price is None:
+            tier = self.tiers.of_edge(size.long_edge)
+            priced = tier is not None
+            tier = tier or self.tiers.last
+            price = Price(tier, self.prices[billed_quality][tier.name], priced)
+            if len(self._measured) >= _READINGS_KEPT:
+                self._measured.clear()
+            self._measured[billed_quality, size] = price
+        return price
 
     def document(self) -> dict[str, Any]:
         """The entry that this was constructed from, with its defaults filled in."""

@@ -1,7 +1,7 @@
 """Auto-recharge: one payment in flight for each account, a cool-down after a decline, and then an end to it.
 
 Whether a recharge is due is decided under the account's lock, so a hundred charges that cross the threshold at once
-open one top-up. A charge only marks the account (`Wallet.recharge_due`): it pays for nothing and waits for nobody.
+open one top-up. A charge only marks the account (`WalletEffects.recharge_due`): it pays for nothing and waits for nobody.
 """
 
 from datetime import datetime, timedelta
@@ -113,7 +113,7 @@ def recharge(wallet: Wallet, command: Recharge, now: datetime) -> RechargeAnswer
                 now,
                 payment_method=card,
             )
-            wallet.put(topup)
+            wallet.payments.put(topup)
             known = known._replace(
                 attempts=attempts,
                 topup_id=topup.topup_id,
@@ -166,11 +166,8 @@ def _announce_stop(wallet: Wallet, reason: str, now: datetime) -> None:
 
 
 def _put(wallet: Wallet, known: AutoRecharge) -> None:
-    wallet.put(known)
-    watched = known.threshold if known.status == "active" else None
-    if wallet.recharge_below != watched:
-        wallet.recharge_below = watched
-        wallet.watch_changed = True
+    wallet.payments.put(known)
+    wallet.recharge_below = known.threshold if known.status == "active" else None
 
 
 def _sought(recharge: AutoRecharge) -> tuple[str, str | None, bool]:

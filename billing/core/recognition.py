@@ -53,8 +53,8 @@ def _steps(
     """Every step from what was recognised to what is to be: the grant, when it was due, before and after."""
     moved = list(found.movements)
     if found.whole:
-        new = [transfer for transfer in wallet.transfers if transfer.seq > found.seq]
-        moved += movements(new, wallet.fills, wallet.grants)
+        new = [transfer for transfer in wallet.effects.transfers if transfer.seq > found.seq]
+        moved += movements(new, wallet.effects.fills, wallet.grants)
     for movement in moved:
         grant = wallet.grants[movement.grant_id]
         if grant.paid_micros:
@@ -84,7 +84,6 @@ def _changed_at(topup: Topup | None, found: Unrecognised, now: datetime) -> date
 
 def _note(found: Unrecognised, comes_to: Recognition) -> Recognition:
     found.known[comes_to.grant_id] = comes_to
-    found.written.add(comes_to.grant_id)
     return comes_to
 
 
@@ -98,8 +97,8 @@ def _mark(wallet: Wallet, found: Unrecognised, now: datetime) -> None:
     """Has the store write how far this went, if it went any further."""
     reached = wallet.wallet_seq if found.whole else found.until
     unseen = found.recognised_at is None or (wallet.last_at is not None and wallet.last_at > found.recognised_at)
-    if found.written or reached != found.seq or (found.whole and unseen):
-        wallet.changed = found.changed = True
+    if found.known.written or reached != found.seq or (found.whole and unseen):
+        found.changed = True
     found.seq, found.movements = reached, ()
     if found.whole:
         found.recognised_at = now

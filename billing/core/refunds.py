@@ -61,15 +61,14 @@ def refund(wallet: Wallet, command: Refund, now: datetime) -> RefundAnswer:
         returns=tuple(returns),
     )
     wallet.refunds[command.refund_id] = row
-    wallet.new_refunds.append(row)
-    outputs = wallet.outputs[command.request_id] = list(outputs)  # earlier answers of the batch keep theirs
+    outputs = list(outputs)
     for index, part in parts:
         place = next(place for place, output in enumerate(outputs) if output.index == index)
         outputs[place] = outputs[place]._replace(refunded_credits=outputs[place].refunded_credits + part)
-        wallet.tally.refund(charge, standing[index], part, now)
-        wallet.changed_outputs.add((command.request_id, index))
+        wallet.effects.tally.refund(charge, standing[index], part, now)
+    wallet.outputs[command.request_id] = outputs
     charge = charge._replace(refunded_credits=charge.refunded_credits + credits)
-    wallet.replace_charge(charge)
+    wallet.charges[command.request_id] = charge
     if wallet.early_holds is not None:
         wallet.expire_lapsed(now, now)
     return RefundAnswer(False, row, charge, outputs, wallet.balance)
@@ -147,7 +146,7 @@ def _parts(outputs: Sequence[Output], command: Refund) -> list[tuple[int, int]]:
 def undo(wallet: Wallet, source: ReturnCause, credits: int, now: datetime) -> list[Return]:
     """Returns `credits` to where the bill drew them from, last first; one transfer for each destination."""
     earlier = wallet.returned.setdefault(source.request_id, [])
-    owed = {debt.seq: debt.outstanding for debt in wallet.debts}
+    owed = {debt.seq: debt.outstanding for debt in wallet.debts.values()}
     returns: list[Return] = []
     for draw in reversed(outstanding_draws(wallet.draws[source.request_id], wallet.paid, owed, earlier)):
         part = min(credits, draw.credits)
@@ -171,10 +170,9 @@ def _return(wallet: Wallet, source: ReturnCause, draw: Draw, credits: int, now: 
         )
 
     if draw.grant_id is None:
-        debt = next(debt for debt in wallet.debts if debt.seq == draw.seq)
-        debt.outstanding -= credits
+        debt = wallet.debts[draw.seq]
+        wallet.debts[draw.seq] = debt._replace(outstanding=debt.outstanding - credits)
         wallet.debt -= credits
-        wallet.changed_debts.add(debt.seq)
         post(credits, None)
         return [Return(None, credits, None)]
     returns: list[Return] = []
@@ -188,8 +186,7 @@ def _return(wallet: Wallet, source: ReturnCause, draw: Draw, credits: int, now: 
         if grant.withdrawn or grant.lapsed_at(now):
             grant = _succeed(wallet, source, grant, rest, post, now)
         else:
-            grant.give_back(rest)
-            wallet.changed_grants.add(grant.grant_id)
+            wallet.grants[grant.grant_id] = grant.give_back(rest)
             wallet.fall_due(grant.expires_at)
             if grant.frozen:
                 wallet.frozen += rest
@@ -210,8 +207,8 @@ def _succeed(
     name = f"{source.kind}:{source.name}"  # a refund's id may hold colons: `refund:f:1` is also a refund's name
     k = 1 + sum(known.rpartition(":")[0] == name for known in wallet.grants)
     grant_id = f"{name}:{k}"
-    reversed_micros = ended.move_out(credits)
-    wallet.changed_grants.add(ended.grant_id)
+    left = wallet.grants[ended.grant_id] = ended.move_out(credits)
+    reversed_micros = ended.recognised_micros - left.recognised_micros
     grant = Grant.issued(
         wallet.account_id,
         grant_id,

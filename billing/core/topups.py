@@ -35,7 +35,7 @@ def open_topup(wallet: Wallet, command: OpenTopup, now: datetime) -> TopupAnswer
         success_url=command.success_url,
         cancel_url=command.cancel_url,
     )
-    wallet.put(topup)
+    wallet.payments.put(topup)
     return TopupAnswer(False, topup)
 
 
@@ -45,8 +45,8 @@ def record_checkout(wallet: Wallet, command: RecordCheckout, now: datetime) -> T
     if topup.checkout_id is not None:
         return TopupAnswer(True, topup)
     topup = topup._replace(checkout_id=command.checkout_id, checkout_url=command.checkout_url, changed_at=now)
-    wallet.put(topup)
-    wallet.put(StripeObject(command.checkout_id, wallet.account_id, topup.topup_id))
+    wallet.payments.put(topup)
+    wallet.payments.put(StripeObject(command.checkout_id, wallet.account_id, topup.topup_id))
     return TopupAnswer(False, topup)
 
 
@@ -97,8 +97,8 @@ def pay_topup(wallet: Wallet, command: PayTopup, now: datetime) -> TopupAnswer:
             currency=topup.currency,
             reference=command.payment_id,
         )
-    wallet.put(topup)
-    wallet.put(StripeObject(command.payment_id, wallet.account_id, topup.topup_id))
+    wallet.payments.put(topup)
+    wallet.payments.put(StripeObject(command.payment_id, wallet.account_id, topup.topup_id))
     recharge_ended(wallet, topup, now)
     wallet.announce(
         "topup.paid",
@@ -120,7 +120,7 @@ def fail_topup(wallet: Wallet, command: FailTopup, now: datetime) -> TopupAnswer
     if topup.status != "pending":
         return TopupAnswer(True, topup)
     topup = topup._replace(status=command.status, failure=command.reason, changed_at=now)
-    wallet.put(topup)
+    wallet.payments.put(topup)
     recharge_ended(wallet, topup, now, final=command.final)
     wallet.announce(
         "topup.failed",
@@ -138,7 +138,7 @@ def stop(wallet: Wallet, topup: Topup, problem: str, now: datetime) -> TopupAnsw
     """What the processor reports cannot be: nothing is posted, and the top-up says so until somebody has looked."""
     if topup.problem != problem:
         topup = topup._replace(problem=problem, changed_at=now)
-        wallet.put(topup)
+        wallet.payments.put(topup)
     return TopupAnswer(True, topup, problem)
 
 

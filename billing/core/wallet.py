@@ -1,7 +1,7 @@
-"""The wallet: one account as a batch of commands finds it, and what the batch has decided about it so far.
+"""The wallet: one account as a batch of commands finds it, and as what they come to leaves it.
 
-The store loads it under the account's lock, `billing.core.decide` works on it in memory, and the store
-writes what changed, each row once. Nobody else sees it, so it is changed in place; a command that is
+The store loads it under the account's lock, `billing.core.decide` works on it in memory, and the store writes what
+its rows have noted and its effects, each row once. Nobody else sees it, so it is changed in place; a command that is
 refused has changed nothing.
 """
 
@@ -14,11 +14,12 @@ from billing.core.amounts import MAX_AMOUNT
 from billing.core.announcements import Announcement
 from billing.core.charges import Charge, Delivered, Output, Reported, as_delivered
 from billing.core.cost_basis import Unrecognised
-from billing.core.grants import Debt, Draw, EarlyHolds, Fill, Grant, kept
+from billing.core.effects import WalletEffects
+from billing.core.grants import Debt, Draw, EarlyHolds, Grant, kept
 from billing.core.ledger import GENESIS, MONEY, ROUTES, WALLET, Transfer, chained
-from billing.core.payments import Payments, Row
+from billing.core.noted import Noted
+from billing.core.payments import Payments
 from billing.core.refusals import Invalid
-from billing.core.usage import Tally
 
 
 class Balance(NamedTuple):
@@ -96,20 +97,7 @@ class CorrectionRow(NamedTuple):
     returns: tuple[Return, ...]
 
 
-class AccountChange(NamedTuple):
-    """One change of a setting that decides money: who, when, from, to."""
-
-    account_id: str
-    changed_at: datetime
-    position: int
-    setting: str
-    old: str | None
-    new: str
-    actor: str
-
-
-@dataclass(slots=True)
-class AccountSettings:
+class AccountSettings(NamedTuple):
     """What the operator decides about an account. `credit_limit` and `low_balance`, the levels told, in credits."""
 
     asset: str
@@ -152,47 +140,32 @@ class Wallet:
     recharge_below: int | None = None
     tells_settled: bool = False  # somebody wants to hear of every settled charge
 
-    # What the store loaded, as far as the batch's commands need it.
-    charges: dict[str, Charge] = field(default_factory=dict)
-    outputs: dict[str, list[Output]] = field(default_factory=dict)
+    # What the store loaded of its rows, as far as the batch's commands need them, and as they have become.
+    charges: Noted[str, Charge] = field(default_factory=Noted)
+    outputs: Noted[str, Sequence[Output]] = field(default_factory=Noted)  # of settled charges
+    grants: Noted[str, Grant] = field(default_factory=Noted)
+    debts: Noted[int, Debt] = field(default_factory=Noted)  # by seq, oldest first
+    refunds: Noted[str, RefundRow] = field(default_factory=Noted)
+    corrections: Noted[str, CorrectionRow] = field(default_factory=Noted)
     draws: dict[str, list[Draw]] = field(default_factory=dict)  # of a bill, as it was settled and supplemented
     paid: dict[int, list[tuple[str, int]]] = field(default_factory=dict)  # by a debt's seq: grants that paid it
     returned: dict[str, list[Return]] = field(default_factory=dict)  # of a bill, by refunds and corrections
-    refunds: dict[str, RefundRow] = field(default_factory=dict)
-    corrections: dict[str, CorrectionRow] = field(default_factory=dict)
     delivered: dict[str, list[Delivered]] = field(default_factory=dict)  # of a bill, by its corrections in their order
-    grants: dict[str, Grant] = field(default_factory=dict)
-    debts: list[Debt] = field(default_factory=list)
     early_holds: EarlyHolds | None = None
     next_hold_at: datetime | None = None
     unrecognised: Unrecognised | None = None
 
-    # What the batch has decided; each row is written once, with its net effect.
-    opened: bool = False
-    settings_changed: bool = False
-    changed: bool = False
-    transfers: list[Transfer] = field(default_factory=list)
-    new_charges: set[str] = field(default_factory=set)
-    changed_charges: set[str] = field(default_factory=set)
-    new_holds: dict[str, Hold] = field(default_factory=dict)
-    ended_holds: list[Hold] = field(default_factory=list)
-    billed: list[str] = field(default_factory=list)
-    changed_outputs: set[tuple[str, int]] = field(default_factory=set)
-    new_grants: set[str] = field(default_factory=set)
-    changed_grants: set[str] = field(default_factory=set)
-    new_debts: set[int] = field(default_factory=set)
-    changed_debts: set[int] = field(default_factory=set)
-    fills: list[Fill] = field(default_factory=list)
-    new_refunds: list[RefundRow] = field(default_factory=list)
-    new_corrections: list[CorrectionRow] = field(default_factory=list)
-    changes: list[AccountChange] = field(default_factory=list)
-    announcements: list[Announcement] = field(default_factory=list)
-    clawed_grants: set[str] = field(default_factory=set)
-    watch_changed: bool = False
-    recharge_due: bool = False
-    usage: Tally | None = None
-    _burn_order: list[Grant] | None = None
+    effects: WalletEffects = field(default_factory=WalletEffects)
+    _found_settings: AccountSettings | None = field(init=False)
+    _found_due_at: datetime | None = field(init=False)
+    _found_recharge_below: int | None = field(init=False)
+    _burn_order: list[str] | None = None
     _payments: Payments | None = None
+
+    def __post_init__(self) -> None:
+        self._found_settings = self.settings
+        self._found_due_at = self.due_at
+        self._found_recharge_below = self.recharge_below
 
     @property
     def available(self) -> int:
@@ -213,20 +186,74 @@ class Wallet:
     @property
     def pays(self) -> bool:
         """Whether the batch has put any."""
-        return self._payments is not None and bool(self._payments.written)
+        return self._payments is not None and any(rows.written for rows in self._payments.rows.values())
 
     @property
     def burn_order(self) -> list[Grant]:
         if self._burn_order is None:
-            self._burn_order = sorted(self.grants.values(), key=lambda grant: grant.burn_key)
-        return self._burn_order
+            in_order = sorted(self.grants.values(), key=lambda grant: grant.burn_key)
+            self._burn_order = [grant.grant_id for grant in in_order]
+        return [self.grants[grant_id] for grant_id in self._burn_order]
 
     @property
-    def tally(self) -> Tally:
-        """What the batch adds to the account's usage."""
-        if self.usage is None:
-            self.usage = Tally()
-        return self.usage
+    def opened(self) -> bool:
+        """Whether the batch has opened the account."""
+        return self._found_settings is None and self.settings is not None
+
+    @property
+    def amended(self) -> bool:
+        """Whether the batch has changed its settings."""
+        return self._found_settings is not None and self.settings is not self._found_settings
+
+    @property
+    def watched_otherwise(self) -> bool:
+        """Whether the batch has changed at which levels of credits the outside is told, or a recharge is due."""
+        return self.amended or self.recharge_below != self._found_recharge_below
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is no more to write than nearly every batch has: charges, outputs, transfers, grants drawn on."""
+        effects = self.effects
+        return not (
+            self.outputs.before
+            or self.debts.added
+            or self.debts.before
+            or self.refunds.added
+            or self.corrections.added
+            or effects.fills
+            or effects.changes
+            or effects.announcements
+            or effects.recharge_due
+            or self._payments is not None
+            or self.unrecognised is not None
+            or self.settings is not self._found_settings
+        )
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to write. Whatever else a batch changes, it changes one of these too."""
+        return bool(
+            self.charges.added
+            or self.charges.before
+            or self.effects.transfers
+            or self.pays
+            or self.settings is not self._found_settings
+            or self.due_at != self._found_due_at
+            or (self.unrecognised is not None and self.unrecognised.changed)
+        )
+
+    @property
+    def opened_holds(self) -> list[Hold]:
+        """Of charges that were authorized, and still are."""
+        return [hold_of(charge) for charge in self.charges.new if charge.status == "authorized"]
+
+    @property
+    def ended_holds(self) -> list[Hold]:
+        return [
+            hold_of(was)
+            for was, charge in self.charges.changed
+            if was.status == "authorized" and charge.status != "authorized"
+        ]
 
     def standing(self, request_id: str) -> list[Output]:
         """A settled charge's outputs as they were delivered, as far as is known by now."""
@@ -234,7 +261,6 @@ class Wallet:
 
     def add_grant(self, grant: Grant) -> None:
         self.grants[grant.grant_id] = grant
-        self.new_grants.add(grant.grant_id)
         self.fall_due(grant.expires_at)
         self._burn_order = None
 
@@ -282,19 +308,13 @@ class Wallet:
             self.money_head = head
         else:
             self.wallet_head = head
-        self.transfers.append(Transfer(*fields, head))
-        self.changed = True
+        self.effects.transfers.append(Transfer(*fields, head))
         return seq
-
-    def put(self, row: Row) -> None:
-        """Has a row of the account's payments written."""
-        self.payments.put(row)
-        self.changed = True
 
     def announce(self, kind: str, now: datetime, **data: Any) -> None:
         """Tells the outside, in the transaction that writes what it is about."""
-        self.announcements.append(Announcement.of(self.account_id, now, len(self.announcements), kind, data))
-        self.changed = True
+        told = self.effects.announcements
+        told.append(Announcement.of(self.account_id, now, len(told), kind, data))
 
     def fell(self, before: int, now: datetime) -> None:
         """Tells which levels `available` has fallen below, from `before`, and whether a recharge is due."""
@@ -305,28 +325,19 @@ class Wallet:
             if after < level <= before:
                 self.announce("balance.low", now, threshold=level, available=after, posted=self.posted, held=self.held)
         if self.recharge_below is not None and after < self.recharge_below <= before:
-            self.recharge_due = self.changed = True
+            self.effects.recharge_due = True
 
     def reserve(self, charge: Charge) -> None:
-        """Opens the hold of an authorized charge."""
+        """Opens the hold of a charge that was authorized."""
+        self.charges[charge.request_id] = charge
         self.held += charge.held_credits
-        self.new_holds[charge.request_id] = hold_of(charge)
         self.fall_due(charge.expires_at)
-        self.changed = True
 
     def release(self, charge: Charge) -> None:
-        """Ends the hold of an authorized charge, once."""
+        """Ends the hold of a charge, once: it is not authorized any more."""
         self.held -= charge.held_credits
-        if self.new_holds.pop(charge.request_id, None) is None:
-            self.ended_holds.append(hold_of(charge))
         if self.early_holds is not None:
             self.early_holds.end(charge.authorized_at, charge.held_credits)
-        self.changed = True
-
-    def replace_charge(self, charge: Charge) -> None:
-        self.charges[charge.request_id] = charge
-        if charge.request_id not in self.new_charges:
-            self.changed_charges.add(charge.request_id)
 
     def lapse(self, due: Sequence[Charge], now: datetime) -> None:
         """Posts what fell due by `now`, in the order in which it did: holds, and grants past their expiry.
@@ -339,22 +350,20 @@ class Wallet:
         for moment, _, charge in sorted([*holds, *grants], key=lambda event: event[:2]):
             if charge is not None:
                 self.release(charge)
-                self.replace_charge(charge.as_of(now))
+                self.charges[charge.request_id] = charge.as_of(now)
             self.expire_lapsed(moment, now)
         # Grants of which something is kept stay due: whoever comes next must look at them again.
         moments = [g.expires_at for g in self.grants.values() if g.open and g.expires_at and not g.frozen]
         if self.next_hold_at:
             moments.append(self.next_hold_at)
         self.due_at = min(moments, default=None)
-        self.changed = True
         self.fell(before, now)
 
     def expire_lapsed(self, at: datetime, now: datetime) -> None:
         """Expires of the grants lapsed by `at` whatever the holds still open would not draw."""
         for grant, keep in kept(self.burn_order, self.early_holds or (), at):
             if excess := grant.remaining - keep:
-                grant.expire(excess)
-                self.changed_grants.add(grant.grant_id)
+                self.grants[grant.grant_id] = grant.expire(excess)
                 self.post("expire", excess, now, grant_id=grant.grant_id, effective_at=at)
 
 

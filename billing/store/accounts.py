@@ -7,14 +7,14 @@ from datetime import datetime
 from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from billing.core.effects import AccountChange
 from billing.core.refusals import AccountNotFound
-from billing.core.wallet import AccountChange, AccountSettings
+from billing.core.wallet import AccountSettings
 from billing.store.connection import Connection
-from billing.store.rows import SETTINGS_COLUMNS
 from billing.store.snapshot import reading
 from billing.store.tables import AccountChangeRow, AccountRow, columns_of
 
-_SETTINGS = columns_of(AccountRow, ("account_id", *SETTINGS_COLUMNS))
+_SETTINGS = columns_of(AccountRow, ("account_id", *AccountSettings._fields))
 _EXISTS = "SELECT EXISTS (SELECT FROM account WHERE account_id = $1)"
 
 

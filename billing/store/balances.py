@@ -74,7 +74,7 @@ async def balance_sheet(engine: AsyncEngine, account_id: str) -> BalanceSheet:
         grants=grants[:_GRANTS_MAX],
         has_more_grants=len(grants) > _GRANTS_MAX,
         next_expiry=None if first is None else NextExpiry(expiring, first),
-        seq=wallet.wallet_seq - len(wallet.transfers),
+        seq=wallet.wallet_seq - len(wallet.effects.transfers),
     )
 
 
@@ -88,7 +88,7 @@ def known(batch: Gathered, account_id: str) -> Wallet:
 def figures(batch: Gathered, wallet: Wallet) -> dict[str, Any]:
     """The AccountBalance of a read wallet, by name. Gathering let lapse, in memory, what is due: none of it is posted yet."""
     assert wallet.settings is not None
-    lapsed = sum(transfer.amount for transfer in wallet.transfers)
+    lapsed = sum(transfer.amount for transfer in wallet.effects.transfers)
     return {
         "account_id": wallet.account_id,
         "asset": wallet.settings.asset,
@@ -126,7 +126,7 @@ async def figures_at(engine: AsyncEngine, account_id: str, at: datetime) -> Acco
         posted = await connection.fetchval(_POSTED_AT, account_id, at)
         held = await connection.fetchval(_HELD_AT, account_id, at, at - timedelta(seconds=HOLD_SECONDS_MAX))
         limit = await _limit_at(connection, account_id, at)
-    lapsed = sum(transfer.amount for transfer in wallet.transfers if transfer.effective_at <= at)
+    lapsed = sum(transfer.amount for transfer in wallet.effects.transfers if transfer.effective_at <= at)
     assert wallet.settings is not None
     return AccountBalance(account_id, wallet.settings.asset, posted, held, 0, lapsed, limit, at)
 

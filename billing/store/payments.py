@@ -115,11 +115,12 @@ async def apply_payments(connection: asyncpg.Connection, wallets: Sequence[Walle
     """Writes what was put among the payments, each row once, and marks the accounts whose recharge is due."""
     written: dict[type[Row], list[Row]] = {}
     for wallet in wallets:
-        for (kind, _), row in wallet.payments.written.items():
-            written.setdefault(kind, []).append(row)
+        for kind, rows_of_kind in wallet.payments.rows.items():
+            written.setdefault(kind, []).extend(rows_of_kind.written)
     for kind, found in written.items():
-        await connection.executemany(_upsert(kind), [_record(row) for row in found])
-    if due := [(wallet.account_id, wallet.last_at) for wallet in wallets if wallet.recharge_due]:
+        if found:
+            await connection.executemany(_upsert(kind), [_record(row) for row in found])
+    if due := [(wallet.account_id, wallet.last_at) for wallet in wallets if wallet.effects.recharge_due]:
         await connection.execute(_MARK_DUE, *rows.arrays(due))
 
 

@@ -111,7 +111,7 @@ async def load_unrecognised(connection: asyncpg.Connection, wallets: Sequence[Wa
     ]
     if paid:
         for row in await connection.fetch(_KNOWN, *rows.arrays(paid)):
-            found[row[0]].known[row[1]] = Recognition(*row)
+            found[row[0]].known.load(row[1], Recognition(*row))
         await load_topups(connection, by_id, [(a, t) for a, g in paid if (t := Topup.of_grant(g)) is not None])
 
 
@@ -120,7 +120,7 @@ async def apply_recognition(connection: asyncpg.Connection, wallets: Sequence[Wa
     written, marks = [], []
     for wallet in wallets:
         if (found := wallet.unrecognised) and found.changed:
-            written += [found.known[grant_id] for grant_id in found.written]
+            written += found.known.written
             marks.append((wallet.account_id, found.seq, _seen_at(wallet, found)))
     if written:
         await connection.execute(_WRITE, *rows.arrays(written))
@@ -130,7 +130,7 @@ async def apply_recognition(connection: asyncpg.Connection, wallets: Sequence[Wa
 
 def _add_grant(wallets: dict[str, Wallet], row: asyncpg.Record) -> None:
     grant = Grant(*row)
-    wallets[grant.account_id].grants.setdefault(grant.grant_id, grant)
+    wallets[grant.account_id].grants.load(grant.grant_id, grant)
 
 
 def _seen_at(wallet: Wallet, found: Unrecognised) -> datetime | None:

@@ -1,7 +1,6 @@
 """Rows: between the core's values and the tables' columns. The core's tuples are rows already."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
@@ -10,14 +9,12 @@ from billing.core.grants import Debt, Grant
 from billing.core.ledger import Transfer
 from billing.core.wallet import AccountSettings, CorrectionRow, RefundPart, RefundRow, Return, Wallet
 
-GRANT_COLUMNS = tuple(field.name for field in fields(Grant))
-DEBT_COLUMNS = tuple(field.name for field in fields(Debt))
-SETTINGS_COLUMNS = tuple(field.name for field in fields(AccountSettings))
 ACCOUNT_COLUMNS = (
-    "account_id", *SETTINGS_COLUMNS, "opening_digest", "posted", "held", "frozen", "debt", "wallet_seq", "wallet_head",
+    "account_id", *AccountSettings._fields, "opening_digest", "posted", "held", "frozen", "debt", "wallet_seq", "wallet_head",
     "money_seq", "money_head", "last_at", "due_at", "recharge_below",
 )  # fmt: skip
 
+_SETTINGS = len(AccountSettings._fields)
 REFUND_COLUMNS, CORRECTION_COLUMNS = RefundRow._fields[:-2], CorrectionRow._fields[:-3]  # then come their parts
 REFUND_OUTPUT_COLUMNS = ("account_id", "refund_id", *RefundPart._fields)
 CORRECTION_REPORT_COLUMNS = ("account_id", "correction_id", *Reported._fields)
@@ -26,8 +23,6 @@ RETURNED_COLUMNS = ("account_id", "seq", "request_id", *Return._fields)
 
 _CHARGE_FLAGS, _OUTPUT_FLAGS = Charge._fields.index("flags"), Output._fields.index("flags")
 
-grant_row = attrgetter(*GRANT_COLUMNS)
-debt_row = attrgetter(*DEBT_COLUMNS)
 grant_parts = attrgetter("account_id", "grant_id", "remaining", "used", "expired", "revoked", "moved", "frozen", "open")
 
 
@@ -43,7 +38,7 @@ def arrays(keys: Iterable[Sequence[Any]]) -> list[list[Any]]:
 
 CHARGE, OUTPUT = columns(Charge._fields, "c"), columns(Output._fields, "o")
 TRANSFER = columns(Transfer._fields, "t")
-GRANT, DEBT = columns(GRANT_COLUMNS, "g"), columns(DEBT_COLUMNS, "d")
+GRANT, DEBT = columns(Grant._fields, "g"), columns(Debt._fields, "d")
 # What returned credits (`r`), whole: with its parts, each an array of rows in their order.
 _RETURNS = """ARRAY(SELECT ROW(b.drawn_from, b.credits, b.returned_to) FROM returned b
         WHERE b.account_id = r.account_id AND b.seq BETWEEN r.first_seq AND r.last_seq ORDER BY b.seq)"""
@@ -63,19 +58,17 @@ ACCOUNT = columns(ACCOUNT_COLUMNS, "a")
 
 def wallet(row: Any) -> Wallet:
     """A wallet as its account's row, in ACCOUNT_COLUMNS' order, says."""
-    (account_id, asset, name, status, credit_limit, overage, hold, metadata, created_at, low_balance, *standing) = row
-    levels = None if low_balance is None else tuple(low_balance)
-    settings = AccountSettings(asset, name, status, credit_limit, overage, hold, metadata, created_at, levels)
-    return Wallet(account_id, settings, *standing)
+    account_id, *rest = row
+    settings = AccountSettings._make(rest[:_SETTINGS])
+    if settings.low_balance is not None:
+        settings = settings._replace(low_balance=tuple(settings.low_balance))
+    return Wallet(account_id, settings, *rest[_SETTINGS:])
 
 
 def account_row(wallet: Wallet) -> tuple[Any, ...]:
-    s = wallet.settings
-    assert s is not None
-    return (
-        wallet.account_id, s.asset, s.name, s.status, s.credit_limit, s.overage, s.hold, s.metadata, s.created_at,
-        s.low_balance, wallet.opening_digest, *standing(wallet)[1:], wallet.recharge_below,
-    )  # fmt: skip
+    assert wallet.settings is not None
+    _, *figures = standing(wallet)
+    return (wallet.account_id, *wallet.settings, wallet.opening_digest, *figures, wallet.recharge_below)
 
 
 def standing(wallet: Wallet) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -49,6 +49,7 @@ from billing.core.funding_commands import (
 from billing.core.grants import Debt, EarlyHolds, Fill, Grant
 from billing.core.ledger import Transfer
 from billing.core.needs import KINDS
+from billing.core.noted import Noted
 from billing.core.packs import Pack
 from billing.core.payments import AutoRecharge, CardRefund, Dispute, Topup
 from billing.core.prices import PUBLISHED, PriceBook, PriceBooks
@@ -123,7 +124,7 @@ def grant_of(grant_id: str, credits: int, **changes: Any) -> Grant:
         seq=1,
         created_at=T0,
     )
-    return replace(grant, **changes)
+    return grant._replace(**changes)
 
 
 def pack_of(credits: int = 100, price_micros: int = 10 * DOLLAR, bonus_credits: int = 0, **more: Any) -> Pack:
@@ -142,10 +143,18 @@ def state(wallet: Wallet) -> dict[str, Any]:
     kept = {
         field.name: copy.deepcopy(getattr(wallet, field.name))
         for field in fields(wallet)
-        if field.name not in ("early_holds", "_burn_order")
+        if not isinstance(getattr(wallet, field.name), Noted)
+        and field.name not in ("early_holds", "_burn_order", "_payments")
     }
-    if not wallet.payments.rows:  # who looked and found nothing has changed nothing
-        kept["_payments"] = None
+    noted = {field.name: getattr(wallet, field.name) for field in fields(wallet)}
+    for kind, rows in wallet.payments.rows.items():
+        if rows:  # who looked and found nothing has changed nothing
+            noted[kind.__name__] = rows
+    kept |= {
+        name: (dict(rows), list(rows.added), dict(rows.before))
+        for name, rows in noted.items()
+        if isinstance(rows, Noted)
+    }
     kept["early_holds"] = None if wallet.early_holds is None else list(wallet.early_holds)
     return kept
 
@@ -197,18 +206,18 @@ class Account:
             recharge_below=old.recharge_below,
             tells_settled=old.tells_settled,
         )
-        for rows in old.payments.rows.values() if old._payments else ():
+        for rows in old.payments.rows.values():
             for row in rows.values():
                 wallet.payments.load(row)
-        wallet.charges = dict(old.charges)
-        wallet.outputs = {request_id: list(outputs) for request_id, outputs in old.outputs.items()}
+        wallet.charges = Noted(old.charges)
+        wallet.outputs = Noted(old.outputs)
         wallet.draws = {request_id: list(draws) for request_id, draws in old.draws.items()}
         wallet.returned = {request_id: list(returns) for request_id, returns in old.returned.items()}
-        wallet.refunds = dict(old.refunds)
-        wallet.corrections = dict(old.corrections)
+        wallet.refunds = Noted(old.refunds)
+        wallet.corrections = Noted(old.corrections)
         wallet.delivered = {request_id: list(found) for request_id, found in old.delivered.items()}
-        wallet.grants = {grant_id: replace(grant) for grant_id, grant in old.grants.items()}
-        wallet.debts = [replace(debt) for _, debt in sorted(self.debts.items()) if debt.outstanding]
+        wallet.grants = Noted(old.grants)
+        wallet.debts = Noted({seq: debt for seq, debt in sorted(self.debts.items()) if debt.outstanding})
         for fill in sorted(self.fill_rows, key=lambda fill: fill.paid_by_seq):
             wallet.paid.setdefault(fill.seq, []).append((fill.grant_id, fill.credits))
         open_charges = [charge for charge in wallet.charges.values() if charge.status == "authorized"]
@@ -244,27 +253,24 @@ class Account:
 
     def keep(self, wallet: Wallet) -> None:
         """Keeps what was decided, each row once: only what the wallet says has changed would be written."""
-        for grant_id, grant in wallet.grants.items():
-            before = self.wallet.grants.get(grant_id)
-            if before is None:
-                assert grant_id in wallet.new_grants
-            elif grant != before:
-                assert grant_id in wallet.changed_grants
-                assert grant.clawed == before.clawed or grant_id in wallet.clawed_grants
-        for debt in wallet.debts:
-            known = self.debts.get(debt.seq)
-            assert known == debt or debt.seq in (wallet.changed_debts if known else wallet.new_debts)
+        for name in ("charges", "outputs", "grants", "refunds", "corrections"):
+            rows, stored = getattr(wallet, name), getattr(self.wallet, name)
+            assert {key for key in rows if rows[key] != stored.get(key)} <= {*rows.added, *rows.before}, (
+                "what is changed is noted"
+            )
+            assert not rows.added.keys() & stored.keys()
+            assert all(stored[key] == was for key, was in rows.before.items())
+        assert not wallet.debts.added.keys() & self.debts.keys()
+        assert all(self.debts[seq] == was for seq, was in wallet.debts.before.items())
         self.wallet = wallet
-        self.journal += wallet.transfers
-        self.announced += wallet.announcements
-        for debt in wallet.debts:
-            if debt.seq in wallet.new_debts | wallet.changed_debts:
-                self.debts[debt.seq] = debt
-        self.fill_rows += wallet.fills
+        self.journal += wallet.effects.transfers
+        self.announced += wallet.effects.announcements
+        self.debts |= {debt.seq: debt for debt in wallet.debts.written}
+        self.fill_rows += wallet.effects.fills
         names = [(fill.seq, fill.paid_by_seq) for fill in self.fill_rows]
         assert len(names) == len(set(names)), "a transfer pays a debt once: that is the row's key"
         recharge = self.auto_recharge
-        if wallet.recharge_due and recharge and recharge.status == "active" and recharge.due_at is None:
+        if wallet.effects.recharge_due and recharge and recharge.status == "active" and recharge.due_at is None:
             wallet.payments.load(recharge._replace(due_at=self.now))
 
     def do(self, command: Command[A]) -> A:
@@ -383,9 +389,8 @@ class Account:
         wallet = self.load()
         grant = wallet.grants[grant_id]
         assert not grant.frozen
-        grant.frozen = True
+        wallet.grants[grant_id] = grant._replace(frozen=True)
         wallet.frozen += grant.remaining
-        wallet.changed_grants.add(grant_id)
         self.keep(wallet)
 
     # Reading.

@@ -27,7 +27,7 @@ MAX = 2**63 - 1
 
 
 def changes(account: Account) -> list[tuple[Any, ...]]:
-    return [(row.position, row.setting, row.old, row.new, row.actor) for row in account.wallet.changes]
+    return [(row.position, row.setting, row.old, row.new, row.actor) for row in account.wallet.effects.changes]
 
 
 def test_an_account_is_opened_with_its_settings_on_record() -> None:
@@ -97,11 +97,11 @@ def test_each_change_of_a_setting_that_decides_money_is_recorded() -> None:
         (2, "overage", "bill", "cap", "key-2"),
         (3, "hold", "quote", "max", "key-2"),
     ]
-    assert {(row.account_id, row.changed_at) for row in account.wallet.changes} == {(ME, T0 + HOUR)}
-    assert account.wallet.settings_changed
+    assert {(row.account_id, row.changed_at) for row in account.wallet.effects.changes} == {(ME, T0 + HOUR)}
+    assert account.wallet.amended
     account.amend(name="B", metadata={"crm": 2})
-    assert account.wallet.settings_changed
-    assert account.wallet.changes == []
+    assert account.wallet.amended
+    assert account.wallet.effects.changes == []
     assert account.wallet.settings is not None
     assert (account.wallet.settings.name, account.wallet.settings.metadata) == ("B", '{"crm":2}')
     account.amend(name=None, metadata=None)
@@ -113,8 +113,8 @@ def test_a_change_that_changes_nothing_writes_nothing() -> None:
     account = Account(credit_limit=5)
     account.amend(credit_limit=5, status="active")
     assert not account.wallet.changed
-    assert not account.wallet.settings_changed
-    assert account.wallet.changes == []
+    assert not account.wallet.amended
+    assert account.wallet.effects.changes == []
 
 
 def test_a_lower_limit_may_leave_less_than_nothing_available() -> None:

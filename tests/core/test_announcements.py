@@ -68,7 +68,7 @@ def test_each_level_is_told_when_available_falls_below_it(bill: int, told: list[
     before = wallet.available
     wallet.posted -= bill
     wallet.fell(before, account.now)
-    assert [json.loads(one.data).get("threshold") for one in wallet.announcements] == told
+    assert [json.loads(one.data).get("threshold") for one in wallet.effects.announcements] == told
 
 
 def test_what_is_told_of_a_level() -> None:
@@ -180,7 +180,7 @@ def test_levels_are_kept_highest_first_and_none_is_none() -> None:
     assert account.wallet.settings is not None
     assert account.wallet.settings.low_balance is None
     account.amend(low_balance=list(range(1, 11)))
-    assert account.wallet.changes == []  # they decide no money
+    assert account.wallet.effects.changes == []  # they decide no money
 
 
 # Top-ups and disputes.

@@ -327,10 +327,9 @@ def test_a_batch_decides_what_its_commands_decide_one_by_one(steps: list[Any], f
     assert batch.journal == one_by_one.journal
     assert batch.wallet.grants == one_by_one.wallet.grants
     assert batch.wallet.payments.rows == one_by_one.wallet.payments.rows
-    # Each row is written once: new ones are not changed ones, and a hold that came and went leaves no trace.
-    assert not wallet.new_charges & wallet.changed_charges
-    assert set(wallet.new_holds) == {
-        request_id for request_id in wallet.new_charges if wallet.charges[request_id].status == "authorized"
+    # Each row is written once: a hold that came and went leaves no trace.
+    assert {hold.request_id for hold in wallet.opened_holds} == {
+        charge.request_id for charge in wallet.charges.new if charge.status == "authorized"
     }
     assert [hold.request_id for hold in wallet.ended_holds] == (
         [] if wallet.charges["r9"].status == "authorized" else ["r9"]
@@ -346,9 +345,9 @@ def test_a_hold_that_comes_and_goes_within_a_batch_is_never_written(kind: str) -
         Settle(ME, "r1", (small(),)) if kind == "settle" else Void(ME, "r1"),
     ):
         decide(wallet, command, BOOKS, T0)
-    assert (wallet.new_holds, wallet.ended_holds, wallet.held) == ({}, [], 0)
-    assert (wallet.new_charges, wallet.changed_charges) == ({"r1"}, set())
-    assert wallet.billed == (["r1"] if kind == "settle" else [])
+    assert (wallet.opened_holds, wallet.ended_holds, wallet.held) == ([], [], 0)
+    assert (list(wallet.charges.added), wallet.charges.before) == (["r1"], {})
+    assert list(wallet.outputs.added) == (["r1"] if kind == "settle" else [])
 
 
 def test_a_hold_that_was_there_before_is_ended_once() -> None:
@@ -359,25 +358,32 @@ def test_a_hold_that_was_there_before_is_ended_once() -> None:
         (hold.account_id, hold.request_id, hold.authorized_at, hold.expires_at, hold.credits)
         for hold in account.wallet.ended_holds
     ] == [(ME, "r1", T0, T0 + timedelta(seconds=900), 10)]
-    assert account.wallet.changed_charges == {"r1"}
+    assert [charge.request_id for _, charge in account.wallet.charges.changed] == ["r1"]
+    assert account.wallet.charges.new == []
 
 
-def test_rows_that_changed_are_named_for_the_store() -> None:
+def test_rows_that_changed_are_noted_for_the_store() -> None:
     account = Account(credit_limit=10)
     account.charge("r1", small())
-    assert account.wallet.new_debts == {1}
+    assert list(account.wallet.debts.added) == [1]
     account.grant("g1", 4)
-    assert (account.wallet.new_grants, account.wallet.changed_debts) == ({"g1"}, {1})
-    assert account.wallet.fills == [Fill(ME, 1, 2, "g1", 4)]
+    assert [grant.grant_id for grant in account.wallet.grants.new] == ["g1"]
+    assert [(was.outstanding, debt.outstanding) for was, debt in account.wallet.debts.changed] == [(10, 6)]
+    assert account.wallet.effects.fills == [Fill(ME, 1, 2, "g1", 4)]
     account.grant("g2", 10, expires_at=T0 + DAY)
     account.charge("r2", small(), quality=1)
-    assert account.wallet.changed_grants == {"g2"}
+    assert changed_grants(account) == {"g2"}
     account.refund("r1", "f1", credits=7)
-    assert account.wallet.changed_grants == {"g2", "g1"}
-    assert [row.refund_id for row in account.wallet.new_refunds] == ["f1"]
+    assert changed_grants(account) == {"g2", "g1"}
+    assert [row.refund_id for row in account.wallet.refunds.new] == ["f1"]
     account.wait(DAY)
     account.refund("r2", "f2")
-    assert (account.wallet.changed_grants, account.wallet.new_grants) == ({"g2"}, {"refund:f2:1"})
+    assert changed_grants(account) == {"g2"}
+    assert [grant.grant_id for grant in account.wallet.grants.new] == ["refund:f2:1"]
+
+
+def changed_grants(account: Account) -> set[str]:
+    return {grant.grant_id for _, grant in account.wallet.grants.changed}
 
 
 def test_the_test_helpers_agree_with_the_core_about_an_untouched_grant() -> None:

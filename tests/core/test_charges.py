@@ -517,8 +517,8 @@ def test_a_charge_in_one_step_is_settled_and_holds_nothing() -> None:
     assert (answer.charge.status, answer.charge.one_step, answer.charge.held_credits) == ("settled", True, 0)
     assert answer.charge.authorized_at == answer.charge.resolved_at == T0
     assert (answer.charge.first_seq, answer.charge.last_seq) == (2, 2)
-    assert account.wallet.new_holds == {}
-    assert account.wallet.new_charges == {"r1"}
+    assert account.wallet.opened_holds == []
+    assert list(account.wallet.charges.added) == ["r1"]
     assert answer.balance == (0, 0, 0)
 
 

@@ -1,6 +1,5 @@
 """Clearing: each balance transaction of the processor once; its fee, and on the house what it paid out."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -66,11 +65,11 @@ TABLE: list[tuple[str, int, int, list[tuple[str, str, int, str]]]] = [
 def test_what_each_event_books(event: str, amount: int, fee: int, transfers: list[tuple[str, str, int, str]]) -> None:
     wallet = Wallet(HOUSE)
     answer = booked(wallet, transaction(event, amount, fee))
-    assert routes(wallet.transfers) == [(*row, "USD") for row in transfers]
+    assert routes(wallet.effects.transfers) == [(*row, "USD") for row in transfers]
     assert answer == ClearingAnswer(False, BookedTransaction(HOUSE, "txn_1", event, "pi_1", amount, fee, "USD", T0))
     assert (wallet.posted, wallet.wallet_seq, wallet.money_seq) == (0, 0, len(transfers))
     # What clearing moves by is the fee and, where it is booked here, the amount.
-    moved = sum(row.amount if row.debit == "stripe_clearing" else -row.amount for row in wallet.transfers)
+    moved = sum(row.amount if row.debit == "stripe_clearing" else -row.amount for row in wallet.effects.transfers)
     assert moved == (amount if event in POSTED else 0) - fee
 
 
@@ -93,8 +92,8 @@ def test_the_house_opens_itself_with_its_first_row() -> None:
     assert settings is not None
     assert (wallet.opened, wallet.changed, settings.status, settings.credit_limit) == (True, True, "active", 0)
     assert wallet.opening_digest == content_digest(settings.content)
-    assert (wallet.changes, wallet.announcements) == ([], [])
-    again = replace(wallet, opened=False, transfers=[])
+    assert (wallet.effects.changes, wallet.effects.announcements) == ([], [])
+    again = Wallet(HOUSE, settings, wallet.opening_digest)
     booked(again, transaction("fee", 0, 1, transaction_id="txn_2"))
     assert (again.opened, again.settings) == (False, settings)
 
@@ -148,5 +147,5 @@ def test_what_was_paid_and_paid_out_nets_to_zero() -> None:
     account.buy()
     account.do(transaction(account_id=ME, booked_as="pi_t1"))
     booked(house, transaction("payout", -(10 * DOLLAR - 59 * CENT), 0, booked_as="po_1", transaction_id="txn_2"))
-    paid_out = sum(row.amount for row in house.transfers if row.credit == "stripe_clearing")
+    paid_out = sum(row.amount for row in house.effects.transfers if row.credit == "stripe_clearing")
     assert account.money()["stripe_clearing"] - paid_out == 0

@@ -55,9 +55,9 @@ def test_outputs_are_priced_again_with_what_is_known_now(
     assert (answer.correction.credits, answer.charge.corrected_credits) == (net, net)
     assert answer.charge.settled_credits == sum(before)
     assert answer.balance.posted == 100 - sum(after)
-    assert account.wallet.changed_outputs >= {
-        ("r1", index) for index, (old, new) in enumerate(zip(before, after, strict=True)) if old != new
-    }
+    ((old, new),) = account.wallet.outputs.changed
+    written = {place for place, (was, one) in enumerate(zip(old, new, strict=True)) if one is not was}
+    assert written >= {place for place, costs in enumerate(zip(before, after, strict=True)) if costs[0] != costs[1]}
     check(account)
 
 
@@ -152,7 +152,7 @@ def test_what_was_corrected_can_be_refunded_and_no_more() -> None:
     assert answer.refund.outputs[0][:2] == (0, 20)
     assert answer.balance.posted == 100
     # It counts where the image was counted last.
-    assert [(row.size_tier, row.credits) for row in account.wallet.tally.rows(ME)] == [("L", -20)]
+    assert [(row.size_tier, row.credits) for row in account.wallet.effects.tally.rows(ME)] == [("L", -20)]
     check(account)
 
 
@@ -191,7 +191,7 @@ def test_usage_moves_the_image_to_where_it_belongs() -> None:
     account = settled(small(0), small(1), n=2)
     account.wait(DAY)
     account.correct("r1", large(0), failed(1))
-    rows = account.wallet.tally.rows(ME)
+    rows = account.wallet.effects.tally.rows(ME)
     assert {row.size_tier: (row.requests, row.images, row.failed_images, row.credits) for row in rows} == {
         "S": (0, -2, 0, -20),
         "L": (0, 1, 0, 20),

@@ -156,6 +156,11 @@ def test_readings_are_remembered_but_not_without_end(monkeypatch: pytest.MonkeyP
         assert model.read(size, "low").credits_per_image == credits
         assert model.read(size, "low").credits_per_image == credits
         assert len(model._readings) <= 3
+    for edge, credits in [(1536, 1), (1537, 2), (2049, 4), (3841, 4), (1536, 1), (1537, 2), (2049, 4)]:
+        for _ in range(2):
+            price = model.price("low", Size(edge, 16))
+            assert (price.credits, price.priced) == (credits, edge <= 3840)
+        assert len(model._measured) <= 3
 
 
 # New models are data.

@@ -51,7 +51,7 @@ def test_new_terms_are_active_and_looked_at_at_once() -> None:
     assert answer == RechargeAnswer(
         False, AutoRecharge(ME, "active", 20, "pack", 500, "pm_1", None, 0, None, 0, "2026-03", 0, T0, T0)
     )
-    assert (account.wallet.recharge_below, account.wallet.watch_changed) == (20, True)
+    assert (account.wallet.recharge_below, account.wallet.watched_otherwise) == (20, True)
 
 
 def test_the_same_terms_again_change_nothing() -> None:
@@ -60,7 +60,7 @@ def test_the_same_terms_again_change_nothing() -> None:
     account.wait()
     answer: Any = account.do(SetAutoRecharge(ME, 20, "pack", None, 1_000, "pm_1"))
     assert answer == RechargeAnswer(True, seen)
-    assert not account.wallet.watch_changed
+    assert not account.wallet.watched_otherwise
 
 
 @pytest.mark.parametrize(
@@ -168,20 +168,20 @@ def test_a_charge_that_crosses_the_threshold_marks_the_account(bills: list[int],
 def test_a_hold_crosses_it_too_and_so_does_an_expiry() -> None:
     account = watched()
     account.authorize("r1", 20, 2)
-    assert account.wallet.recharge_due
+    assert account.wallet.effects.recharge_due
     account = Account()
     account.grant("g1", 50, expires_at=T0 + HOUR)
     account.recharge_at(20)
     account.look()
     account.wait(HOUR)
     account.lapse()
-    assert (account.wallet.recharge_due, due_in(account)) == (True, timedelta(0))
+    assert (account.wallet.effects.recharge_due, due_in(account)) == (True, timedelta(0))
 
 
 def test_who_is_below_already_is_not_marked_again() -> None:
     account = watched(10)
     account.charge("r1", small(), quality=1)
-    assert not account.wallet.recharge_due
+    assert not account.wallet.effects.recharge_due
 
 
 def test_hundred_crossings_open_one_top_up() -> None:
@@ -223,11 +223,11 @@ def test_what_it_opens_is_a_top_up_like_any_other() -> None:
 
 def test_the_level_is_written_with_the_account_only_where_it_changes() -> None:
     account = watched(10)
-    assert not account.wallet.watch_changed  # looking for what is due
+    assert not account.wallet.watched_otherwise  # looking for what is due
     account.pay("recharge:1")
-    assert not account.wallet.watch_changed
+    assert not account.wallet.watched_otherwise
     account.recharge_at(30)
-    assert (account.wallet.watch_changed, account.wallet.recharge_below) == (True, 30)
+    assert (account.wallet.watched_otherwise, account.wallet.recharge_below) == (True, 30)
 
 
 def test_where_one_was_not_enough_another_follows() -> None:

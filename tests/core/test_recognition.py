@@ -12,6 +12,7 @@ from billing.core.commands import Command, IssueGrant, Recognise, Refund
 from billing.core.cost_basis import Recognition, Unrecognised, movements
 from billing.core.decide import decide
 from billing.core.ledger import MONEY, WALLET
+from billing.core.noted import Noted
 from billing.core.payments import Topup
 from billing.core.wallet import Wallet
 
@@ -44,7 +45,7 @@ class Books:
         wallet = account.load(Recognise(ME))
         new = [row for row in account.journal if row.book == WALLET and self.seq < row.seq <= until]
         moved = list(movements(new, account.fill_rows, wallet.grants))
-        wallet.unrecognised = Unrecognised(self.seq, until, last, self.recognised_at, moved, dict(self.known))
+        wallet.unrecognised = Unrecognised(self.seq, until, last, self.recognised_at, moved, Noted(self.known))
         return wallet
 
     def keep(self, wallet: Wallet) -> None:
@@ -53,10 +54,10 @@ class Books:
         assert found is not None
         if found.changed:
             assert wallet.changed
-            self.known |= {grant_id: found.known[grant_id] for grant_id in found.written}
+            self.known |= {one.grant_id: one for one in found.known.written}
             self.seq, self.recognised_at = found.seq, found.recognised_at
         else:
-            assert not found.written
+            assert not found.known.written
         wallet.unrecognised = None
 
     def step(self) -> RecogniseAnswer:

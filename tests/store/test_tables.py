@@ -1,13 +1,12 @@
 """What the queries believe of the tables is what the migrations made, column by column, in order."""
 
-from dataclasses import fields
-
 import pytest
 from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Integer, LargeBinary, SmallInteger, Text
 
 from billing.core.announcements import Announcement
 from billing.core.charges import Charge, Output
 from billing.core.cost_basis import Recognition
+from billing.core.effects import AccountChange
 from billing.core.grants import Debt, Grant
 from billing.core.ledger import Transfer
 from billing.core.payments import (
@@ -20,7 +19,7 @@ from billing.core.payments import (
     Topup,
 )
 from billing.core.usage import UsageCount
-from billing.core.wallet import AccountChange, Hold
+from billing.core.wallet import Hold
 from billing.store import rows
 from billing.store.tables import metadata
 
@@ -52,8 +51,8 @@ TUPLES = {
     "correction_report": rows.CORRECTION_REPORT_COLUMNS,
     "correction_output": rows.CORRECTION_OUTPUT_COLUMNS,
     "account_change": AccountChange._fields,
-    "grant": tuple(field.name for field in fields(Grant)),
-    "debt": tuple(field.name for field in fields(Debt)),
+    "grant": Grant._fields,
+    "debt": Debt._fields,
     "topup": Topup._fields,
     "card_refund": CardRefund._fields,
     "dispute": Dispute._fields,

@@ -1,6 +1,6 @@
 """Everything that is stored about one charge, in one snapshot."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -34,7 +34,7 @@ class Evidence:
     """A charge, its outputs, refunds and corrections, the fills that paid its debts, and all their transfers and grants."""
 
     charge: Charge | None
-    outputs: list[Output] = field(default_factory=list)
+    outputs: Sequence[Output] = ()
     refunds: list[RefundRow] = field(default_factory=list)
     corrections: list[CorrectionRow] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
