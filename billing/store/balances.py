@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.core.commands import HOLD_SECONDS_MAX
+from billing.core.document import DOCUMENT
 from billing.core.grants import Grant
 from billing.core.needs import Needs
 from billing.core.refusals import AccountNotFound, Invalid
@@ -38,11 +39,15 @@ class AccountBalance:
         return self.posted - self.held - self.frozen - self.lapsed + self.credit_limit
 
 
-class NextExpiry(NamedTuple):
-    """Credits left of all that expires `at` this instant, the next one at which any do."""
+@dataclass(frozen=True, slots=True)
+class NextExpiry:
+    """What expires next."""
 
+    __pydantic_config__ = DOCUMENT
     credits: int
+    """whole credits that are left of all that expires at this instant, at least 1"""
     at: datetime
+    """RFC 3339 in UTC, after `as_of`"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from billing.core.announcements import LOW_BALANCES_MAX
 from billing.core.grants import Grant, GrantStatus
 from billing.core.wallet import AccountSettings
 from billing.http.models.common import Amount, Body, Credits, Identifier, Labels, Money, MoneyShown, Shown, Text, Time
-from billing.store.balances import BalanceSheet
+from billing.store.balances import BalanceSheet, NextExpiry
 
 Status = Literal["active", "suspended"]
 Overage = Literal["bill", "cap"]
@@ -184,15 +184,6 @@ class OpenGrant(Shown):
     """RFC 3339 in UTC: from then on what is left cannot be spent; null: never"""
     priority: int
     """0 to 1000: lower burns first, then what expires first, then the oldest"""
-
-
-class NextExpiry(Shown):
-    """What expires next."""
-
-    credits: int
-    """whole credits that are left of all that expires at this instant, at least 1"""
-    at: datetime
-    """RFC 3339 in UTC, after `as_of`"""
 
 
 class BalanceAt(Shown):
