@@ -56,43 +56,43 @@ def authorize(wallet: Wallet, command: Authorize, books: PriceBooks, now: dateti
     # From here on it must succeed.
     one_step = command.outputs is not None
     charge = Charge(
-        wallet.account_id,
-        command.request_id,
-        "authorized",
-        command.model,
-        command.operation,
-        command.mode,
-        command.n,
-        command.size,
-        command.quality,
-        quote.billed_quality,
-        quote.size_tier,
-        quote.credits_per_image,
-        quote.credits,
-        0 if one_step else needed,
-        0,  # settled_credits
-        0,  # refunded_credits
-        book.version,
-        command.price_version,
-        settings.overage,
-        one_step,
-        False,  # forced
-        (),  # flags
-        None,  # void_reason
-        command.api_key_id,
-        command.end_user,
-        command.metadata_json,
-        command.hold_seconds,
-        settings.credit_limit,
-        available,
-        wallet.wallet_seq,
-        now,
-        now + timedelta(seconds=command.hold_seconds),
-        None,  # resolved_at
-        None,  # first_seq
-        None,  # last_seq
-        now if one_step else None,  # released_at
-        0,  # corrected_credits
+        account_id=wallet.account_id,
+        request_id=command.request_id,
+        status="authorized",
+        model=command.model,
+        operation=command.operation,
+        mode=command.mode,
+        n=command.n,
+        size=command.size,
+        quality=command.quality,
+        billed_quality=quote.billed_quality,
+        quoted_tier=quote.size_tier,
+        credits_per_image=quote.credits_per_image,
+        quoted_credits=quote.credits,
+        held_credits=0 if one_step else needed,
+        settled_credits=0,
+        refunded_credits=0,
+        price_version=book.version,
+        asked_price_version=command.price_version,
+        overage=settings.overage,
+        one_step=one_step,
+        forced=False,
+        flags=(),
+        void_reason=None,
+        api_key_id=command.api_key_id,
+        end_user=command.end_user,
+        metadata=command.metadata_json,
+        hold_seconds=command.hold_seconds,
+        credit_limit=settings.credit_limit,
+        available_credits=available,
+        authorized_seq=wallet.wallet_seq,
+        authorized_at=now,
+        expires_at=now + timedelta(seconds=command.hold_seconds),
+        resolved_at=None,
+        first_seq=None,
+        last_seq=None,
+        released_at=now if one_step else None,
+        corrected_credits=0,
     )
     if command.outputs is None:
         wallet.reserve(charge)

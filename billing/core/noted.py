@@ -6,6 +6,7 @@ of what has changed, and nobody can forget to.
 
 from collections.abc import Callable
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 K = TypeVar("K")
@@ -13,6 +14,7 @@ R = TypeVar("R")
 
 
 _set = dict.__setitem__
+_NOTHING: Any = MappingProxyType({})  # of most tables of most accounts: a wallet is made for each, in every batch
 
 
 class Noted(dict[K, R]):
@@ -21,13 +23,8 @@ class Noted(dict[K, R]):
     `added` are the keys of those that were not there, `before` is how the others were that have changed since.
     """
 
-    __slots__ = ("added", "before")
-
-    def __init__(self, rows: dict[K, R] | None = None) -> None:
-        if rows:
-            self.update(rows)
-        self.added: dict[K, None] = {}
-        self.before: dict[K, R] = {}
+    added: dict[K, None] = _NOTHING
+    before: dict[K, R] = _NOTHING
 
     def load(self, key: K, row: R) -> None:
         """As the store found it."""
@@ -35,8 +32,12 @@ class Noted(dict[K, R]):
 
     def __setitem__(self, key: K, row: R) -> None:
         if key not in self:
+            if self.added is _NOTHING:
+                self.added = {}
             self.added[key] = None
         elif key not in self.added and key not in self.before:
+            if self.before is _NOTHING:
+                self.before = {}
             self.before[key] = self[key]
         _set(self, key, row)
 

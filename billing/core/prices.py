@@ -11,7 +11,7 @@ A model's entry in a book is this document (credits are whole credits per image)
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -29,7 +29,7 @@ from billing.core.text import identifier
 
 EFFECTIVE_AHEAD_SECONDS = 60  # so that every process knows a book before it applies
 MAX_PRICE = 10**12  # credits per image: the dearest bill of all stays far inside 64 bits
-_READINGS_KEPT = 4096
+_KEPT = 4096  # most requests are alike, and so are most images
 
 
 class Quote(NamedTuple):
@@ -84,7 +84,6 @@ class ModelPrices:
         self.auto_tier = auto
         self.sizes = _sizes(document["sizes"], self.tiers, f"{where}.sizes")
         self.prices = self._matrix(document["prices"], f"{where}.prices")
-        self._readings: dict[tuple[str, str], PriceReading] = {}
         self._measured: dict[tuple[str, Size], Price] = {}
 
     def read(self, size: str, quality: str) -> PriceReading:
@@ -92,18 +91,12 @@ class ModelPrices:
 
         Raises SizeNotAllowed, SizeNotPriced or QualityNotSupported, in that order.
         """
-        reading = self._readings.get((size, quality))
-        if reading is None:
-            tier = self._requested_tier(size)
-            billed = self.qualities.get(quality)
-            if billed is None:
-                raise QualityNotSupported(sorted(self.qualities))
-            row = self.prices[billed]
-            reading = PriceReading(billed, tier, row[tier.name], max(row.values()))
-            if len(self._readings) >= _READINGS_KEPT:
-                self._readings.clear()
-            self._readings[size, quality] = reading
-        return reading
+        tier = self._requested_tier(size)
+        billed = self.qualities.get(quality)
+        if billed is None:
+            raise QualityNotSupported(sorted(self.qualities))
+        row = self.prices[billed]
+        return PriceReading(billed, tier, row[tier.name], max(row.values()))
 
     def price(self, billed_quality: str, size: Size) -> Price:
         """The price of an image measured at `size`: past the last tier, the last tier's price, unpriced."""
@@ -113,7 +106,7 @@ class ModelPrices:
             priced = tier is not None
             tier = tier or self.tiers.last
             price = Price(tier, self.prices[billed_quality][tier.name], priced)
-            if len(self._measured) >= _READINGS_KEPT:
+            if len(self._measured) >= _KEPT:
                 self._measured.clear()
             self._measured[billed_quality, size] = price
         return price
@@ -177,6 +170,7 @@ class PriceBook:
     version: int
     effective_from: datetime
     models: Mapping[str, ModelPrices]
+    _quotes: dict[tuple[str, int, str, str, str], Quote] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, version: int, effective_from: datetime, models: Any) -> "PriceBook":
@@ -194,10 +188,25 @@ class PriceBook:
 
     def quote(self, model: str, n: int, size: str, quality: str, overage: str = "bill") -> Quote:
         """The price of a request. Raises UnknownModel, SizeNotAllowed, SizeNotPriced, QualityNotSupported."""
-        reading = self.model(model).read(size, quality)
-        each = reading.credits_per_image
-        most = (each if overage == "cap" else reading.dearest) * n
-        return Quote(each * n, each, n, model, reading.billed_quality, reading.tier.name, self.version, most)
+        asked = model, n, size, quality, overage
+        quote = self._quotes.get(asked)
+        if quote is None:
+            reading = self.model(model).read(size, quality)
+            each = reading.credits_per_image
+            quote = Quote(
+                credits=each * n,
+                credits_per_image=each,
+                n=n,
+                model=model,
+                billed_quality=reading.billed_quality,
+                size_tier=reading.tier.name,
+                price_version=self.version,
+                max_credits=(each if overage == "cap" else reading.dearest) * n,
+            )
+            if len(self._quotes) >= _KEPT:
+                self._quotes.clear()
+            self._quotes[asked] = quote
+        return quote
 
     @property
     def documents(self) -> dict[str, Any]:

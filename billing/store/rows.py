@@ -58,11 +58,10 @@ ACCOUNT = columns(ACCOUNT_COLUMNS, "a")
 
 def wallet(row: Any) -> Wallet:
     """A wallet as its account's row, in ACCOUNT_COLUMNS' order, says."""
-    account_id, *rest = row
-    settings = AccountSettings._make(rest[:_SETTINGS])
+    settings = AccountSettings._make(row[1 : 1 + _SETTINGS])
     if settings.low_balance is not None:
         settings = settings._replace(low_balance=tuple(settings.low_balance))
-    return Wallet(account_id, settings, *rest[_SETTINGS:])
+    return Wallet(row[0], settings, *row[1 + _SETTINGS :])
 
 
 def account_row(wallet: Wallet) -> tuple[Any, ...]:

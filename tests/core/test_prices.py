@@ -149,13 +149,14 @@ def test_the_refusal_of_a_quality_names_those_there_are() -> None:
     assert refused.value.supported == ["auto", "high", "low", "medium"]
 
 
-def test_readings_are_remembered_but_not_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("billing.core.prices._READINGS_KEPT", 3)
-    model = ModelPrices("gpt-image-2", PUBLISHED["gpt-image-2"])
+def test_quotes_and_prices_are_remembered_but_not_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("billing.core.prices._KEPT", 3)
+    book = PriceBook.of(1, BOOK.effective_from, PUBLISHED)
+    model = book.model("gpt-image-2")
     for size, credits in [("1K", 1), ("2K", 2), ("4K", 4), ("auto", 1), ("1K", 1), ("2K", 2), ("4K", 4)]:
-        assert model.read(size, "low").credits_per_image == credits
-        assert model.read(size, "low").credits_per_image == credits
-        assert len(model._readings) <= 3
+        for n in (2, 2, 1):
+            assert book.quote("gpt-image-2", n, size, "low")[:3] == (n * credits, credits, n)
+        assert len(book._quotes) <= 3
     for edge, credits in [(1536, 1), (1537, 2), (2049, 4), (3841, 4), (1536, 1), (1537, 2), (2049, 4)]:
         for _ in range(2):
             price = model.price("low", Size(edge, 16))
