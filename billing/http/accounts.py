@@ -19,7 +19,7 @@ from billing.http.models.accounts import (
     NewGrant,
 )
 from billing.http.models.common import Page
-from billing.http.pages import Keyset, Position
+from billing.http.pages import Keyset, Ordinal
 from billing.http.parameters import AccountId, Cursor, Limit, Moment, answered
 from billing.http.problems import responses
 from billing.http.route import Router
@@ -27,7 +27,7 @@ from billing.store import accounts, balances, journal
 
 router = Router(prefix="/v1/accounts", tags=["accounts"])
 BY_ID = Keyset(account_id=str)
-OF_CHANGES = Keyset(changed_at=datetime, position=Position)
+OF_CHANGES = Keyset(changed_at=datetime, position=Ordinal)
 OF_GRANTS = Keyset(seq=int)
 
 

@@ -9,11 +9,11 @@ from billing.core.cursors import decode_cursor, encode_cursor, not_ours
 from billing.http.models.common import POSITIONS, parse_time
 
 
-class Position(int):
+class Ordinal(int):
     """A place among those of one instant, as far as its column holds it."""
 
 
-_WRITTEN: Final[dict[type, type]] = {datetime: str, Position: int}
+_WRITTEN: Final[dict[type, type]] = {datetime: str, Ordinal: int}
 
 
 class Keyset:
@@ -48,7 +48,7 @@ def _written(part: Any) -> Any:
 
 def _read(part: Any, kind: type) -> Any:
     """Raises Invalid."""
-    if kind is Position:
+    if kind is Ordinal:
         return max(-POSITIONS, min(part, POSITIONS))
     if kind is datetime:
         try:

@@ -22,7 +22,7 @@ from billing.http.models.webhooks import (
     WebhookEndpointPatch,
     WebhookEndpointShown,
 )
-from billing.http.pages import Keyset, Position
+from billing.http.pages import Keyset, Ordinal
 from billing.http.parameters import Cursor, Limit, Search, answered, clean
 from billing.http.problems import responses
 from billing.http.route import Router
@@ -33,7 +33,7 @@ from billing.store.refusals import WebhookEndpointNotFound, WebhookEventNotFound
 router = Router(prefix="/v1", tags=["webhooks"])
 OF_ENDPOINTS = Keyset(created_at=datetime, endpoint_id=str)
 OF_DELIVERIES = Keyset(created_at=datetime, event_id=str)
-OF_EVENTS = Keyset(announcement__created_at=datetime, announcement__account_id=str, announcement__position=Position)
+OF_EVENTS = Keyset(announcement__created_at=datetime, announcement__account_id=str, announcement__position=Ordinal)
 EndpointId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64, description="as it was chosen, or `we_…`")]
 EventId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64, description="`evt_…`")]
 
