@@ -110,4 +110,4 @@ def test_a_grant_past_its_expiry_is_shown_as_what_it_is(clocked: Api) -> None:
     (returned,) = created(clocked.post(f"{path_of(spent)}/refunds", refund))["returns"]
     assert returned["returned_to"] == f"refund:{'r' * 64}:1"
     report = asyncio.run(verify(clocked.dsn, account_id))
-    assert report.ok, report.document()
+    assert report.ok, report

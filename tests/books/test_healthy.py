@@ -5,6 +5,7 @@ import json
 
 import asyncpg
 import pytest
+from pydantic_core import to_jsonable_python
 from rich.console import Console
 
 from billing.books.verify import verify
@@ -137,7 +138,7 @@ def test_a_report_is_shown_on_a_terminal(healthy: str) -> None:
 
 
 def test_a_report_as_a_document(healthy: str) -> None:
-    document = asyncio.run(verify(healthy, "beta")).document()
+    document = to_jsonable_python(asyncio.run(verify(healthy, "beta")))
     assert json.loads(json.dumps(document)) == document
     assert document["ok"]
     assert document["accounts"] == 1

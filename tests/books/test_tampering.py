@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import asyncpg
 import pytest
+from pydantic_core import to_jsonable_python
 from rich.console import Console
 
-from billing.books.verify import Report, verify
+from billing.books.verify import Verification, verify
 from billing.books.verify.command import show
 from billing.core.ledger import GENESIS, chained
 from billing.store.rows import TRANSFER
@@ -1281,12 +1282,12 @@ def test_a_finding_is_shown_as_it_is(healthy: str, spoil: Spoil) -> None:
     assert "charge acme/[red]x[/red]: it is voided with a bill of 14" in shown
     assert "BROKEN" in shown
     assert "of 8 accounts, 25 charges and 156 transfers." in shown
-    document = report.document()
+    document = to_jsonable_python(report)
     assert not document["ok"]
     assert document["invariants"][4]["finding"]["key"] == "acme/[red]x[/red]"
 
 
-def _found(report: Report) -> dict[str, tuple[str, str, str]]:
+def _found(report: Verification) -> dict[str, tuple[str, str, str]]:
     return {
         checked.name: (checked.finding.table, checked.finding.key, checked.finding.problem)
         for checked in report.invariants

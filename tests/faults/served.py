@@ -20,8 +20,7 @@ import asyncpg
 import httpx
 
 import billing.embedded
-from billing.books.verify import verify
-from billing.books.verify.report import Report
+from billing.books.verify import Verification, verify
 from billing.embedded import EmbeddedPostgres
 
 BOUND_SECONDS = 90.0
@@ -171,7 +170,7 @@ def fetch(dsn: str, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
     return asyncio.run(rows())
 
 
-def verified(dsn: str) -> Report:
+def verified(dsn: str) -> Verification:
     """What `billing verify` says. Fails unless every invariant holds."""
     report = asyncio.run(verify(dsn))
     assert report.ok, report

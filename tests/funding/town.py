@@ -9,8 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from billing.books.verify import verify
-from billing.books.verify.report import Report
+from billing.books.verify import Verification, verify
 from tests.fake_stripe import FakeStripe
 from tests.faults.served import Served, until
 
@@ -148,7 +147,7 @@ class Town:
         )
         return {name: amount for name, amount in found if amount}
 
-    def books(self) -> Report:
+    def books(self) -> Verification:
         """Every invariant, of every account. What breaks one is an error."""
         report = asyncio.run(verify(self.dsn))
         assert report.ok, [checked.finding for checked in report.invariants if checked.finding]

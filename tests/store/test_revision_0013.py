@@ -43,7 +43,7 @@ async def test_it_is_migrated(reads):
 
 async def test_its_books_are_in_order(restored):
     report = await verify(restored)
-    assert report.ok, report.document()
+    assert report.ok, report
     assert (report.accounts, report.charges, report.transfers) == (8, 25, 156)
 
 

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,8 @@ import typer
 from rich.markup import escape
 
 from billing.books.dump import archive as store
+from billing.books.verify import verify as check
 from billing.books.verify.command import progress_of, show
-from billing.books.verify.run import verify as check
 from billing.cli.session import AsJson, console, errors, ledger, run, settings_of
 from billing.database import database
 
@@ -49,7 +50,7 @@ def restore(
         if verify:
             with progress_of(errors) as told:
                 report = run(lambda: check(dsn, None, told))
-    _tell("restored from", file, contents, seconds, as_json, {"verify": report.document()} if report else {})
+    _tell("restored from", file, contents, seconds, as_json, {"verify": asdict(report)} if report else {})
     if report is None:
         errors.print("Run `billing verify` before it serves.", highlight=False)
     elif not as_json:

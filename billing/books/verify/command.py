@@ -1,6 +1,5 @@
 """`billing verify`."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -8,9 +7,8 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
-from billing.books.verify.report import TITLES, Report
-from billing.books.verify.run import verify as check
-from billing.cli.session import AsJson, console, errors, ledger, run
+from billing.books.verify.report import TITLES, Verification, verification
+from billing.cli.session import AsJson, console, errors, read, shown_as_json
 
 _WIDTH = max(map(len, TITLES.values()))
 _BAR = 30
@@ -20,13 +18,11 @@ def verify(
     account: Annotated[str | None, typer.Option(help="check this account only")] = None, as_json: AsJson = False
 ) -> None:
     """Check the invariants of the books, row by row; exit 1 and name the first row where one fails."""
-    with ledger() as dsn, progress_of(errors) as progress:
-        report = run(lambda: check(dsn, account, progress))
-    if as_json:
-        print(json.dumps(report.document(), indent=2))
-    else:
-        show(report, console)
-    sys.exit(0 if report.ok else 1)
+    with progress_of(errors) as progress:
+        found = read(lambda engine: verification(engine, account, progress))
+    if not shown_as_json(found, as_json):
+        show(found, console)
+    sys.exit(0 if found.ok else 1)
 
 
 class Terminal(Protocol):
@@ -39,31 +35,32 @@ class Terminal(Protocol):
     def status(self, status: str, /) -> AbstractContextManager[Any]: ...
 
 
-def table(report: Report) -> str:
+def table(found: Verification) -> str:
     """One line for each invariant, under it the first row that is wrong, and a last line that sums up."""
     lines = []
-    for name, title, checked_rows, finding in report.invariants:
-        lines.append(f"{name:<4} {title:<{_WIDTH}}  {checked_rows:>13,} rows  {'BROKEN' if finding else 'holds'}")
-        if finding:
-            lines.append(f"     {finding.table} {finding.key}: {finding.problem}")
-    return "\n".join([*lines, summary(report)])
+    for one in found.invariants:
+        outcome = "BROKEN" if one.finding else "holds"
+        lines.append(f"{one.name:<4} {one.title:<{_WIDTH}}  {one.checked_rows:>13,} rows  {outcome}")
+        if one.finding:
+            lines.append(f"     {one.finding.table} {one.finding.key}: {one.finding.problem}")
+    return "\n".join([*lines, summary(found)])
 
 
-def summary(report: Report) -> str:
+def summary(found: Verification) -> str:
     """The outcome in one sentence."""
     looked_at = (
-        f"{_counted(report.accounts, 'account')}, {_counted(report.charges, 'charge')} and "
-        f"{_counted(report.transfers, 'transfer')}"
+        f"{_counted(found.accounts, 'account')}, {_counted(found.charges, 'charge')} and "
+        f"{_counted(found.transfers, 'transfer')}"
     )
-    if report.ok:
-        return f"All {len(report.invariants)} invariants hold for {looked_at}."
-    broken = [checked.name for checked in report.invariants if checked.finding]
+    if found.ok:
+        return f"All {len(found.invariants)} invariants hold for {looked_at}."
+    broken = [checked.name for checked in found.invariants if checked.finding]
     return f"{', '.join(broken)} {'is' if len(broken) == 1 else 'are'} broken, of {looked_at}."
 
 
-def show(report: Report, terminal: Terminal) -> None:
+def show(found: Verification, terminal: Terminal) -> None:
     # Keys and problems came from the database: nothing in them is markup.
-    terminal.print(table(report), markup=False, highlight=False, soft_wrap=True)
+    terminal.print(table(found), markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

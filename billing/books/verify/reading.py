@@ -1,24 +1,19 @@
-"""Readings: questions to one snapshot of the database, about every account or about one.
-
-A question is SQL in which tables stand as `{transfer}`, so that one text serves the whole database and one account,
-and `{now}` is the database's clock when the snapshot was taken.
-"""
+"""One snapshot of the database, about every account or about one, as `checks` asks of it."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from billing.books.verify.checks import WORDS, Check
 from billing.store.billed import billed
 from billing.store.connection import Connection
 
 ROWS_AT_ONCE = 2_000  # of a cursor: what is in memory at any time, however long the journal is
 
 TABLES: Final = (
-    "account", "account_change", "grant", "charge", "hold", "output", "transfer", "debt", "fill", "refund", "refund_output", "returned",
-    "correction", "correction_report", "correction_output",
-    "topup", "card_refund", "dispute", "stripe_transaction", "payout_item", "usage_bucket",
-    "usage_day", "recognition",
+    "account", "account_change", "grant", "charge", "hold", "output", "transfer", "debt", "fill", "refund", "refund_output",
+    "returned", "correction", "correction_report", "correction_output", "topup", "card_refund", "dispute", "stripe_transaction",
+    "payout_item", "usage_bucket", "usage_day", "recognition",
 )  # fmt: skip
 _LINE: Final = ", ".join(
     f"{{{name}}} AS {name}"
@@ -33,61 +28,37 @@ _OWN_ITEMS: Final = """(SELECT * FROM payout_item WHERE transaction_id IN
     (SELECT transaction_id FROM stripe_transaction WHERE account_id = $1))"""
 
 
-@dataclass(frozen=True)
-class Check:
-    """A question that finds rows of `table` which break `invariant`.
-
-    `sql` selects account_id, key, place and problem of each: the first by account and place is reported. `whole`: one
-    account's rows cannot prove it.
-    """
-
-    invariant: str
-    table: str
-    sql: str
-    whole: bool = False
-
-
-class Reading:
-    """One snapshot. `connection` is the store's, inside a read-only transaction."""
+class BooksReading:
+    """`connection` is the store's, inside a read-only transaction; `whole` where all accounts are read."""
 
     def __init__(self, connection: Connection, account_id: str | None, now: datetime) -> None:
-        self._connection = connection
-        self._arguments = () if account_id is None else (account_id,)
+        self.connection = connection
         self.whole = account_id is None
-        self._names = {
+        self._arguments = () if account_id is None else (account_id,)
+        self._names = WORDS | {
             table: f'"{table}"' if self.whole else _OWN_ITEMS if table == "payout_item" else _OWN.format(table=table)
             for table in TABLES
         }
-        of_account = "true" if self.whole else "c.account_id = $1"
-        self._names["billed"] = f"({billed(_LINE, of_account)})"
+        self._names["billed"] = f"({billed(_LINE, 'true' if self.whole else 'c.account_id = $1')})"
         self._names["now"] = f"'{now.isoformat()}'::timestamptz"
 
     async def first_wrong(self, check: Check) -> Any | None:
-        """The first row that `check` finds: (account_id, key, place, problem)."""
+        """The first row that `check` finds: (account_id, key, problem)."""
         # Materialized, or the planner would hope to find one soon and loop over indexes; mostly there is none.
-        return await self._connection.fetchrow(
-            f"WITH wrong AS MATERIALIZED ({check.sql.format(**self._names)}) "
+        return await self.connection.fetchrow(
+            f"WITH wrong AS MATERIALIZED ({check.sql.format(**self._names)}\n) "
             "SELECT account_id, key, problem FROM wrong ORDER BY account_id, place, key LIMIT 1",
             *self._arguments,
         )
 
     async def batches(self, sql: str) -> AsyncIterator[Sequence[Any]]:
         """The answer's rows, ROWS_AT_ONCE of them at a time, from a cursor on the server."""
-        cursor = await self._connection.cursor(sql.format(**self._names), *self._arguments)
+        cursor = await self.connection.cursor(sql.format(**self._names), *self._arguments)
         while found := await cursor.fetch(ROWS_AT_ONCE):
             yield found
 
-    async def sums(self, sql: str, *arguments: Any) -> Sequence[Any]:
-        """The answer at once, about all accounts: it must be short."""
-        found: Sequence[Any] = await self._connection.fetch(sql.format(**self._names), *arguments)
-        return found
-
     async def count(self, table: str) -> int:
-        counted: int = await self._connection.fetchval(
+        counted: int = await self.connection.fetchval(
             f"SELECT count(*) FROM {self._names[table]} counted", *self._arguments
         )
         return counted
-
-    async def price_books(self) -> Sequence[Any]:
-        found: Sequence[Any] = await self._connection.fetch("SELECT version, effective_from, models FROM price_book")
-        return found

@@ -1,7 +1,28 @@
-"""Reports: what a verification looked at and, for each invariant, the first row that is wrong."""
+"""Verify: every invariant that can be checked at rest, in one snapshot and in bounded memory.
 
-from dataclasses import asdict, dataclass
-from typing import Any, Final, NamedTuple
+    found = await verify(dsn, "acme")     # raises AccountNotFound
+    found.ok, found.invariants
+
+Sums are made by the database, which spills to disk (`checks`); the journal and the charges, which must be hashed and priced
+again, come through cursors. One account is looked at as closely as all of them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from billing.books.verify.broken import BrokenRow, BrokenRows
+from billing.books.verify.checks import CHECKS, Check
+from billing.books.verify.clawbacks import check_clawbacks
+from billing.books.verify.journal import check_chains, check_closings, check_privileges
+from billing.books.verify.prices import check_corrections, check_settlements
+from billing.books.verify.reading import TABLES, BooksReading
+from billing.core.document import DOCUMENT
+from billing.store.accounts import must_exist
+from billing.store.engine import Engine, read_engine
+from billing.store.snapshot import snapshot
+
+Progress = Callable[[str, int, int], None]
 
 TITLES: Final = {
     "I1": "Ledger accounts equal grants, settlements, refunds, corrections and clawbacks",
@@ -17,65 +38,100 @@ TITLES: Final = {
     "I13": "Transfers carry what Stripe booked, and payouts add up",
     "I15": "A closed month is what it was known to be when it was closed",
 }
+_LOOKED_AT: Final = {
+    "I1": ("account", "grant", "charge", "refund", "correction", "card_refund", "dispute", "transfer"),
+    "I2": ("account", "transfer"),
+    "I3": ("account", "hold", "charge"),
+    "I4": ("charge", "account_change"),
+    "I5": ("charge", "refund"),
+    "I6": ("account", "grant", "debt", "fill", "refund", "correction", "card_refund", "dispute"),
+    "I11": ("usage_bucket", "usage_day", "output", "refund", "correction"),
+    "I12": ("account", "grant", "topup", "card_refund", "dispute", "recognition", "transfer"),
+    "I13": ("stripe_transaction", "payout_item", "transfer"),
+}
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A row that breaks an invariant. `key` is its primary key, parts joined by `/`; `problem` a sentence."""
+@dataclass(frozen=True, slots=True)
+class CheckedInvariant:
+    """One invariant, and the first row that breaks it."""
 
-    invariant: str
-    table: str
-    key: str
-    problem: str
-
-
-class Checked(NamedTuple):
-    """One invariant: how many rows were looked at, and the first that is wrong."""
-
+    __pydantic_config__ = DOCUMENT
     name: str
+    """`I1` to `I15`, as the design numbers them"""
     title: str
+    """in a sentence"""
     checked_rows: int
-    finding: Finding | None
+    """how many rows were looked at, 0 or more"""
+    finding: BrokenRow | None
+    """null where it holds"""
 
 
-@dataclass(frozen=True)
-class Report:
-    """One verification. `accounts`, `charges` and `transfers` are how many there were to look at."""
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was looked at, and whether every invariant holds."""
 
+    __pydantic_config__ = DOCUMENT
+    ok: bool
+    """whether all of them hold"""
     accounts: int
+    """how many there were to look at, 0 or more"""
     charges: int
+    """likewise"""
     transfers: int
-    invariants: list[Checked]
-
-    @property
-    def ok(self) -> bool:
-        return all(checked.finding is None for checked in self.invariants)
-
-    def document(self) -> dict[str, Any]:
-        """The report as JSON says it, by the same names."""
-        return {
-            "ok": self.ok,
-            "accounts": self.accounts,
-            "charges": self.charges,
-            "transfers": self.transfers,
-            "invariants": [
-                checked._asdict() | {"finding": None if checked.finding is None else asdict(checked.finding)}
-                for checked in self.invariants
-            ],
-        }
+    """likewise, of both books"""
+    invariants: list[CheckedInvariant]
+    """in the order of their numbers"""
 
 
-class Findings:
-    """The first finding of each invariant, in the order of accounts; within one account, of `rank` and then of checks."""
+async def verify(dsn: str, account_id: str | None = None, progress: Progress | None = None) -> Verification:
+    """As `verification`, of the database at `dsn`."""
+    engine = read_engine(dsn, size=1)
+    try:
+        return await verification(engine, account_id, progress)
+    finally:
+        await engine.dispose()
 
-    def __init__(self) -> None:
-        self._first: dict[str, tuple[tuple[str, int], Finding]] = {}
 
-    def add(self, account_id: str, finding: Finding, *, rank: int = 1) -> None:
-        known = self._first.get(finding.invariant)
-        if known is None or (account_id, rank) < known[0]:
-            self._first[finding.invariant] = ((account_id, rank), finding)
+async def verification(engine: Engine, account_id: str | None = None, progress: Progress | None = None) -> Verification:
+    """Checks the whole database, or one account. Raises AccountNotFound, DatabaseUnavailable.
 
-    def of(self, invariant: str) -> Finding | None:
-        known = self._first.get(invariant)
-        return known[1] if known else None
+    `progress` is told an invariant's name, how far it is and how far it has to go: in rows where they come one
+    by one, else in checks.
+    """
+    tell = progress or _nobody
+    broken = BrokenRows()
+    async with snapshot(engine) as connection:
+        await must_exist(connection, account_id)
+        await connection.execute("SET LOCAL work_mem = '64MB'")
+        # Every join is of whole tables. Where there are no statistics yet the planner would expect few rows and
+        # loop over many, which takes time with the square of them.
+        await connection.execute("SET LOCAL enable_nestloop = off")
+        reading = BooksReading(connection, account_id, await connection.fetchval("SELECT clock_timestamp()"))
+        counts = {table: await reading.count(table) for table in TABLES}
+        readable = await check_clawbacks(reading, broken)
+        await _ask(reading, [one for one in CHECKS if readable or "jsonb" not in one.sql], broken, tell)
+        closings = await check_closings(reading, broken)
+        await check_privileges(reading, broken)
+        charges = await check_settlements(reading, broken, lambda done: tell("I9", done, counts["charge"]))
+        charges += await check_corrections(reading, broken)
+        transfers = await check_chains(reading, broken, lambda done: tell("I10", done, counts["transfer"]))
+    looked_at = {name: sum(counts[table] for table in tables) for name, tables in _LOOKED_AT.items()}
+    looked_at |= {"I9": charges, "I10": transfers, "I15": closings}
+    invariants = [CheckedInvariant(name, title, looked_at[name], broken.of(name)) for name, title in TITLES.items()]
+    ok = all(one.finding is None for one in invariants)
+    return Verification(ok, counts["account"], counts["charge"], counts["transfer"], invariants)
+
+
+async def _ask(reading: BooksReading, checks: list[Check], broken: BrokenRows, tell: Progress) -> None:
+    for name in TITLES:
+        mine = [check for check in checks if check.invariant == name and (reading.whole or not check.whole)]
+        for done, check in enumerate(mine):
+            tell(name, done, len(mine))
+            if (wrong := await reading.first_wrong(check)) is not None:
+                account_id, key, problem = wrong
+                broken.add(account_id, BrokenRow(name, check.table, key, problem))
+        tell(name, len(mine), len(mine))
+
+
+def _nobody(name: str, done: int, total: int) -> None:
+    """Is told of progress where nobody asked."""
