@@ -108,7 +108,7 @@ async def verification(engine: Engine, account_id: str | None = None, progress: 
         await connection.execute("SET LOCAL enable_nestloop = off")
         reading = BooksReading(connection, account_id, await connection.fetchval("SELECT clock_timestamp()"))
         counts = {table: await reading.count(table) for table in TABLES}
-        readable = await check_clawbacks(reading, broken)
+        readable = await check_clawbacks(reading, broken)  # else no SQL unfolds their JSON
         await _ask(reading, [one for one in CHECKS if readable or "jsonb" not in one.sql], broken, tell)
         closings = await check_closings(reading, broken)
         await check_privileges(reading, broken)

@@ -8,7 +8,7 @@ account and place is reported.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,8 +24,8 @@ _HEAD: Final = re.compile(
 )
 
 
-def _words(words: object) -> str:
-    return ", ".join(f"'{word}'" for word in words)  # type: ignore[attr-defined]
+def _words(words: Iterable[str]) -> str:
+    return ", ".join(f"'{word}'" for word in words)
 
 
 # What the core's tables say, in SQL.
