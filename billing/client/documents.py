@@ -29,7 +29,7 @@ class Quote(TypedDict):
     n: int
     model: str
     billed_quality: str
-    size_tier: str | None
+    size_tier: str
     price_version: int
     max_credits: int
 
@@ -46,6 +46,7 @@ class ChargedOutput(TypedDict):
     corrected_credits: int
     refunded_credits: int
     flags: list[str]
+    reason: str | None
 
 
 class Amounts(TypedDict):
@@ -57,7 +58,7 @@ class Amounts(TypedDict):
 
 
 class Charge(TypedDict):
-    """One gateway request for images."""
+    """One gateway request for images. In lists its `balance` is None."""
 
     account_id: str
     request_id: str
@@ -69,7 +70,7 @@ class Charge(TypedDict):
     size: str
     quality: str
     billed_quality: str
-    quoted_tier: str | None
+    quoted_tier: str
     quoted_credits: int
     held_credits: int
     settled_credits: int
@@ -80,11 +81,11 @@ class Charge(TypedDict):
     flags: list[str]
     api_key_id: str | None
     end_user: str | None
-    metadata: dict[str, Any] | None
+    metadata: dict[str, Any]
     authorized_at: str
-    expires_at: str | None
+    expires_at: str
     resolved_at: str | None
-    balance: Amounts
+    balance: Amounts | None
     replayed: bool
 
 
@@ -136,6 +137,7 @@ class Transfer(TypedDict):
     external_id: str | None
     effective_at: str
     posted_at: str
+    digest: str | None
     hash: str
 
 

@@ -80,7 +80,6 @@ async def wake_up(stage: Stage, sleeper: Sleeper) -> None:
 
 async def _until_due(stage: Stage, charge: Charge) -> None:
     """Waits by the service's clock, which alone decides when a hold is due."""
-    assert charge["expires_at"] is not None
     due = datetime.fromisoformat(charge["expires_at"])
     stage.console.print("\nThe sleeper's hold is not due yet; waiting for the rest of it.", style="dim")
     with Progress(

@@ -46,7 +46,6 @@ async def repeats(stage: Stage) -> None:
         " known id is refused, by the gateway and by the service.",
     )
     first = await scene.order("studio", "2048x2048 low", 2, "2K low")
-    posted = first.bill["balance"]["posted"]
     request = first.order
     again = await stage.serve(request)
     same = came_back(again) if again.images == first.images else "another image"
@@ -61,5 +60,5 @@ async def repeats(stage: Stage) -> None:
     except Problem as problem:
         found = refusal(problem)
     scene.compare("… asked of the service", "", "409 id_reused: the id names the low one", found)
-    await scene.balance("balance of studio", "studio", f"{posted:,} posted: as after the first")
+    await scene.balance("balance of studio", "studio", f"{stage.purses['studio'].posted:,} posted: as after the first")
     scene.show()

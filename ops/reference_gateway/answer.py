@@ -100,10 +100,11 @@ def bill_of(charge: Charging) -> dict[str, Any]:
     """What became of the charge: credits, and each output with its measured size in pixels."""
     bill: dict[str, Any] = {"request_id": charge.request_id, "outcome": charge.outcome, "credits": None}
     if charge.outcome in ("settled", "voided"):
+        balance = charge.bill["balance"]  # which only lists leave out
         bill |= {
             "credits": charge.bill["settled_credits"],
             "outputs": [{name: output[name] for name in _SHOWN} for output in charge.bill["outputs"]],  # type: ignore[literal-required]
-            "available": charge.bill["balance"]["available"],
+            "available": balance and balance["available"],
         }
     return bill
 

@@ -47,7 +47,7 @@ class Opening:
                 if problem.code != "id_reused":
                     raise
                 known = await self._billing.read_charge(account_id, ids.current)
-                said = known["metadata"] or {}
+                said = known["metadata"]
                 if _is_free(known):
                     await self._pass_over(account_id, wish)
                 elif said.get("asked") == asking.digest and said != metadata:
