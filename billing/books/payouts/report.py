@@ -28,7 +28,7 @@ INTO_CLEARING: Final = (
 )
 _PAYOUTS_OWN: Final = f"p.account_id = '{HOUSE}' AND p.event IN ('payout', 'payout_failed')"
 # Those that are known from their items alone come last: nobody can say when they were.
-NOBODY_KNOWS_WHEN: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NOBODY_KNOWS_WHEN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PAGE: Final = f"""
     SELECT k.* FROM (
         SELECT p.booked_as AS payout_id, min(p.booked_at) AS at, min(p.currency), bool_or(p.event = 'payout_failed'),
@@ -121,6 +121,10 @@ class Payout:
     booked_micros: int
     """its items as they are booked: 0, or what is missing makes the difference"""
 
+    @property
+    def listed_at(self) -> datetime:
+        return self.booked_at or _NOBODY_KNOWS_WHEN
+
 
 @dataclass(frozen=True, slots=True)
 class PayoutItem:
@@ -190,13 +194,13 @@ class PayoutItems:
 async def payouts(
     engine: Engine, *, period: str | None = None, before: tuple[datetime, str] | None = None, limit: int
 ) -> list[Payout]:
-    """Payouts of a month or ever, newest first, beyond the (time, payout_id) `before`. Raises Invalid."""
+    """Payouts of a month or ever, newest first, beyond the (listed_at, payout_id) `before`. Raises Invalid."""
     async with snapshot(engine) as connection:
         return await payouts_within(connection, period=period, before=before, limit=limit)
 
 
 async def payout(
-    engine: Engine, payout_id: str, *, after: str, wrong: bool, limit: int
+    engine: Engine, payout_id: str, *, after: str | None, wrong: bool, limit: int
 ) -> tuple[Payout, list[PayoutItem]]:
     """A payout, and its items beyond `after`; `wrong`: only those that are not `booked`. Raises PayoutNotFound."""
     async with snapshot(engine) as connection:
@@ -221,7 +225,7 @@ async def payouts_within(
     found = []
     for name, at, currency, returned, arrived in page:
         listed_in, items, wrong, listed, booked = sums.get(name, (None, 0, 0, 0, 0))
-        known_at = None if at == NOBODY_KNOWS_WHEN else at
+        known_at = None if at == _NOBODY_KNOWS_WHEN else at
         complete = known_at is not None and not (wrong or listed or booked)
         found.append(
             Payout(
@@ -241,7 +245,7 @@ async def payouts_within(
 
 
 async def items_within(
-    connection: Connection, payout_id: str, *, after: str = "", wrong: bool, limit: int
+    connection: Connection, payout_id: str, *, after: str | None = None, wrong: bool, limit: int
 ) -> list[PayoutItem]:
-    found = await connection.fetch(_LISTED, [payout_id], after, wrong, limit)
+    found = await connection.fetch(_LISTED, [payout_id], after or "", wrong, limit)
     return [PayoutItem(**{**row, "off_by_micros": int(row["off_by_micros"])}) for row in found]

@@ -1,32 +1,33 @@
 """Payouts beside the journal, and what is left in clearing."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query
 
 from billing.books.payouts.clearing import Clearing, clearing
-from billing.books.payouts.report import NOBODY_KNOWS_WHEN, Payout, PayoutItems, PayoutNotFound, payout, payouts
+from billing.books.payouts.report import Payout, PayoutItems, PayoutNotFound, payout, payouts
 from billing.core.months import MONTH
 from billing.http.auth import Overseeing
-from billing.http.models.common import Page, decode_cursor, decode_moment, page
+from billing.http.models.common import Page
+from billing.http.pages import Keyset
 from billing.http.parameters import Cursor, Limit, clean
 from billing.http.problems import responses
 from billing.http.route import Router
 
 router = Router(prefix="/v1/finance", tags=["finance"])
+PAYOUTS = Keyset(listed_at=datetime, payout_id=str)
+ITEMS = Keyset(transaction_id=str)
 Period = Annotated[str | None, Query(pattern=MONTH, description="YYYY-MM, in UTC")]
 
 
 @router.get("/payouts", response_model=Page[Payout], responses=responses())
 async def list_payouts(caller: Overseeing, period: Period = None, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """Payouts that were booked, in a month or ever, newest first; last those of which only the items are known."""
-    before = None
-    if cursor is not None:
-        at, payout_id = decode_cursor(cursor, str, str)
-        before = (decode_moment(at), payout_id)
+    before = PAYOUTS.after(cursor)
     found = await payouts(caller.service.long_reads, period=period, before=before, limit=limit + 1)
-    return page(found, limit, lambda one: [(one.booked_at or NOBODY_KNOWS_WHEN).isoformat(), one.payout_id])
+    return PAYOUTS.page(found, limit)
 
 
 @router.get("/payouts/{payout_id}", response_model=PayoutItems, responses=responses(PayoutNotFound))
@@ -39,9 +40,9 @@ async def get_payout(
 ) -> Any:
     """A payout and what it consists of, each item beside what is booked of it."""
     clean(payout_id=payout_id)
-    after = "" if cursor is None else decode_cursor(cursor, str)[0]
+    after = ITEMS.after(cursor)
     found, items = await payout(caller.service.long_reads, payout_id, after=after, wrong=wrong, limit=limit + 1)
-    return {**asdict(found), **page(items, limit, lambda item: [item.transaction_id])}
+    return {**asdict(found), **ITEMS.page(items, limit)}
 
 
 @router.get("/clearing", responses=responses())

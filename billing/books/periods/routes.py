@@ -1,5 +1,6 @@
 """Periods: which months are closed, and what came later."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Response
@@ -8,17 +9,18 @@ from pydantic import Field
 from billing.books.periods.closing import close, reopen
 from billing.books.periods.refusals import EarlierPeriodOpen, LaterPeriodClosed, PeriodNotClosed, PeriodNotOver
 from billing.books.periods.report import Period, late_transfers, periods
-from billing.core.ledger import Transfer
 from billing.core.months import MONTH, Month
 from billing.http.auth import Overseeing
-from billing.http.models.common import Body, Page, Shown, Text, decode_cursor, decode_moment, page
+from billing.http.models.common import Body, Page, Shown, Text
 from billing.http.models.transfers import TransferShown
+from billing.http.pages import Keyset
 from billing.http.parameters import Cursor, Limit, answered
 from billing.http.problems import responses
 from billing.http.route import Router
 from billing.store.refusals import ClockDoubted
 
 router = Router(prefix="/v1/finance", tags=["finance"])
+LATE = Keyset(effective_at=datetime, account_id=str, book=str, seq=int)
 Name = Annotated[str, Path(alias="period", pattern=MONTH, description="YYYY-MM, in UTC")]
 
 
@@ -27,21 +29,20 @@ class Closing(Body):
 
 
 class Reopening(Body):
-    reason: Annotated[Text, Field(min_length=1, description="why; kept for ever")]
+    reason: Annotated[Text, Field(min_length=1)]
+    """why, 1 to 512 characters; kept for ever"""
 
 
 class Periods(Shown):
-    data: Annotated[list[Period], Field(description="newest first")]
+    data: list[Period]
+    """newest first"""
 
 
 class LateTransfer(TransferShown):
     """A row of the journal, with the account that it belongs to."""
 
-    account_id: Annotated[str, Field(description="whose row it is")]
-
-    @classmethod
-    def of(cls, t: Transfer) -> "LateTransfer":
-        return cls(account_id=t.account_id, **dict(TransferShown.of(t)))
+    account_id: str
+    """whose row it is"""
 
 
 @router.get("/periods", responses=responses())
@@ -74,13 +75,6 @@ async def reopen_period(name: Name, caller: Overseeing, response: Response, body
 @router.get("/periods/{period}/late", response_model=Page[LateTransfer], responses=responses())
 async def list_late_transfers(name: Name, caller: Overseeing, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """What was due in the month and posted while it was closed, by when it was due."""
-    after = None
-    if cursor is not None:
-        due, account_id, book, seq = decode_cursor(cursor, str, str, str, int)
-        after = (decode_moment(due), account_id, book, seq)
-    found = await late_transfers(caller.service.long_reads, Month.of(name), after=after, limit=limit + 1)
-    return page(found, limit, _place, LateTransfer.of)
-
-
-def _place(transfer: Transfer) -> list[Any]:
-    return [transfer.effective_at.isoformat(), transfer.account_id, transfer.book, transfer.seq]
+    month, after = Month.of(name), LATE.after(cursor)
+    found = await late_transfers(caller.service.long_reads, month, after=after, limit=limit + 1)
+    return LATE.page(found, limit)

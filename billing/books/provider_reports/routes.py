@@ -1,6 +1,7 @@
 """The provider's reports: imported page by page, and who brought them."""
 
 import asyncio
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
@@ -10,13 +11,15 @@ from billing.books.provider_reports.pages import read
 from billing.books.provider_reports.report import ProviderReport, bring, provider_reports
 from billing.core.refusals import Invalid
 from billing.http.auth import Overseeing
-from billing.http.models.common import Page, decode_cursor, decode_moment, page
+from billing.http.models.common import Page
+from billing.http.pages import Keyset
 from billing.http.parameters import Cursor, Limit, answered
 from billing.http.problems import responses
 from billing.http.refusals import PayloadTooLarge
 from billing.http.route import Router
 
 router = Router(prefix="/v1/provider-reports", tags=["finance"])
+IMPORTS = Keyset(imported_at=datetime, report_id=str)
 PAGE = {
     "object": "page",
     "data": [
@@ -84,9 +87,6 @@ async def list_provider_reports(
     limit: Limit = 50,
 ) -> Any:
     """Imports, newest first: who brought what when."""
-    after = None
-    if cursor is not None:
-        moment, report_id = decode_cursor(cursor, str, str)
-        after = (decode_moment(moment), report_id)
+    after = IMPORTS.after(cursor)
     found = await provider_reports(caller.service.engine, provider=provider, after=after, limit=limit + 1)
-    return page(found, limit, lambda one: [one.imported_at.isoformat(), one.report_id])
+    return IMPORTS.page(found, limit)

@@ -11,13 +11,15 @@ from billing.core.months import MONTH
 from billing.core.refusals import AccountNotFound
 from billing.core.text import IDENTIFIER
 from billing.http.auth import Overseeing
-from billing.http.models.common import Page, decode_cursor, page
+from billing.http.models.common import Page
+from billing.http.pages import Keyset
 from billing.http.parameters import Cursor, Limit
 from billing.http.problems import responses
 from billing.http.route import Router
 from billing.store.closings import Known
 
 router = Router(prefix="/v1/finance", tags=["finance"])
+BY_GRANT = Keyset(account_id=str, grant_id=str)
 Period = Annotated[str, Query(pattern=MONTH, description="YYYY-MM, in UTC")]
 
 
@@ -50,6 +52,6 @@ async def get_revenue(
 @router.get("/revenue/grants", response_model=Page[GrantRevenue], responses=responses())
 async def list_revenue_by_grant(caller: Overseeing, period: Period, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """A month's revenue by account and grant, as the books stand."""
-    account_id, grant_id = ("", "") if cursor is None else decode_cursor(cursor, str, str)
-    found = await revenue_by_grant(caller.service.long_reads, period, after=(account_id, grant_id), limit=limit + 1)
-    return page(found, limit, lambda one: [one.account_id, one.grant_id])
+    after = BY_GRANT.after(cursor) or ("", "")
+    found = await revenue_by_grant(caller.service.long_reads, period, after=after, limit=limit + 1)
+    return BY_GRANT.page(found, limit)
