@@ -331,7 +331,7 @@ def test_who_only_asks_changes_no_schema(
     for file, content in FILES.items():
         Path(file).write_text(json.dumps(content))
     words = (*name.split(), *WORDS[name])
-    for revision, advice in (("0009", "`billing migrate`"), ("9999", "use the newer program")):
+    for revision, advice in (("0013", "`billing migrate`"), ("9999", "use the newer program")):
         asyncio.run(execute(moved, f"UPDATE alembic_version SET version_num = '{revision}'"))
         sentence = refused(run_billing(*words, DATABASE_URL=moved))
         assert revision in sentence
@@ -396,5 +396,5 @@ def test_as_a_process(fresh_database: str) -> None:
 
     assert run(fresh_database, "keys", "list", "--json") == (0, "[]\n", "")
     refused(run("postgresql://billing@127.0.0.1:1/billing", "keys", "list", "--json"))
-    asyncio.run(execute(fresh_database, "UPDATE alembic_version SET version_num = '0009'"))
+    asyncio.run(execute(fresh_database, "UPDATE alembic_version SET version_num = '0013'"))
     assert "`billing migrate`" in refused(run(fresh_database, "revenue"))
