@@ -23,9 +23,6 @@ OTHERWISE = {
 NOT_YET = {
     "/v1/accounts/{account_id}/charges/{request_id}/corrections",
     "/v1/accounts/{account_id}/charges/{request_id}/refunds",
-    "/v1/accounts/{account_id}/statements",
-    "/v1/accounts/{account_id}/usage",
-    "/v1/usage",
 }
 QUESTIONS = sorted(
     path

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from billing.books.statements.csv_form import as_csv
-from billing.books.statements.json_form import as_json
+from billing.books.statements.document.csv_form import as_csv
+from billing.books.statements.document.json_form import as_json
+from billing.books.statements.document.statement import MovementTotal, Statement, month_after, start_of
 from billing.books.statements.signing import SigningKey, encoded
-from billing.books.statements.statement import Statement, Total, month_after, start_of
 from billing.core.ledger import GENESIS, Transfer, chained
 
 from . import test_commands
@@ -42,7 +42,7 @@ class Issued:
             head = chained(head, *fields)
             self.transfers.append(Transfer(*fields, head))
         self.end = opening + days, seq + days, head
-        totals = (Total("grant", days, days),) if days else ()
+        totals = (MovementTotal("grant", days, days),) if days else ()
         self.statement = Statement(
             "acme", month, start, start_of(month_after(month)), True, datetime(2026, 12, 1, tzinfo=UTC), "CREDIT", opening,
             opening + days, seq + 1, seq + days, days, before.end[2] if before else GENESIS, head, totals, (),

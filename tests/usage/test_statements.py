@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from base64 import b64encode
+from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from types import SimpleNamespace
@@ -13,24 +14,24 @@ import anyio
 import asyncpg
 import pytest
 
-from billing.books.statements import sql as store
-from billing.books.statements.csv_form import as_csv
-from billing.books.statements.issue import Issued, issue
-from billing.books.statements.json_form import as_json
-from billing.books.statements.signing import Signing, SigningKey, encoded, genuine, thumbprint
-from billing.books.statements.statement import (
+from billing.books.statements.document.csv_form import as_csv
+from billing.books.statements.document.json_form import as_json
+from billing.books.statements.document.statement import (
+    MovementTotal,
     Signature,
     Statement,
     Subtotal,
-    Total,
     is_month,
     month_after,
     month_before,
 )
-from billing.books.statements.verification import verify
+from billing.books.statements.report import Issued, issue, months, positions
+from billing.books.statements.signing import Signing, SigningKey, encoded, genuine, thumbprint
+from billing.books.statements.verification.verify import verify
 from billing.core.ledger import GENESIS, Transfer, chained
 from billing.settings import Settings, SettingsError
 from billing.store.engine import read_engine, work_engine
+from billing.store.snapshot import snapshot
 from tests.api.service import MODEL, ask, created, image, on, problem, serving, until
 
 from .conftest import FORMS, LARGE, MONTHS, Winter, failed
@@ -158,10 +159,10 @@ def test_corrections(winter: Winter, form: str, write: Any) -> None:
     assert verdict.findings == ()
     statement = verdict.statement
     assert statement is not None
-    assert [tuple(total) for total in statement.totals] == [
+    assert [astuple(total) for total in statement.totals] == [
         ("grant", 1, 100), ("reduction", 1, 17), ("refund", 2, 17), ("settle", 3, -42), ("supplement", 2, -13),
     ]  # fmt: skip
-    assert [tuple(subtotal)[1:] for subtotal in statement.subtotals] == [
+    assert [astuple(subtotal)[1:] for subtotal in statement.subtotals] == [
         ("1K", "medium", 1, 0, 4, 0, 4),
         ("2K", "medium", 2, 0, 34, 17, 17),
         (None, "medium", 0, 3, 0, 0, 0),
@@ -322,7 +323,8 @@ class TestRange:
         tick = timedelta(microseconds=1)
         instants = [moment + step for moment in posted for step in (-tick, timedelta(0), tick)]
         instants += [datetime(1970, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)]
-        found = await store.positions(engine, ACME, instants)
+        async with snapshot(engine) as connection:
+            found = await positions(connection, ACME, len(posted), instants)
         await engine.dispose()
         expected = [sum(moment < instant for moment in posted) for instant in instants]
         assert [position.seq for position in found] == expected
@@ -354,8 +356,8 @@ class TestRange:
                 # The pool has one session: it must come back, and see what was posted since.
                 account_id = f"later-{steps}"
                 await asyncio.to_thread(winter.api.post, "/v1/accounts", {"account_id": account_id})
-                life = await store.life(issued.engine, account_id)
-                assert life.created_at <= life.now
+                (opened,) = await months(issued.engine, account_id, before=None, limit=2)
+                assert (opened.complete, opened.movements) == (False, 0)
 
 
 async def _read_all(issued: Issued) -> None:
@@ -443,8 +445,8 @@ class TestKeys:
         engines = [(read_engine(fresh_database, size=1), work_engine(fresh_database, size=1)) for _ in range(8)]
         keys = await asyncio.gather(*(Signing(engine, work, None).key() for engine, work in engines))
         assert len({key.key_id for key in keys}) == 1
-        (published,) = await Signing(*engines[0], None).published()
-        assert published["kid"] == keys[0].key_id
+        (published,) = (await Signing(*engines[0], None).published()).keys
+        assert published.kid == keys[0].key_id
         for pair in engines:
             for engine in pair:
                 await engine.dispose()
@@ -455,12 +457,12 @@ class TestKeys:
         made = await Signing(engine, work, None).key()
         own = await Signing(engine, work, b"\x01" * 32).key()
         assert own.key_id == SigningKey(b"\x01" * 32).key_id
-        keys = {key["kid"]: key["retired_at"] for key in await Signing(engine, work, b"\x01" * 32).published()}
+        keys = {key.kid: key.retired_at for key in (await Signing(engine, work, b"\x01" * 32).published()).keys}
         assert list(keys) == [made.key_id, own.key_id]
         assert (keys[made.key_id] is None, keys[own.key_id]) == (False, None)
         after = await Signing(engine, work, None).key()  # the setting was taken away: a new one, not the retired one
         assert after.key_id not in keys
-        keys = {key["kid"]: key["retired_at"] for key in await Signing(engine, work, None).published()}
+        keys = {key.kid: key.retired_at for key in (await Signing(engine, work, None).published()).keys}
         assert [kid for kid, retired in keys.items() if retired is None] == [after.key_id]
         await engine.dispose()
         await work.dispose()
@@ -508,7 +510,7 @@ JANUARY = Statement(
     count=2,
     hash_before=GENESIS,
     hash_after=b"\xab" * 32,
-    totals=(Total("grant", 1, 10), Total("settle", 1, -13)),
+    totals=(MovementTotal("grant", 1, 10), MovementTotal("settle", 1, -13)),
     subtotals=(Subtotal("m", "1K", "high", 1, 0, 14, 1, 13), Subtotal("m", None, "high", 0, 2, 0, 0, 0)),
 )
 

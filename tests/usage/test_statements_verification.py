@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from billing.books.statements.csv_form import as_csv
-from billing.books.statements.fields import from_cell
-from billing.books.statements.file import header_of
-from billing.books.statements.json_form import JsonFile, as_json
+from billing.books.statements.document.csv_form import as_csv
+from billing.books.statements.document.fields import from_cell
+from billing.books.statements.document.file import header_of
+from billing.books.statements.document.json_form import JsonFile, as_json
+from billing.books.statements.document.statement import HEADER, MOVEMENT, Statement
 from billing.books.statements.signing import SigningKey
-from billing.books.statements.statement import HEADER, MOVEMENT, Statement
-from billing.books.statements.verification import NoStatement, Verdict, connections, verify
-from billing.books.statements.walk import Finding, transfer_of
+from billing.books.statements.verification.verify import NoStatement, Verification, connections, verify
+from billing.books.statements.verification.walk import Flaw, transfer_of
 from billing.core.ledger import Transfer, chained
 
 from .conftest import FORMS, MONTHS, Winter
@@ -120,7 +120,7 @@ def other(name: str, value: Any) -> Any:
     return value + 1 if isinstance(value, int) else f"{value or 'x'}2"
 
 
-def only(verdict: Verdict) -> Finding:
+def only(verdict: Verification) -> Flaw:
     (finding,) = verdict.findings
     return finding
 
@@ -379,7 +379,7 @@ class TestHeader:
         if part in ("algorithm", "kid"):
             assert finding.message == f"signature.{part} changed"
 
-    def check(self, file: File, write: Write, place: str, name: str | None) -> Finding:
+    def check(self, file: File, write: Write, place: str, name: str | None) -> Flaw:
         """The finding of a header: the line on which `place` stands, and the field."""
         verdict = verify(write(file.content))
         finding = verdict.findings[0]

@@ -1,19 +1,22 @@
 """Statements: what a month did to a wallet, signed, for anybody to verify; and the keys to verify them with."""
 
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.responses import StreamingResponse
+from pydantic import Field, TypeAdapter
 
-from billing.books.statements import issue
-from billing.books.statements.csv_form import as_csv
-from billing.books.statements.json_form import as_json
-from billing.books.statements.models import MonthShown, PublicKeys, StatementShown
-from billing.books.statements.signing import Signing
-from billing.books.statements.statement import MONTH, is_month
+from billing.books.statements.document.csv_form import as_csv
+from billing.books.statements.document.json_form import as_json
+from billing.books.statements.document.statement import MONTH, Signature, Statement, hashes_as_text, is_month
+from billing.books.statements.report import StatementMonth, issue, months
+from billing.books.statements.signing import PublicKeys, Signing
+from billing.core.document import DOCUMENT
 from billing.core.refusals import AccountNotFound, Invalid, StatementNotFound
 from billing.http.auth import Reading
 from billing.http.models.common import Page, decode_cursor, page
+from billing.http.models.transfers import TransferShown
 from billing.http.parameters import AccountId, Cursor, Limit
 from billing.http.problems import responses
 from billing.http.route import Router
@@ -26,6 +29,36 @@ _CSV: dict[str, Any] = {
     "content": {"text/csv": {"schema": {"type": "string"}}},
     "description": "The statement, as a file",
 }
+
+
+class StatementMovement(TransferShown):
+    """A transfer with all fields that its hash covers."""
+
+    account_id: str = Field(description="whose wallet moved")
+
+
+def _as_the_header(schema: dict[str, Any]) -> None:
+    """What attributes above a class say, pydantic does not hear."""
+    for name, one in TypeAdapter(Statement).json_schema()["properties"].items():
+        schema["properties"][name]["description"] = one["description"]
+    hashes_as_text(schema)
+
+
+@dataclass(frozen=True, slots=True)
+class StatementDocument(Statement):
+    """A month's movements are the transfers of the wallet posted in it: `first_seq` to `last_seq`, one unbroken range.
+
+    `complete` is false while the month lasts. `hash_before` and `hash_after` are the chain's hashes before the first and
+    after the last of them, and equal those of the statements before and after.
+    """
+
+    __pydantic_config__: ClassVar = {**DOCUMENT, "json_schema_extra": _as_the_header}
+    format: Literal["billing.statement.1"]
+    """with what a file begins"""
+    signature: Signature
+    """over the header: all but the movements"""
+    movements: list[StatementMovement]
+    """in the order of their seq"""
 
 
 async def _signing(request: Request) -> Signing:
@@ -41,17 +74,17 @@ async def _signing(request: Request) -> Signing:
 Signs = Annotated[Signing, Depends(_signing)]
 
 
-@router.get(STATEMENTS, response_model=Page[MonthShown], responses=responses(AccountNotFound))
+@router.get(STATEMENTS, response_model=Page[StatementMonth], responses=responses(AccountNotFound))
 async def list_statements(account_id: AccountId, caller: Reading, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """The months that have a statement, newest first: from the one in which the account was opened to the running one."""
     before = None if cursor is None else _month(decode_cursor(cursor, str)[0])
-    found = await issue.months(caller.service.long_reads, account_id, before=before, limit=limit + 1)
-    return page(found, limit, lambda month: [month.month], MonthShown.of)
+    found = await months(caller.service.long_reads, account_id, before=before, limit=limit + 1)
+    return page(found, limit, lambda month: [month.month], lambda month: month)
 
 
 @router.get(
     f"{STATEMENTS}/{{month}}",
-    response_model=StatementShown,
+    response_model=StatementDocument,
     responses={200: _CSV, **responses(AccountNotFound, StatementNotFound)},
 )
 async def get_statement(
@@ -66,7 +99,7 @@ async def get_statement(
     `billing verify-statement FILE` verifies it offline. The running month's is the statement so far.
     """
     service = caller.service
-    issued = await issue.issue(service.long_reads, service.work, signing, account_id, month)
+    issued = await issue(service.long_reads, service.work, signing, account_id, month)
     name = f"statement-{account_id.replace(':', '_')}-{month}.{format}"
     written = as_csv(issued) if format == "csv" else as_json(issued)
     media_type = "text/csv" if format == "csv" else "application/json"
@@ -74,10 +107,10 @@ async def get_statement(
     return StreamingResponse(written, media_type=media_type, headers=headers)
 
 
-@router.get(KEYS_PATH, response_model=PublicKeys)
-async def list_signing_keys(signing: Signs) -> Any:
+@router.get(KEYS_PATH)
+async def list_signing_keys(signing: Signs) -> PublicKeys:
     """Every public key that statements were ever signed with, as a JWK set. Needs no key."""
-    return {"keys": await signing.published()}
+    return await signing.published()
 
 
 def _month(text: str) -> str:

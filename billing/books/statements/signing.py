@@ -7,18 +7,59 @@ JWK set (RFC 8037) of all its public keys, also of those that were replaced: wha
 import json
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Final, Literal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from billing.books.statements.signing_keys import PublishedKey, agreed_seed, published_keys, use_key
-from billing.books.statements.statement import Signature, Statement
-from billing.core.instants import instant_text
+from billing.books.statements.document.statement import ALGORITHM, Signature, Statement
+from billing.core.document import DOCUMENT
 from billing.store.engine import Engine
+from billing.store.snapshot import snapshot, working
 
-ALGORITHM = "Ed25519"
+# No two processes look at the same time: the second finds the key that the first made.
+_ALONE: Final = "LOCK TABLE signing_key IN SHARE ROW EXCLUSIVE MODE"
+_IN_USE: Final = "SELECT seed FROM signing_key WHERE retired_at IS NULL AND seed IS NOT NULL ORDER BY created_at DESC, key_id LIMIT 1"
+_RETIRE: Final = "UPDATE signing_key SET retired_at = clock_timestamp() WHERE retired_at IS NULL AND key_id <> $1"
+_USE: Final = """
+    INSERT INTO signing_key (key_id, seed, public_key, created_at) VALUES ($1, $2, $3, clock_timestamp())
+    ON CONFLICT (key_id) DO UPDATE SET retired_at = NULL"""
+_PUBLISHED: Final = "SELECT public_key, key_id, created_at, retired_at FROM signing_key ORDER BY created_at, key_id"
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A JWK (RFC 8037)."""
+
+    __pydantic_config__ = DOCUMENT
+    kty: Literal["OKP"]
+    """an octet key pair"""
+    crv: Literal["Ed25519"]
+    """its curve"""
+    x: str
+    """the public key: 32 bytes, base64url without padding"""
+    kid: str
+    """its thumbprint (RFC 7638)"""
+    use: Literal["sig"]
+    """it signs"""
+    alg: Literal["EdDSA"]
+    """how"""
+    created_at: datetime
+    """when it was first signed with"""
+    retired_at: datetime | None
+    """when another took its place; what it signed stays good; null for the one in use"""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKeys:
+    """A JWK set (RFC 7517)."""
+
+    __pydantic_config__ = DOCUMENT
+    keys: list[PublicKey]
+    """oldest first, the one in use among them"""
 
 
 class SigningKey:
@@ -44,20 +85,25 @@ class Signing:
     async def key(self) -> SigningKey:
         """All processes on one database get the same one. Raises DatabaseUnavailable, Overloaded."""
         if self._key is None:
-            if self._seed is not None:
-                key = SigningKey(self._seed)
-                await use_key(self._work, key.key_id, key.public_key)
-            else:
-                seed = secrets.token_bytes(32)
-                offered = SigningKey(seed)
-                key = SigningKey(await agreed_seed(self._work, offered.key_id, seed, offered.public_key))
-            self._key = key
+            seed = secrets.token_bytes(32) if self._seed is None else self._seed
+            key = SigningKey(seed)
+            async with working(self._work) as connection:
+                await connection.execute(_ALONE)
+                agreed = None if self._seed is not None else await connection.fetchval(_IN_USE)
+                if agreed is None:
+                    await connection.execute(_RETIRE, key.key_id)
+                    await connection.execute(_USE, key.key_id, seed if self._seed is None else None, key.public_key)
+            self._key = key if agreed is None else SigningKey(agreed)
         return self._key
 
-    async def published(self) -> list[dict[str, Any]]:
-        """Every public key as a JWK, oldest first, the one in use among them."""
+    async def published(self) -> PublicKeys:
+        """Every public key that statements were ever signed with."""
         await self.key()
-        return [jwk(key) for key in await published_keys(self._engine)]
+        async with snapshot(self._engine) as connection:
+            rows = await connection.fetch(_PUBLISHED)
+        return PublicKeys(
+            [PublicKey("OKP", ALGORITHM, encoded(x), kid, "sig", "EdDSA", *when) for x, kid, *when in rows]
+        )
 
 
 def genuine(signature: Signature, statement: Statement) -> bool:
@@ -70,19 +116,6 @@ def genuine(signature: Signature, statement: Statement) -> bool:
     except (ValueError, InvalidSignature):
         return False
     return True
-
-
-def jwk(key: PublishedKey) -> dict[str, Any]:
-    return {
-        "kty": "OKP",
-        "crv": ALGORITHM,
-        "x": encoded(key.public_key),
-        "kid": key.key_id,
-        "use": "sig",
-        "alg": "EdDSA",
-        "created_at": instant_text(key.created_at),
-        "retired_at": None if key.retired_at is None else instant_text(key.retired_at),
-    }
 
 
 def thumbprint(public_key: bytes) -> str:

@@ -40,6 +40,7 @@ class UsageResult:
 
     __pydantic_config__ = DOCUMENT
     object: Literal["usage.images.result"] = "usage.images.result"
+    """what it is, as OpenAI names it"""
     requests: int
     """requests that were settled, 0 or more"""
     images: int
@@ -70,6 +71,7 @@ class UsageBucket:
 
     __pydantic_config__ = DOCUMENT
     object: Literal["bucket"] = "bucket"
+    """what it is, as OpenAI names it"""
     start_time: int
     """Unix seconds, inclusive"""
     end_time: int
@@ -86,6 +88,7 @@ class UsagePage:
 
     __pydantic_config__ = DOCUMENT
     object: Literal["page"] = "page"
+    """what it is, as OpenAI names it"""
     data: list[UsageBucket]
     """in order of time; with fill=none only those in which something was used"""
     has_more: bool

@@ -7,7 +7,8 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from billing.books.statements.signing import ALGORITHM, decoded, thumbprint
+from billing.books.statements.document.statement import ALGORITHM
+from billing.books.statements.signing import decoded, thumbprint
 
 _LARGEST = 1 << 20  # bytes
 _SECONDS = 10

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from billing.books.statements.fields import written
-from billing.books.statements.file import Row, Unreadable
-from billing.books.statements.statement import MOVEMENT, Statement, Total, change, consumption
+from billing.books.statements.document.fields import written
+from billing.books.statements.document.file import MovementRow, Unreadable
+from billing.books.statements.document.statement import MOVEMENT, MovementTotal, Statement, change, consumption
 from billing.core.ledger import ROUTES, WALLET, Transfer, chained
 
 REMEMBERED = 1_000  # movements whose ids are tried in place of one that does not fit
@@ -34,7 +34,7 @@ _FREE: Final = ("request_id", "grant_id", "refund_id", "external_id", "digest")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Flaw:
     """What is wrong: on which line of the file, in which movement and field, as far as that can be told."""
 
     message: str
@@ -44,7 +44,7 @@ class Finding:
 
 
 @dataclass(slots=True)
-class Tally:
+class Footing:
     """What the movements read so far come to. `opening`, `first_seq` and `owner` are as the first one has them."""
 
     head: bytes
@@ -67,20 +67,20 @@ class Tally:
         self.kinds[transfer.kind] = count + 1, total + moved
 
     @property
-    def totals(self) -> tuple[Total, ...]:
-        return tuple(Total(kind, count, moved) for kind, (count, moved) in sorted(self.kinds.items()))
+    def totals(self) -> tuple[MovementTotal, ...]:
+        return tuple(MovementTotal(kind, count, moved) for kind, (count, moved) in sorted(self.kinds.items()))
 
 
 class Walk:
     """Goes through the movements once. `trusted`: the header is as it was signed, so that it says where they begin."""
 
-    def __init__(self, statement: Statement, rows: Iterator[Row], *, trusted: bool) -> None:
+    def __init__(self, statement: Statement, rows: Iterator[MovementRow], *, trusted: bool) -> None:
         self._statement, self._rows, self._trusted = statement, rows, trusted
-        self._ahead: Row | None = None
+        self._ahead: MovementRow | None = None
         self._recent: deque[Transfer] = deque(maxlen=REMEMBERED)
-        self.tally = Tally(statement.hash_before, statement.opening_balance, statement.first_seq - 1)
+        self.footing = Footing(statement.hash_before, statement.opening_balance, statement.first_seq - 1)
 
-    def first_wrong(self, progress: Callable[[int], None] = lambda _: None) -> Finding | None:
+    def first_wrong(self, progress: Callable[[int], None] = lambda _: None) -> Flaw | None:
         """The first line that was changed, and what of it; None where all fit."""
         line, count = None, 0
         try:
@@ -91,41 +91,41 @@ class Walk:
                 if count % 1000 == 0:
                     progress(count)
         except Unreadable as error:
-            return Finding(error.message, error.line, field=error.field)
+            return Flaw(error.message, error.line, field=error.field)
         last = self._statement.last_seq
-        if self._trusted and self.tally.seq < last:
-            return Finding(f"{_missing(self.tally.seq + 1, last)} after this line, at the end", line, last)
+        if self._trusted and self.footing.seq < last:
+            return Flaw(f"{_missing(self.footing.seq + 1, last)} after this line, at the end", line, last)
         return None
 
-    def _next(self) -> Row | None:
+    def _next(self) -> MovementRow | None:
         row, self._ahead = self._ahead, None
         return next(self._rows, None) if row is None else row
 
-    def _wrong(self, row: Row) -> Finding | None:
-        tally = self.tally
+    def _wrong(self, row: MovementRow) -> Flaw | None:
+        footing = self.footing
         transfer = transfer_of(row)
-        if isinstance(transfer, Finding):
+        if isinstance(transfer, Flaw):
             return transfer
-        if tally.first_seq is None and not self._trusted:  # the header may be what was changed
-            tally.seq, tally.balance = transfer.seq - 1, balance_of(transfer) - change(transfer)
-        fits = transfer.seq == tally.seq + 1 and self._fits(transfer)
+        if footing.first_seq is None and not self._trusted:  # the header may be what was changed
+            footing.seq, footing.balance = transfer.seq - 1, balance_of(transfer) - change(transfer)
+        fits = transfer.seq == footing.seq + 1 and self._fits(transfer)
         finding = self._forged(row, transfer) if fits else self._explained(row, transfer)
         if finding is None:
-            tally.add(transfer)
+            footing.add(transfer)
             self._recent.append(transfer)
         return finding
 
     def _fits(self, transfer: Transfer) -> bool:
-        return chained(self.tally.head, *transfer[:-1]) == transfer.hash
+        return chained(self.footing.head, *transfer[:-1]) == transfer.hash
 
-    def _forged(self, row: Row, transfer: Transfer) -> Finding | None:
+    def _forged(self, row: MovementRow, transfer: Transfer) -> Flaw | None:
         """The hash fits, yet no such movement is posted there: the chain was made anew after a change."""
-        tally, s = self.tally, self._statement
-        account_id, asset = tally.owner or (s.account_id, s.asset)
+        footing, s = self.footing, self._statement
+        account_id, asset = footing.owner or (s.account_id, s.asset)
         name = None
         if transfer.book != WALLET:
             name, message = "book", f"is not {WALLET}"
-        elif transfer.balance_after != tally.balance + change(transfer):
+        elif transfer.balance_after != footing.balance + change(transfer):
             name, message = "balance_after", self._sum(transfer)
         elif not self._trusted:
             return None
@@ -137,15 +137,15 @@ class Walk:
             name, message = "seq", f"is beyond {s.last_seq}, the statement's last"
         elif not s.start <= transfer.posted_at < s.end:
             name, message = "posted_at", f"is not in {s.month}"
-        return None if name is None else Finding(f"{name} {message}", row.line, transfer.seq, name)
+        return None if name is None else Flaw(f"{name} {message}", row.line, transfer.seq, name)
 
-    def _explained(self, row: Row, transfer: Transfer) -> Finding | None:
+    def _explained(self, row: MovementRow, transfer: Transfer) -> Flaw | None:
         """Why this line does not fit; None where it does, and the header's `hash_before` was changed."""
-        tally, expected = self.tally, self.tally.seq + 1
+        footing, expected = self.footing, self.footing.seq + 1
         following = self._following()
 
-        def found(message: str, name: str | None = None) -> Finding:
-            return Finding(message, row.line, transfer.seq, name)
+        def found(message: str, name: str | None = None) -> Flaw:
+            return Flaw(message, row.line, transfer.seq, name)
 
         for values in self._candidates(transfer, following):
             mended = transfer._replace(**values)
@@ -159,7 +159,7 @@ class Walk:
             return found(
                 f"seq {expected} belongs here: this line was inserted, or lines were put in another order", "seq"
             )
-        made = chained(tally.head, *transfer[:-1])
+        made = chained(footing.head, *transfer[:-1])
         if following is None:
             made_fits, own_fits = (end == self._statement.hash_after for end in (made, transfer.hash))
         else:
@@ -168,9 +168,9 @@ class Walk:
             return found("hash changed: it is not the one from which the chain goes on", "hash")
         if following is not None and self._fits(following):
             return found("this line was inserted: the next one is what belongs here")
-        if tally.first_seq is None and not self._trusted and own_fits:
+        if footing.first_seq is None and not self._trusted and own_fits:
             return None
-        if transfer.balance_after != tally.balance + change(transfer):
+        if transfer.balance_after != footing.balance + change(transfer):
             return found(f"amount or balance_after changed: {self._sum(transfer)}", "balance_after")
         free = _free(transfer)
         several = "" if len(free) == 1 else ", or several fields"
@@ -178,15 +178,15 @@ class Walk:
         return found(message, free[0] if len(free) == 1 else None)
 
     def _sum(self, transfer: Transfer) -> str:
-        return f"{self.tally.balance} {change(transfer):+} is not {transfer.balance_after}"
+        return f"{self.footing.balance} {change(transfer):+} is not {transfer.balance_after}"
 
     def _candidates(self, transfer: Transfer, following: Transfer | None) -> Iterator[dict[str, Any]]:
         """What may have stood there, if one thing was changed."""
-        tally, s = self.tally, self._statement
-        account_id, asset = tally.owner or (s.account_id, s.asset)
+        footing, s = self.footing, self._statement
+        account_id, asset = footing.owner or (s.account_id, s.asset)
         yield {"account_id": account_id}
         yield {"book": WALLET}
-        yield {"seq": tally.seq + 1}
+        yield {"seq": footing.seq + 1}
         yield {"asset": asset}
         for kind, (_, debit, credit) in ROUTES.items():
             yield {"kind": kind}
@@ -194,11 +194,11 @@ class Walk:
         for word in _WORDS:
             yield {"debit": word}
             yield {"credit": word}
-        yield {"amount": abs(balance_of(transfer) - tally.balance)}
-        yield {"balance_after": tally.balance + change(transfer)}
+        yield {"amount": abs(balance_of(transfer) - footing.balance)}
+        yield {"balance_after": footing.balance + change(transfer)}
         if following is not None:
             balance = balance_of(following) - change(following)
-            yield {"amount": abs(balance - tally.balance), "balance_after": balance}
+            yield {"amount": abs(balance - footing.balance), "balance_after": balance}
         yield {"effective_at": transfer.posted_at}
         yield {"posted_at": transfer.effective_at}
         others = [*self._recent, *([following] if following else [])]
@@ -213,7 +213,7 @@ class Walk:
         return transfer if isinstance(transfer, Transfer) else None
 
 
-def transfer_of(row: Row) -> Transfer | Finding:
+def transfer_of(row: MovementRow) -> Transfer | Flaw:
     """The movement of a line, or why it is none."""
     found = row.values
     if row.problem is None and found.keys() == _NAMES:
@@ -223,14 +223,14 @@ def transfer_of(row: Row) -> Transfer | Finding:
             pass
     seq = found.get("seq") if type(found.get("seq")) is int else None
     if missing := [name for name in Transfer._fields if name not in found]:
-        return Finding(f"{missing[0]} is missing", row.line, seq, missing[0])
+        return Flaw(f"{missing[0]} is missing", row.line, seq, missing[0])
     if unknown := [name for name in found if name not in _NAMES]:
-        return Finding(f"no movement has a field {unknown[0]!r}", row.line, seq, unknown[0])
+        return Flaw(f"no movement has a field {unknown[0]!r}", row.line, seq, unknown[0])
     name, message = next(_misread(row))
-    return Finding(f"{name} {message}", row.line, seq, name)
+    return Flaw(f"{name} {message}", row.line, seq, name)
 
 
-def _misread(row: Row) -> Iterator[tuple[str, str]]:
+def _misread(row: MovementRow) -> Iterator[tuple[str, str]]:
     if row.problem is not None:
         yield row.problem
     for column in MOVEMENT:

@@ -19,68 +19,126 @@ list `l` and how many, nothing `-`; true is `i1` and false `i0`). The fields in 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final
 
-from billing.books.statements.fields import Field, flag, integer, moment, octets, plain, text, written
+from billing.books.statements.document.fields import fields_of, written
+from billing.core.document import DOCUMENT
 from billing.core.ledger import CONSUMED, WALLET, Transfer, microseconds
 
 FORMAT: Final = "billing.statement.1"
+ALGORITHM: Final = "Ed25519"
 MONTH: Final = "^(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])$"
 
 
-class Total(NamedTuple):
-    """All movements of one kind: how many, and what they did to the balance, signed."""
+@dataclass(frozen=True, slots=True)
+class MovementTotal:
+    """All movements of one kind."""
 
+    __pydantic_config__ = DOCUMENT
     kind: str
+    """as the journal names it, such as `settle`"""
     movements: int
+    """how many, 1 or more"""
     change: int
+    """what they did to the balance, in whole credits, signed"""
 
 
-class Subtotal(NamedTuple):
-    """Images of one model, size tier and billed quality; failed ones have no tier and cost nothing.
+@dataclass(frozen=True, slots=True)
+class Subtotal:
+    """Images of one model, size tier and billed quality.
 
-    `settled_credits` were billed in the month; what it corrected of bills of whatever month is among them, and the images
-    that were found to be of another tier, or to have failed, are taken away where they had been counted. So all figures
-    may be negative. `refunded_credits` were returned in it, of bills of whatever month. `credits` is the one less the other.
+    What the month corrected of bills of whatever month is among what it settled, and the images that were found to be of
+    another tier, or to have failed, are taken away where they had been counted: so all figures may be negative.
     """
 
+    __pydantic_config__ = DOCUMENT
     model: str
+    """as the charge names it"""
     size_tier: str | None
+    """as measured; null for outputs that failed"""
     quality: str
+    """as billed: auto counts as what it was read as"""
     images: int
+    """outputs that were delivered"""
     failed_images: int
+    """outputs that failed: they cost nothing"""
     settled_credits: int
+    """whole credits that were billed in the month, with what it corrected"""
     refunded_credits: int
+    """whole credits that were returned in it, of bills of whatever month"""
     credits: int
+    """settled less refunded"""
+
+
+def _as_signed(schema: dict[str, Any]) -> None:
+    """A file may say anything; what is issued says this."""
+    schema["properties"]["algorithm"]["const"] = ALGORITHM
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """By which key the header was signed."""
+
+    __pydantic_config__: ClassVar = {**DOCUMENT, "json_schema_extra": _as_signed}
+    algorithm: str
+    """of the key and the signature: `Ed25519`"""
+    kid: str
+    """the key's thumbprint (RFC 7638)"""
+    public_key: str
+    """32 bytes, base64url without padding"""
+    value: str
+    """the signature over the header's canonical bytes, likewise"""
+
+
+def hashes_as_text(schema: dict[str, Any]) -> None:
+    """In JSON a hash is hexadecimal text."""
+    for one in schema["properties"].values():
+        one.pop("contentMediaType", None)
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement's header. Balances in the asset's smallest unit; times in UTC.
+    """A month's movements are the transfers of the wallet posted in it: `first_seq` to `last_seq`, one unbroken range.
 
-    `complete`: the month was over and nothing can be posted in it any more; otherwise it is the statement so far.
-    `first_seq` to `last_seq` are the movements, `count` of them: none when `last_seq` is one below `first_seq`.
-    `hash_before` is the hash of the movement before the first, `hash_after` that of the last.
+    `complete` is false while the month lasts. `hash_before` and `hash_after` are the chain's hashes before the first and
+    after the last of them, and equal those of the statements before and after.
     """
 
+    __pydantic_config__: ClassVar = {**DOCUMENT, "json_schema_extra": hashes_as_text}
     account_id: str
+    """whose wallet it is"""
     month: str
+    """YYYY-MM"""
     start: datetime
+    """inclusive"""
     end: datetime
+    """exclusive"""
     complete: bool
+    """whether nothing can be posted in the month any more; otherwise it is the statement so far"""
     issued_at: datetime
+    """when it was signed, by the database's clock"""
     asset: str
+    """`CREDIT`"""
     opening_balance: int
+    """whole credits, as `start` began; below 0 for debt"""
     closing_balance: int
+    """likewise, as `end` began, or so far"""
     first_seq: int
+    """of the first movement, from 1"""
     last_seq: int
+    """of the last; one below `first_seq` where there is none"""
     count: int
+    """of the movements, 0 or more"""
     hash_before: bytes
+    """SHA-256, 64 hexadecimal digits: of the movement before the first"""
     hash_after: bytes
-    totals: tuple[Total, ...]
+    """likewise: of the last movement"""
+    totals: tuple[MovementTotal, ...]
+    """by kind of movement, those that there were"""
     subtotals: tuple[Subtotal, ...]
+    """by model, size tier and quality, failed ones last"""
 
     @property
     def canonical_bytes(self) -> bytes:
@@ -94,8 +152,8 @@ class Statement:
         return {
             "format": FORMAT,
             **{field.name: written(getattr(self, field.name)) for field in HEADER},
-            "totals": [total._asdict() for total in self.totals],
-            "subtotals": [subtotal._asdict() for subtotal in self.subtotals],
+            "totals": [asdict(total) for total in self.totals],
+            "subtotals": [asdict(subtotal) for subtotal in self.subtotals],
         }
 
     @property
@@ -105,35 +163,11 @@ class Statement:
 
 
 # What the parts of a file hold, in the order in which they are written and signed.
-HEADER: Final = (
-    Field("account_id", plain), Field("month", plain), Field("start", moment), Field("end", moment),
-    Field("complete", flag), Field("issued_at", moment), Field("asset", plain), Field("opening_balance", integer),
-    Field("closing_balance", integer), Field("first_seq", integer), Field("last_seq", integer),
-    Field("count", integer), Field("hash_before", octets), Field("hash_after", octets),
-)  # fmt: skip
-TOTAL: Final = (Field("kind", plain), Field("movements", integer), Field("change", integer))
-SUBTOTAL: Final = (
-    Field("model", plain), Field("size_tier", plain, True), Field("quality", plain), Field("images", integer),
-    Field("failed_images", integer), Field("settled_credits", integer), Field("refunded_credits", integer),
-    Field("credits", integer),
-)  # fmt: skip
-SIGNATURE: Final = (Field("algorithm", plain), Field("kid", plain), Field("public_key", plain), Field("value", plain))
-MOVEMENT: Final = (
-    Field("account_id", plain), Field("book", plain), Field("seq", integer), Field("kind", plain),
-    Field("debit", plain), Field("credit", plain), Field("asset", plain), Field("amount", integer),
-    Field("balance_after", integer), Field("request_id", plain, True), Field("grant_id", plain, True),
-    Field("refund_id", plain, True), Field("external_id", text, True), Field("effective_at", moment),
-    Field("posted_at", moment), Field("digest", octets, True), Field("hash", octets),
-)  # fmt: skip
-
-
-class Signature(NamedTuple):
-    """`kid` is the thumbprint (RFC 7638) of `public_key`; it and `value` are base64url without padding."""
-
-    algorithm: str
-    kid: str
-    public_key: str
-    value: str
+HEADER: Final = tuple(field for field in fields_of(Statement) if field.name not in ("totals", "subtotals"))
+TOTAL: Final = fields_of(MovementTotal)
+SUBTOTAL: Final = fields_of(Subtotal)
+SIGNATURE: Final = fields_of(Signature)
+MOVEMENT: Final = fields_of(Transfer, free="external_id", always="balance_after")
 
 
 def change(transfer: Transfer) -> int:
@@ -182,7 +216,7 @@ def _parts(values: list[Any]) -> list[str]:
         elif isinstance(value, bytes):
             parts.append(f"x{value.hex()}")
         elif isinstance(value, list):
-            parts += [f"l{len(value)}", *(part for item in value for part in _parts(list(item)))]
+            parts += [f"l{len(value)}", *(part for item in value for part in _parts(list(astuple(item))))]
         else:
             parts.append(f"i{int(value)}")
     return parts

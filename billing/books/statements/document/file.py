@@ -4,17 +4,17 @@ import codecs
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from billing.books.statements.fields import Field
-from billing.books.statements.statement import (
+from billing.books.statements.document.fields import Field
+from billing.books.statements.document.statement import (
     FORMAT,
     HEADER,
     SIGNATURE,
     SUBTOTAL,
     TOTAL,
+    MovementTotal,
     Signature,
     Statement,
     Subtotal,
-    Total,
 )
 
 
@@ -26,7 +26,7 @@ class Unreadable(Exception):
         self.line, self.message, self.field = line, message, field
 
 
-class Row(NamedTuple):
+class MovementRow(NamedTuple):
     """A movement as it stands in the file, and what is wrong with one of its cells: (field, message)."""
 
     line: int
@@ -40,7 +40,7 @@ class StatementFile(Protocol):
     def header(self) -> tuple[Mapping[str, Any], Mapping[str, int]]:
         """Its fields as JSON holds them, and on which line each stands. Raises Unreadable."""
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[MovementRow]:
         """The movements. Raises Unreadable."""
 
 
@@ -73,7 +73,7 @@ def header_of(found: Mapping[str, Any], lines: Mapping[str, int]) -> tuple[State
     if unknown := [name for name in found if name not in known]:
         raise Unreadable(lines[unknown[0]], "no statement has this field", unknown[0])
     values = [_value(field, found[field.name], lines[field.name], field.name) for field in HEADER]
-    totals = [Total(*_values(TOTAL, item, lines["totals"], "totals")) for item in _list(found, lines, "totals")]
+    totals = [MovementTotal(*_values(TOTAL, item, lines["totals"], "totals")) for item in _list(found, lines, "totals")]
     subtotals = [
         Subtotal(*_values(SUBTOTAL, item, lines["subtotals"], "subtotals")) for item in _list(found, lines, "subtotals")
     ]

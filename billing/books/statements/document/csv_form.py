@@ -17,13 +17,14 @@ is not part of it.
 
 import csv
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple
 from io import StringIO
 from typing import Any, BinaryIO
 
-from billing.books.statements.fields import Field, cell, from_cell, written
-from billing.books.statements.file import Row, Unreadable, decoded
-from billing.books.statements.issue import Issued
-from billing.books.statements.statement import FORMAT, HEADER, MOVEMENT, SIGNATURE, SUBTOTAL, TOTAL
+from billing.books.statements.document.fields import Field, cell, from_cell, written
+from billing.books.statements.document.file import MovementRow, Unreadable, decoded
+from billing.books.statements.document.statement import FORMAT, HEADER, MOVEMENT, SIGNATURE, SUBTOTAL, TOTAL
+from billing.books.statements.report import Issued
 from billing.core.ledger import Transfer
 
 _TITLES = [field.name for field in MOVEMENT]
@@ -39,7 +40,7 @@ async def as_csv(issued: Issued) -> AsyncIterator[str]:
     for many, one, fields in _LISTS:
         rows.append([f"#{many}", *(field.name for field in fields)])
         rows += [[f"#{one}", *(cell(item[field.name]) for field in fields)] for item in document[many]]
-    rows.append(["#signature", *map(cell, issued.signature)])
+    rows.append(["#signature", *map(cell, astuple(issued.signature))])
     yield _rows([*rows, _TITLES])
     async for page in issued.movements():
         yield _rows(map(_movement, page))
@@ -76,7 +77,7 @@ class CsvFile:
             raise self._unexpected("the row of titles")
         return found, lines
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[MovementRow]:
         """The movements, each with its line."""
         while (row := self._next()) is not None:
             line = self._reader.line_num
@@ -90,7 +91,7 @@ class CsvFile:
                 except ValueError as error:
                     values[field.name] = found
                     problem = problem or (field.name, str(error))
-            yield Row(line, values, problem)
+            yield MovementRow(line, values, problem)
 
     def _named(self, name: str, fields: Sequence[Field]) -> list[Any]:
         row = self._row()

@@ -11,12 +11,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from billing.books.statements.csv_form import CsvFile
-from billing.books.statements.file import StatementFile, Unreadable, header_of, is_statement
-from billing.books.statements.json_form import JsonFile
-from billing.books.statements.signing import ALGORITHM, decoded, genuine, thumbprint
-from billing.books.statements.statement import Signature, Statement, month_after, month_of, start_of
-from billing.books.statements.walk import Finding, Tally, Walk
+from billing.books.statements.document.csv_form import CsvFile
+from billing.books.statements.document.file import StatementFile, Unreadable, header_of, is_statement
+from billing.books.statements.document.json_form import JsonFile
+from billing.books.statements.document.statement import ALGORITHM, Signature, Statement, month_after, month_of, start_of
+from billing.books.statements.signing import decoded, genuine, thumbprint
+from billing.books.statements.verification.walk import Flaw, Footing, Walk
 from billing.core.ledger import GENESIS
 
 Origin = Literal["unchecked", "known", "unknown"]
@@ -27,7 +27,7 @@ class NoStatement(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Verification:
     """What a file says and what is wrong with it. `statement` None: its header was made unreadable.
 
     `origin` is `known` when the signature is by one of the service's keys, `unchecked` when nobody said which they are.
@@ -36,7 +36,7 @@ class Verdict:
     statement: Statement | None
     signature: Signature | None
     origin: Origin
-    findings: tuple[Finding, ...]
+    findings: tuple[Flaw, ...]
 
     @property
     def ok(self) -> bool:
@@ -45,7 +45,7 @@ class Verdict:
 
 def verify(
     path: Path, keys: Mapping[str, str] | None = None, progress: Callable[[int], None] = lambda _: None
-) -> Verdict:
+) -> Verification:
     """What is wrong with the file at `path`. `keys`: the service's public keys by their kid, where they are known.
 
     `progress` is told how many movements were looked at. Raises NoStatement; OSError where the file cannot be read.
@@ -61,25 +61,25 @@ def verify(
         except Unreadable as error:
             if not is_statement(found):
                 raise NoStatement(f"line {error.line}: {error.message}") from None
-            finding = Finding(f"{error.field or 'the header'} {error.message}", error.line, field=error.field)
-            return Verdict(None, None, "unchecked", (finding,))
+            finding = Flaw(f"{error.field or 'the header'} {error.message}", error.line, field=error.field)
+            return Verification(None, None, "unchecked", (finding,))
         signed = genuine(signature, statement)
         walk = Walk(statement, opened.rows(), trusted=signed)
         wrong = walk.first_wrong(progress)
-    findings: list[Finding] = []
+    findings: list[Flaw] = []
     origin: Origin = "unchecked"
     if not signed:
-        findings.append(_changed(statement, signature, None if wrong else walk.tally, lines))
+        findings.append(_changed(statement, signature, None if wrong else walk.footing, lines))
     elif keys is not None:
         origin = "known" if keys.get(signature.kid) == signature.public_key else "unknown"
         if origin == "unknown":
             message = f"signed with the key {signature.kid}, which is none of those given"
-            findings.append(Finding(message, lines["signature"], field="signature"))
+            findings.append(Flaw(message, lines["signature"], field="signature"))
     if wrong is not None:
         findings.append(wrong)
     elif signed:
-        findings += _untied(statement, walk.tally, lines)
-    return Verdict(statement, signature, origin, tuple(findings))
+        findings += _untied(statement, walk.footing, lines)
+    return Verification(statement, signature, origin, tuple(findings))
 
 
 def connections(statements: Sequence[Statement]) -> Iterator[tuple[Statement, Statement, str | None]]:
@@ -123,70 +123,70 @@ def _opened(file: BinaryIO) -> StatementFile:
     raise NoStatement("JSON begins with { and CSV with #")
 
 
-def _changed(statement: Statement, signature: Signature, tally: Tally | None, lines: Mapping[str, int]) -> Finding:
+def _changed(statement: Statement, signature: Signature, footing: Footing | None, lines: Mapping[str, int]) -> Flaw:
     """The header was changed; which field, where a value can be found with which the signature fits."""
-    for name, value in _candidates(statement, tally):
+    for name, value in _candidates(statement, footing):
         if genuine(signature, replace(statement, **{name: value})):
-            return Finding(
+            return Flaw(
                 f"{name} changed: the signature fits with what the rest of the file says", lines[name], field=name
             )
     try:
-        named = signature._replace(algorithm=ALGORITHM, kid=thumbprint(decoded(signature.public_key)))
+        named = replace(signature, algorithm=ALGORITHM, kid=thumbprint(decoded(signature.public_key)))
     except ValueError:
         named = signature
     if genuine(named, statement):
         name = "algorithm" if named.algorithm != signature.algorithm else "kid"
-        return Finding(f"signature.{name} changed", lines["signature"], field="signature")
-    disagreeing = None if tally is None else next(_untied(statement, tally, lines), None)
+        return Flaw(f"signature.{name} changed", lines["signature"], field="signature")
+    disagreeing = None if footing is None else next(_untied(statement, footing, lines), None)
     message = "the signature does not fit: the header was changed, or the signature"
     if disagreeing is None:
-        return Finding(message, lines["signature"], field="signature")
+        return Flaw(message, lines["signature"], field="signature")
     return replace(disagreeing, message=f"{disagreeing.message}; {message}")
 
 
-def _candidates(statement: Statement, tally: Tally | None) -> Iterator[tuple[str, Any]]:
+def _candidates(statement: Statement, footing: Footing | None) -> Iterator[tuple[str, Any]]:
     s = statement
     yield "complete", not s.complete
     yield "month", month_of(s.start)
     yield "start", start_of(month_of(s.start))
     yield "end", start_of(month_after(month_of(s.start)))
     yield "hash_before", GENESIS
-    if tally is not None:
-        yield from _figures(statement, tally)
-        if tally.owner is not None:
-            yield "account_id", tally.owner[0]
-            yield "asset", tally.owner[1]
-        if tally.first_seq is None:
+    if footing is not None:
+        yield from _figures(statement, footing)
+        if footing.owner is not None:
+            yield "account_id", footing.owner[0]
+            yield "asset", footing.owner[1]
+        if footing.first_seq is None:
             yield "hash_before", s.hash_after
-        off = tally.consumed - s.consumed
+        off = footing.consumed - s.consumed
         for place, subtotal in enumerate(s.subtotals):
             for mended in (
-                subtotal._replace(credits=subtotal.settled_credits - subtotal.refunded_credits),
-                subtotal._replace(settled_credits=subtotal.credits + subtotal.refunded_credits),
-                subtotal._replace(refunded_credits=subtotal.settled_credits - subtotal.credits),
-                subtotal._replace(credits=subtotal.credits + off, settled_credits=subtotal.settled_credits + off),
+                replace(subtotal, credits=subtotal.settled_credits - subtotal.refunded_credits),
+                replace(subtotal, settled_credits=subtotal.credits + subtotal.refunded_credits),
+                replace(subtotal, refunded_credits=subtotal.settled_credits - subtotal.credits),
+                replace(subtotal, credits=subtotal.credits + off, settled_credits=subtotal.settled_credits + off),
             ):
                 yield "subtotals", (*s.subtotals[:place], mended, *s.subtotals[place + 1 :])
 
 
-def _figures(statement: Statement, tally: Tally) -> Iterator[tuple[str, Any]]:
+def _figures(statement: Statement, footing: Footing) -> Iterator[tuple[str, Any]]:
     """What the header must say, by the movements."""
-    first = statement.first_seq if tally.first_seq is None else tally.first_seq
-    yield "opening_balance", statement.closing_balance if tally.opening is None else tally.opening
-    yield "closing_balance", statement.opening_balance if tally.opening is None else tally.balance
-    yield "first_seq", statement.last_seq + 1 if tally.first_seq is None else first
-    yield "last_seq", first - 1 if tally.first_seq is None else tally.seq
-    yield "count", 0 if tally.first_seq is None else tally.seq - first + 1
-    yield "hash_after", tally.head
-    yield "totals", tally.totals
+    first = statement.first_seq if footing.first_seq is None else footing.first_seq
+    yield "opening_balance", statement.closing_balance if footing.opening is None else footing.opening
+    yield "closing_balance", statement.opening_balance if footing.opening is None else footing.balance
+    yield "first_seq", statement.last_seq + 1 if footing.first_seq is None else first
+    yield "last_seq", first - 1 if footing.first_seq is None else footing.seq
+    yield "count", 0 if footing.first_seq is None else footing.seq - first + 1
+    yield "hash_after", footing.head
+    yield "totals", footing.totals
 
 
-def _untied(statement: Statement, tally: Tally, lines: Mapping[str, int]) -> Iterator[Finding]:
+def _untied(statement: Statement, footing: Footing, lines: Mapping[str, int]) -> Iterator[Flaw]:
     """Where the header says something else than the movements."""
-    for name, value in _figures(statement, tally):
+    for name, value in _figures(statement, footing):
         if getattr(statement, name) != value:
-            yield Finding(f"{name} is not what the movements come to", lines[name], field=name)
+            yield Flaw(f"{name} is not what the movements come to", lines[name], field=name)
     odd = any(one.credits != one.settled_credits - one.refunded_credits for one in statement.subtotals)
-    if odd or statement.consumed != tally.consumed:
-        message = f"subtotals come to {statement.consumed} credits, but the movements to {tally.consumed}"
-        yield Finding(message, lines["subtotals"], field="subtotals")
+    if odd or statement.consumed != footing.consumed:
+        message = f"subtotals come to {statement.consumed} credits, but the movements to {footing.consumed}"
+        yield Flaw(message, lines["subtotals"], field="subtotals")

@@ -15,13 +15,15 @@ values mean nothing; everything else must be as it was written.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any, BinaryIO, Final
 
-from billing.books.statements.fields import written
-from billing.books.statements.file import Row, Unreadable, decoded
-from billing.books.statements.issue import Issued
+from billing.books.statements.document.fields import written
+from billing.books.statements.document.file import MovementRow, Unreadable, decoded
+from billing.books.statements.report import Issued
 from billing.core.ledger import Transfer
+from billing.core.text import NamedTwice, named_once
 
 MOVEMENTS: Final = "movements"
 _CHUNK = 1 << 16
@@ -32,7 +34,7 @@ _SPACE = " \t\r\n"
 
 async def as_json(issued: Issued) -> AsyncIterator[str]:
     """The file, piece by piece."""
-    header = issued.statement.document | {"signature": issued.signature._asdict()}
+    header = issued.statement.document | {"signature": asdict(issued.signature)}
     yield "{\n" + "".join(f"{_text(name)}: {_lines(value)},\n" for name, value in header.items())
     yield f'"{MOVEMENTS}": ['
     separator = "\n"
@@ -69,7 +71,7 @@ class JsonFile:
             if self._pass(",}") == "}":
                 raise Unreadable(self.line, "it has no movements")
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[MovementRow]:
         """The movements, each with its line."""
         if self._peek() == "]":
             self._pass("]")
@@ -78,7 +80,7 @@ class JsonFile:
                 line, value = self._place(), self._value()
                 if not isinstance(value, dict):
                     raise Unreadable(line, "a movement must be an object")
-                yield Row(line, value)
+                yield MovementRow(line, value)
                 if self._pass(",]") == "]":
                     break
         self._pass("}")
@@ -120,8 +122,8 @@ class JsonFile:
                 value, end = _decoder.raw_decode(self._buffer, self._at)
                 if end < len(self._buffer) or self._ended:  # or a number may go on
                     break
-            except _Twice as error:
-                raise Unreadable(self.line, str(error)) from None
+            except NamedTwice as error:
+                raise Unreadable(self.line, f"{error.name!r} stands there twice") from None
             except RecursionError:
                 raise Unreadable(self.line, "it is nested too deeply") from None
             except json.JSONDecodeError as error:
@@ -147,19 +149,6 @@ class JsonFile:
         return bool(more)
 
 
-class _Twice(Exception):
-    pass
-
-
-def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise _Twice(f"{name!r} stands there twice")
-        found[name] = value
-    return found
-
-
 def _integer(digits: str) -> Any:
     return int(digits) if len(digits) <= _DIGITS and digits != "-0" else _no_amount(digits)
 
@@ -169,7 +158,7 @@ def _no_amount(_: str) -> Any:
 
 
 _decoder = json.JSONDecoder(
-    object_pairs_hook=_once, parse_int=_integer, parse_float=_no_amount, parse_constant=_no_amount
+    object_pairs_hook=named_once, parse_int=_integer, parse_float=_no_amount, parse_constant=_no_amount
 )
 
 

@@ -7,7 +7,8 @@ null. In CSV it is the same as text, and nothing at all for null (`cell`, `from_
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from types import NoneType
+from typing import Any, Final, NamedTuple, get_args, get_type_hints
 
 from billing.core.cells import FORMULA, MARK, harmless
 from billing.core.instants import instant_text
@@ -28,6 +29,18 @@ class Field(NamedTuple):
     def value(self, found: Any) -> Any:
         """What `found` stands for. Raises ValueError."""
         return None if found is None and self.optional else self.read(found)
+
+
+def fields_of(kind: Any, *, free: str = "", always: str = "") -> tuple[Field, ...]:
+    """The fields of a dataclass or named tuple by their annotations. `free` may hold any text; `always` is there, though it may be None."""
+    found = []
+    hints = get_type_hints(kind)
+    for name in kind.__match_args__:
+        hint = hints[name]
+        known = [one for one in get_args(hint) or (hint,) if one is not NoneType]
+        read = text if name == free else _READ.get(known[0], plain)
+        found.append(Field(name, read, optional=NoneType in get_args(hint) and name != always))
+    return tuple(found)
 
 
 def text(found: Any) -> str:
@@ -80,6 +93,9 @@ def octets(found: Any) -> bytes:
     if len(read) != 32 or read.hex() != found:
         raise ValueError("must be 64 lower-case hexadecimal digits")
     return read
+
+
+_READ: Final[dict[Any, Callable[[Any], Any]]] = {int: integer, bool: flag, datetime: moment, bytes: octets}
 
 
 def _as_before(moment: datetime) -> str:
