@@ -8,9 +8,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from billing.cli.session import AsJson, Desk, clock_of, console, read, shown_as_json, write
+from billing.cli.session import AsJson, Desk, console, read, shown_as_json, write
 from billing.core.text import free_text
-from billing.store.clock import Acceptance, Machine, accept, acceptances, machines
+from billing.settings import Settings
+from billing.store.clock import Acceptance, Clock, Machine, accept, acceptances, machines
 from billing.store.engine import Engine
 
 app = typer.Typer(help="The database's clock: how far it is believed.", no_args_is_help=True)
@@ -52,7 +53,7 @@ def accept_clock(reason: Reason) -> None:
 
 
 async def _standing(engine: Engine) -> tuple[str | None, list[Machine], list[Acceptance]]:
-    clock = await clock_of(engine)
+    clock = await Clock.read(engine, Settings.read().clock_bound_seconds)
     return clock.doubt, await machines(engine), await acceptances(engine)
 
 

@@ -112,7 +112,7 @@ def write(
 def ledger() -> Iterator[str]:
     """The database of a command that opens its own sessions. Raises NotMigrated, WrongSchema."""
     with database(Settings.read(), make=False) as dsn:
-        run(lambda: on(read_engine(dsn, size=1), require_current))
+        run(lambda: _require_current(dsn))
         yield dsn
 
 
@@ -140,22 +140,12 @@ def fail(sentence: str) -> None:
     sys.exit(1)
 
 
-async def on(engine: Engine, work: Callable[[Engine], Awaitable[T]]) -> T:
-    """What `work` does with a pool that ends afterwards."""
+async def _require_current(dsn: str) -> None:
+    engine = read_engine(dsn, size=1)
     try:
-        return await work(engine)
+        await require_current(engine)
     finally:
         await engine.dispose()
-
-
-async def clock_of(engine: Engine) -> Clock:
-    """The command's, which what it reads by `engine` goes by; what it posts must too."""
-    return await Clock.read(engine, settings_of().clock_bound_seconds)
-
-
-def actor_of(dsn: str, secret: str) -> str:
-    settings = settings_of()
-    return run(lambda: on(read_engine(dsn, size=1), lambda engine: _holder(engine, settings, secret, (ADMIN, FINANCE))))
 
 
 async def _holder(engine: Engine, settings: Settings, secret: str, roles: tuple[str, ...]) -> str:

@@ -1,6 +1,7 @@
 """Charges as they are read: with their outputs, and as they are by the database's time."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,9 +13,10 @@ from billing.core.needs import Needs
 from billing.core.refusals import ChargeNotFound
 from billing.core.wallet import CorrectionRow, RefundRow
 from billing.store import rows
-from billing.store.accounts import reading_account
+from billing.store.accounts import must_exist, reading_account
 from billing.store.balances import AccountBalance, figures, known
 from billing.store.clock import time_by
+from billing.store.connection import Connection
 from billing.store.gather import gather
 from billing.store.snapshot import reading, snapshot
 from billing.store.tables import ChargeRow, OutputRow, columns_of
@@ -23,6 +25,7 @@ _COLUMNS = columns_of(ChargeRow, Charge._fields)
 _C = ChargeRow.__table__.c  # type: ignore[attr-defined]
 _FLAGGED: ColumnElement[bool] = literal_column("charge.flags <> '{}'", Boolean)  # in the words of its index
 _OF_CHARGE = "r WHERE r.account_id = $1 AND r.request_id = $2 AND r.first_seq > $3 ORDER BY r.first_seq LIMIT $4"
+_EXISTS = "SELECT EXISTS (SELECT FROM charge WHERE account_id = $1 AND request_id = $2)"
 _REFUNDS = f"SELECT {rows.REFUND} FROM refund {_OF_CHARGE}"
 _CORRECTIONS = f"SELECT {rows.CORRECTION} FROM correction {_OF_CHARGE}"
 _DESCENDING = (_C.account_id, _C.authorized_at.desc(), _C.request_id.desc())
@@ -109,8 +112,7 @@ async def charges(
 
 async def refunds(engine: AsyncEngine, account_id: str, request_id: str, *, after: int, limit: int) -> list[RefundRow]:
     """A charge's refunds, oldest first, beyond the seq `after`. Raises AccountNotFound, ChargeNotFound."""
-    await charge(engine, account_id, request_id)
-    async with snapshot(engine) as connection:
+    async with _snapshot_of(engine, account_id, request_id) as connection:
         return [rows.refund(row) for row in await connection.fetch(_REFUNDS, account_id, request_id, after, limit)]
 
 
@@ -118,11 +120,20 @@ async def corrections(
     engine: AsyncEngine, account_id: str, request_id: str, *, after: int, limit: int
 ) -> list[CorrectionRow]:
     """A charge's corrections, oldest first, beyond the seq `after`. Raises AccountNotFound, ChargeNotFound."""
-    await charge(engine, account_id, request_id)
-    async with snapshot(engine) as connection:
+    async with _snapshot_of(engine, account_id, request_id) as connection:
         return [
             rows.correction(row) for row in await connection.fetch(_CORRECTIONS, account_id, request_id, after, limit)
         ]
+
+
+@asynccontextmanager
+async def _snapshot_of(engine: AsyncEngine, account_id: str, request_id: str) -> AsyncIterator[Connection]:
+    """`snapshot`, where the charge is there. Raises AccountNotFound, ChargeNotFound."""
+    async with snapshot(engine) as connection:
+        await must_exist(connection, account_id)
+        if not await connection.fetchval(_EXISTS, account_id, request_id):
+            raise ChargeNotFound(request_id)
+        yield connection
 
 
 async def _outputs(connection: AsyncConnection, settled: Sequence[Charge]) -> dict[tuple[str, str], list[Output]]:

@@ -20,14 +20,10 @@ OTHERWISE = {
     "/v1/finance/exports/{report}/totals",
     "/v1/reconciliations/{reconciliation_id}/report",
 }
-NOT_YET = {
-    "/v1/accounts/{account_id}/charges/{request_id}/corrections",
-    "/v1/accounts/{account_id}/charges/{request_id}/refunds",
-}
 QUESTIONS = sorted(
     path
     for path, operations in document()["paths"].items()
-    if "get" in operations and "service" not in operations["get"]["tags"] and path not in OTHERWISE | NOT_YET
+    if "get" in operations and "service" not in operations["get"]["tags"] and path not in OTHERWISE
 )
 
 
