@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from billing.core.instants import instant_of
 from billing.core.languages import LANGUAGES, Language
-from billing.http.models.common import parse_time
 
 Lang = Annotated[str, typer.Option(help=f"of the sentences: {' or '.join(LANGUAGES)}")]
 
@@ -20,10 +20,9 @@ def moment(text: str | None, option: str) -> datetime | None:
     if text is None:
         return None
     try:
-        found: datetime = parse_time(f"{text}T00:00:00Z" if len(text) == _DAY else text)
+        return instant_of(f"{text}T00:00:00Z" if len(text) == _DAY else text)
     except ValueError as problem:
         raise ValueError(f"{option} {problem}, or a day") from None
-    return found
 
 
 def language(lang: str) -> Language:

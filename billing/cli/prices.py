@@ -8,7 +8,7 @@ from rich.table import Table
 
 from billing.cli.given import document
 from billing.cli.session import ADMIN, AsJson, Secret, console, read, shown_as_json, write
-from billing.http.models.common import parse_time
+from billing.core.instants import instant_of
 from billing.http.models.prices import PriceBookShown
 from billing.store.price_books import price_books, publish
 
@@ -46,6 +46,6 @@ def publish_prices(
     asked = document(file)
     if not isinstance(asked, dict) or set(asked) != {"effective_from", "models"}:
         raise ValueError(f"{file} must be an object with effective_from and models")
-    start = parse_time(asked["effective_from"])
+    start = instant_of(asked["effective_from"])
     book, new = write(lambda desk: publish(desk.work, start, asked["models"], desk.actor), key, roles=(ADMIN,))
     console.print(f"Price book {book.version} {'is published' if new else 'was published before'}.")

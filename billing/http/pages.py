@@ -6,7 +6,8 @@ from operator import attrgetter
 from typing import Any, Final
 
 from billing.core.cursors import decode_cursor, encode_cursor, not_ours
-from billing.http.models.common import POSITIONS, parse_time
+from billing.core.instants import instant_of
+from billing.http.models.common import POSITIONS
 
 
 class Ordinal(int):
@@ -52,7 +53,7 @@ def _read(part: Any, kind: type) -> Any:
         return max(-POSITIONS, min(part, POSITIONS))
     if kind is datetime:
         try:
-            return parse_time(part)
+            return instant_of(part)
         except ValueError:
             raise not_ours() from None
     return part

@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Response
 from pydantic import BeforeValidator
 
+from billing.core.instants import instant_of
 from billing.core.refusals import Invalid
 from billing.core.text import IDENTIFIER
-from billing.http.models.common import parse_time
 from billing.http.service import Service, service_of
 
 AccountId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64, description="as it was chosen at its opening")]
@@ -17,7 +17,7 @@ RequestId = Annotated[
 ]
 Limit = Annotated[int, Query(ge=1, le=200, description="how many at most, 1 to 200")]
 Cursor = Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the page before")]
-Moment = Annotated[datetime, BeforeValidator(parse_time)]
+Moment = Annotated[datetime, BeforeValidator(instant_of)]
 Start = Annotated[Moment | None, Query(description="RFC 3339, inclusive")]
 End = Annotated[Moment | None, Query(description="RFC 3339, exclusive")]
 The = Annotated[Service, Depends(service_of)]

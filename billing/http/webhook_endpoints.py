@@ -11,13 +11,11 @@ from billing.core.text import IDENTIFIER
 from billing.http.auth import Admin, Overseeing
 from billing.http.models.common import Page
 from billing.http.models.webhooks import (
-    DeliveryShown,
     EndpointReplay,
     EndpointReplayed,
     EventReplay,
     EventShown,
     NewWebhookEndpoint,
-    State,
     WebhookEndpointMade,
     WebhookEndpointPatch,
     WebhookEndpointShown,
@@ -125,13 +123,13 @@ async def replay_since(endpoint_id: EndpointId, body: EndpointReplay, caller: Ad
 
 @router.get(
     "/webhook-endpoints/{endpoint_id}/deliveries",
-    response_model=Page[DeliveryShown],
+    response_model=Page[deliveries.WebhookDelivery],
     responses=responses(WebhookEndpointNotFound),
 )
 async def list_deliveries(
     endpoint_id: EndpointId,
     caller: Overseeing,
-    state: Annotated[State | None, Query(description="only deliveries that are so by now")] = None,
+    state: Annotated[deliveries.State | None, Query(description="only deliveries that are so by now")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Any:

@@ -8,13 +8,14 @@ due again. Times are the database's.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 from sqlalchemy import Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.core.announcements import EVERY, Announcement
+from billing.core.document import DOCUMENT
 from billing.core.refusals import Invalid
 from billing.store.clock import time_in
 from billing.store.engine import Engine
@@ -98,20 +99,34 @@ _BACKLOG = """
         (SELECT count(*) FROM webhook_delivery WHERE state = 'dead')"""
 
 
+State = Literal["pending", "delivered", "dead"]
+
+
 @dataclass(frozen=True, slots=True)
 class WebhookDelivery:
-    """How far one event has come with one endpoint. `attempts` counts since it was last asked for."""
+    """How far one event has come with one endpoint."""
 
+    __pydantic_config__ = DOCUMENT
     account_id: str
+    """whose event it is"""
     event_id: str
+    """of the event, `evt_…`"""
     endpoint_id: str
-    state: str
+    """who is told"""
+    state: State
+    """`pending`: to be sent; `delivered`: answered with 2xx; `dead`: given up, or refused for good"""
     attempts: int
+    """since the delivery was last asked for, 0 or more"""
     next_attempt_at: datetime | None
+    """when it is sent next, RFC 3339 in UTC; null: it is not"""
     last_attempt_at: datetime | None
+    """RFC 3339 in UTC; null: it was never sent"""
     last_status: int | None
+    """the HTTP status that the endpoint last answered with; null: it never answered"""
     problem: str | None
+    """what went wrong at the last attempt; null: nothing"""
     created_at: datetime
+    """RFC 3339 in UTC"""
 
 
 @dataclass(frozen=True, slots=True)

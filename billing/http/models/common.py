@@ -1,7 +1,7 @@
 """What all bodies share: strict fields, amounts, identifiers, times, pages and the problem document."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from operator import attrgetter
 from typing import Annotated, Any, Generic, Self, TypeVar
@@ -12,11 +12,11 @@ from billing.core.amounts import MAX_AMOUNT
 from billing.core.cursors import decode_cursor as decode_cursor
 from billing.core.cursors import encode_cursor
 from billing.core.cursors import not_ours as _not_ours
+from billing.core.instants import instant_of
 from billing.core.refusals import REPEATS, Repeat
 from billing.core.text import CURRENCY, IDENTIFIER
 
 T = TypeVar("T")
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # there is nothing before it, and arithmetic near year 1 overflows
 PRINTABLE = r"^[ -~]*$"
 POSITIONS = 2**31 - 1  # what the column of a place among those of one instant holds
 
@@ -55,25 +55,9 @@ def _clean(text: str) -> str:
     return text
 
 
-def parse_time(value: Any) -> Any:
-    """JSON has no times: text in RFC 3339, with its zone, and nothing else."""
-    if not isinstance(value, str) or len(value) < 20:
-        raise ValueError("must be an RFC 3339 time such as 2026-01-31T12:00:00Z")
-    try:
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is None:
-            raise ValueError
-        moment = moment.astimezone(UTC)
-        if moment < _EARLIEST:
-            raise ValueError
-        return moment
-    except (ValueError, OverflowError):
-        raise ValueError("must be an RFC 3339 time such as 2026-01-31T12:00:00Z") from None
-
-
 Identifier = Annotated[str, Field(pattern=IDENTIFIER, max_length=64, description="1-64 of A-Z a-z 0-9 _ . : -")]
 Text = Annotated[str, Field(max_length=512), AfterValidator(_clean)]
-Time = Annotated[datetime, BeforeValidator(parse_time)]
+Time = Annotated[datetime, BeforeValidator(instant_of)]
 Credits = Annotated[int, Field(ge=1, le=MAX_AMOUNT, description="whole credits, at least 1")]
 Amount = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
 Labels = dict[str, str | int | float | bool | None]
@@ -158,7 +142,7 @@ def page(items: list[Any], limit: int, cursor_of: Any, show: Any = lambda item: 
 def decode_moment(text: str) -> datetime:
     """A time that stands in a cursor. Raises Invalid."""
     try:
-        moment: datetime = parse_time(text)
+        moment: datetime = instant_of(text)
     except ValueError:
         raise _not_ours() from None
     return moment

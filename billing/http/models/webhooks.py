@@ -2,15 +2,14 @@
 
 import json
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from billing.core.announcements import BY_DEFAULT, EVERY, SETTLED, TYPES
 from billing.http.models.common import Body, Identifier, Shown, Text, Time
-from billing.store.deliveries import WebhookEvent
+from billing.store.deliveries import WebhookDelivery, WebhookEvent
 
-State = Literal["pending", "delivered", "dead"]
 Url = Annotated[Text, Field(max_length=2_000, description="https, on a public address, up to 2,000 characters")]
 Events = Annotated[
     list[Annotated[str, Field(max_length=64)]],
@@ -71,31 +70,6 @@ class WebhookEndpointMade(WebhookEndpointShown):
     """`whsec_…`, which signs: shown this once; null where the call had been answered before"""
 
 
-class DeliveryShown(Shown):
-    """How far an event has come with an endpoint."""
-
-    event_id: str
-    """of the event, `evt_…`"""
-    account_id: str
-    """whose event it is"""
-    endpoint_id: str
-    """who is told"""
-    state: State
-    """`pending`: to be sent; `delivered`: answered with 2xx; `dead`: given up, or refused for good"""
-    attempts: int
-    """since the delivery was last asked for, 0 or more"""
-    next_attempt_at: datetime | None
-    """when it is sent next, RFC 3339 in UTC; null: it is not"""
-    last_attempt_at: datetime | None
-    """RFC 3339 in UTC; null: it was never sent"""
-    last_status: int | None
-    """the HTTP status that the endpoint last answered with; null: it never answered"""
-    problem: str | None
-    """what went wrong at the last attempt; null: nothing"""
-    created_at: datetime
-    """RFC 3339 in UTC"""
-
-
 class EventShown(Shown):
     """What was announced, and who has been told."""
 
@@ -111,7 +85,7 @@ class EventShown(Shown):
     """the facts, as they are sent; which depends on the type"""
     dispatched: bool
     """whether the endpoints that listen have been found"""
-    deliveries: list[DeliveryShown]
+    deliveries: list[WebhookDelivery]
     """one for each endpoint that is told; empty until it is dispatched"""
 
     @classmethod
