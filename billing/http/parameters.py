@@ -20,6 +20,9 @@ Cursor = Annotated[str | None, Query(max_length=1000, description="`next_cursor`
 Moment = Annotated[datetime, BeforeValidator(instant_of)]
 Start = Annotated[Moment | None, Query(description="RFC 3339, inclusive")]
 End = Annotated[Moment | None, Query(description="RFC 3339, exclusive")]
+OneAccount = Annotated[
+    str | None, Query(pattern=IDENTIFIER, max_length=64, description="of this account only; default: of all")
+]
 The = Annotated[Service, Depends(service_of)]
 Search = Annotated[str | None, Query(max_length=256, description="only those with exactly this, up to 256 characters")]
 

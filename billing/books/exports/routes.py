@@ -16,9 +16,8 @@ from billing.books.exports.reports.focus import VERSIONS
 from billing.core.instants import instant_text
 from billing.core.months import MONTH
 from billing.core.refusals import AccountNotFound, Invalid
-from billing.core.text import IDENTIFIER
 from billing.http.auth import Overseeing
-from billing.http.parameters import End, Moment, Start, clean
+from billing.http.parameters import End, Moment, OneAccount, Start, clean
 from billing.http.problems import responses
 from billing.http.route import Router
 
@@ -45,7 +44,7 @@ async def _asked(
     period: Annotated[str | None, Query(pattern=MONTH, description="YYYY-MM: what is accounted for in it")] = None,
     start: Start = None,
     end: End = None,
-    account_id: Annotated[str | None, Query(pattern=IDENTIFIER, max_length=64)] = None,
+    account_id: OneAccount = None,
     per_account: Annotated[
         bool, Query(description="beancount, hledger: ledger accounts of each customer's own")
     ] = False,

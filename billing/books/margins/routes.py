@@ -22,7 +22,7 @@ async def get_margins(
     start: Annotated[Moment | None, Query(description="RFC 3339: the beginning of a day in UTC, inclusive")] = None,
     end: Annotated[Moment | None, Query(description="RFC 3339: the beginning of a day in UTC, exclusive")] = None,
     period: Annotated[str | None, Query(pattern=MONTH, description="YYYY-MM, instead of start and end")] = None,
-    model: Annotated[str | None, Query(max_length=64)] = None,
+    model: Annotated[str | None, Query(max_length=64, description="of this model only; default: of all")] = None,
 ) -> Margins:
     """By day, model, size tier and quality; at most 92 days. Cells that lose money are named first."""
     clean(model=model)

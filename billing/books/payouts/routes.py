@@ -32,7 +32,7 @@ async def list_payouts(caller: Overseeing, period: Period = None, cursor: Cursor
 
 @router.get("/payouts/{payout_id}", response_model=PayoutItems, responses=responses(PayoutNotFound))
 async def get_payout(
-    payout_id: Annotated[str, Path(max_length=256)],
+    payout_id: Annotated[str, Path(max_length=256, description="Stripe's, `po_…`")],
     caller: Overseeing,
     wrong: Annotated[bool, Query(description="only items that are not booked as Stripe lists them")] = False,
     cursor: Cursor = None,

@@ -63,7 +63,7 @@ async def bring_provider_report(
     request: Request,
     response: Response,
     caller: Overseeing,
-    provider: Annotated[str, Query(max_length=64)] = "openai",
+    provider: Annotated[str, Query(max_length=64, description="whose reports they are")] = "openai",
 ) -> ProviderReport:
     """Imports pages of the provider's usage or costs, one or many (JSON, or JSON lines), all of them or none.
 
@@ -82,7 +82,9 @@ async def bring_provider_report(
 @router.get("", response_model=Page[ProviderReport], responses=responses())
 async def list_provider_reports(
     caller: Overseeing,
-    provider: Annotated[str | None, Query(pattern="^[a-z0-9-]*$", max_length=64)] = None,
+    provider: Annotated[
+        str | None, Query(pattern="^[a-z0-9-]*$", max_length=64, description="of this provider only; default: of all")
+    ] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Any:

@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from datetime import datetime
 from typing import Annotated, Any, BinaryIO, Final, Literal
 
 from fastapi import Path, Query, Request, Response
@@ -30,15 +31,18 @@ from billing.core.refusals import AccountNotFound, IdReused, Invalid
 from billing.core.text import IDENTIFIER
 from billing.http.auth import Caller, Overseeing
 from billing.http.languages import Spoken, in_language
-from billing.http.models.common import Body, Page, Text, decode_cursor, decode_moment, page
-from billing.http.parameters import Cursor, End, Limit, Start, answered
+from billing.http.models.common import Body, Page, Text
+from billing.http.pages import Keyset
+from billing.http.parameters import Cursor, End, Limit, OneAccount, Start, answered
 from billing.http.problems import responses
 from billing.http.refusals import PayloadTooLarge
 from billing.http.route import Router
 
 router = Router(prefix="/v1/reconciliations", tags=["reconciliation"])
+RECONCILIATIONS = Keyset(created_at=datetime, reconciliation_id=str)
+LINES = Keyset(line=int)
 
-ReconciliationId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64)]
+ReconciliationId = Annotated[str, Path(pattern=IDENTIFIER, max_length=64, description="as it was chosen")]
 _FORMATS: Final = {
     "text/csv": "csv",
     "application/x-ndjson": "jsonl",
@@ -106,12 +110,9 @@ async def compare(
 @router.get("", response_model=Page[Reconciliation], responses=responses())
 async def list_reconciliations(caller: Overseeing, language: Spoken, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """All of them, newest first."""
-    before = None
-    if cursor is not None:
-        moment, last = decode_cursor(cursor, str, str)
-        before = (decode_moment(moment), last)
+    before = RECONCILIATIONS.after(cursor)
     found = await reconciliations(caller.service.engine, language, before=before, limit=limit + 1)
-    return page(found, limit, lambda one: [one.created_at.isoformat(), one.reconciliation_id])
+    return RECONCILIATIONS.page(found, limit)
 
 
 @router.get("/{reconciliation_id}", responses=responses(ReconciliationNotFound))
@@ -131,19 +132,19 @@ async def list_lines(
     reconciliation_id: ReconciliationId,
     caller: Overseeing,
     language: Spoken,
-    kind: Annotated[DiscrepancyKind | None, Query()] = None,
-    action: Annotated[Action | None, Query()] = None,
-    outcome: Annotated[LineOutcome | None, Query()] = None,
-    account_id: Annotated[str | None, Query(pattern=IDENTIFIER, max_length=64)] = None,
+    kind: Annotated[DiscrepancyKind | None, Query(description="only lines about this")] = None,
+    action: Annotated[Action | None, Query(description="only lines of which this is to come")] = None,
+    outcome: Annotated[LineOutcome | None, Query(description="only lines of which this came")] = None,
+    account_id: OneAccount = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Any:
     """What differs, by account and request, in the caller's language."""
-    after = 0 if cursor is None else decode_cursor(cursor, int)[0]
+    after = LINES.after(cursor) or 0
     where = LineFilter(kind, action, outcome, account_id)
     engine = caller.service.long_reads
     found = await lines(engine, reconciliation_id, language, where, after=after, limit=limit + 1)
-    return page(found, limit, lambda line: [line.line])
+    return LINES.page(found, limit)
 
 
 @router.get("/{reconciliation_id}/report", responses={200: _FILE, **responses(ReconciliationNotFound)})
@@ -151,7 +152,7 @@ async def get_report(
     reconciliation_id: ReconciliationId,
     caller: Overseeing,
     language: Spoken,
-    format: Annotated[Literal["json", "csv"], Query()] = "json",
+    format: Annotated[Literal["json", "csv"], Query(description="of the file")] = "json",
 ) -> Response:
     """All of it as a file, in the caller's language: JSON with totals and lines, or the lines as CSV."""
     engine = caller.service.long_reads

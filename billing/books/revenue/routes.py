@@ -9,11 +9,10 @@ from billing.books.revenue.recognition import Recognised, recognise
 from billing.books.revenue.report import GrantRevenue, Revenue, revenue, revenue_by_grant
 from billing.core.months import MONTH
 from billing.core.refusals import AccountNotFound
-from billing.core.text import IDENTIFIER
 from billing.http.auth import Overseeing
 from billing.http.models.common import Page
 from billing.http.pages import Keyset
-from billing.http.parameters import Cursor, Limit
+from billing.http.parameters import Cursor, Limit, OneAccount
 from billing.http.problems import responses
 from billing.http.route import Router
 from billing.store.closings import Known
@@ -43,7 +42,7 @@ async def get_revenue(
             "came after it was closed. Default: the books as they stand, where that counts in a later month"
         ),
     ] = None,
-    account_id: Annotated[str | None, Query(pattern=IDENTIFIER, max_length=64)] = None,
+    account_id: OneAccount = None,
 ) -> Revenue:
     """A month's revenue and the roll-forward of deferred revenue, by currency: the running month too."""
     return await revenue(caller.service.long_reads, period, known=known, account_id=account_id)

@@ -12,11 +12,13 @@ from billing.books.statements.document.json_form import as_json
 from billing.books.statements.document.statement import MONTH, Signature, Statement, hashes_as_text, is_month
 from billing.books.statements.report import StatementMonth, issue, months
 from billing.books.statements.signing import PublicKeys, Signing
+from billing.core.cursors import not_ours
 from billing.core.document import DOCUMENT
-from billing.core.refusals import AccountNotFound, Invalid, StatementNotFound
+from billing.core.refusals import AccountNotFound, StatementNotFound
 from billing.http.auth import Reading
-from billing.http.models.common import Page, decode_cursor, page
+from billing.http.models.common import Page
 from billing.http.models.transfers import TransferShown
+from billing.http.pages import Keyset
 from billing.http.parameters import AccountId, Cursor, Limit
 from billing.http.problems import responses
 from billing.http.route import Router
@@ -71,15 +73,18 @@ async def _signing(request: Request) -> Signing:
     return signing
 
 
+MONTHS = Keyset(month=str)
 Signs = Annotated[Signing, Depends(_signing)]
 
 
 @router.get(STATEMENTS, response_model=Page[StatementMonth], responses=responses(AccountNotFound))
 async def list_statements(account_id: AccountId, caller: Reading, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """The months that have a statement, newest first: from the one in which the account was opened to the running one."""
-    before = None if cursor is None else _month(decode_cursor(cursor, str)[0])
+    before = MONTHS.after(cursor)
+    if before is not None and not is_month(before):
+        raise not_ours()
     found = await months(caller.service.long_reads, account_id, before=before, limit=limit + 1)
-    return page(found, limit, lambda month: [month.month], lambda month: month)
+    return MONTHS.page(found, limit)
 
 
 @router.get(
@@ -92,7 +97,7 @@ async def get_statement(
     month: Annotated[str, Path(pattern=MONTH, description="YYYY-MM, in UTC")],
     caller: Reading,
     signing: Signs,
-    format: Annotated[Literal["json", "csv"], Query()] = "json",
+    format: Annotated[Literal["json", "csv"], Query(description="of the file")] = "json",
 ) -> Any:
     """A month's statement: opening balance, every movement, closing balance, subtotals, the chain, signed.
 
@@ -111,9 +116,3 @@ async def get_statement(
 async def list_signing_keys(signing: Signs) -> PublicKeys:
     """Every public key that statements were ever signed with, as a JWK set. Needs no key."""
     return await signing.published()
-
-
-def _month(text: str) -> str:
-    if not is_month(text):
-        raise Invalid.of("cursor", "is not one that this list gave out")
-    return text

@@ -8,9 +8,8 @@ from billing.books.periods.refusals import PeriodNotClosed
 from billing.books.trial_balance.report import TrialBalance, trial_balance
 from billing.core.months import MONTH
 from billing.core.refusals import AccountNotFound
-from billing.core.text import IDENTIFIER
 from billing.http.auth import Overseeing
-from billing.http.parameters import Moment
+from billing.http.parameters import Moment, OneAccount
 from billing.http.problems import responses
 from billing.http.route import Router
 from billing.store.closings import Known
@@ -25,7 +24,7 @@ async def get_trial_balance(
     period: Annotated[str | None, Query(pattern=MONTH, description="YYYY-MM: at the end of this month")] = None,
     known: Annotated[Known | None, Query(description="of a period: as it was known when it was closed, or now")] = None,
     known_at: Annotated[Moment | None, Query(description="RFC 3339: only what was posted by then")] = None,
-    account_id: Annotated[str | None, Query(pattern=IDENTIFIER, max_length=64)] = None,
+    account_id: OneAccount = None,
 ) -> TrialBalance:
     """Debits, credits and balance of every ledger account by book and asset, of all accounts or one."""
     engine = caller.service.long_reads

@@ -53,7 +53,7 @@ class UsageParameters:
         end_time: Annotated[
             Instant | None, Query(description="the same, exclusive (a day: until it begins); left out: until now")
         ] = None,
-        bucket_width: Annotated[Width, Query()] = "1d",
+        bucket_width: Annotated[Width, Query(description="of a bucket, by the clocks of `tz`")] = "1d",
         group_by: Annotated[
             list[str] | None,
             Query(

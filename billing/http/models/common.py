@@ -9,9 +9,6 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from billing.core.amounts import MAX_AMOUNT
-from billing.core.cursors import decode_cursor as decode_cursor
-from billing.core.cursors import encode_cursor
-from billing.core.cursors import not_ours as _not_ours
 from billing.core.instants import instant_of
 from billing.core.refusals import REPEATS, Repeat
 from billing.core.text import CURRENCY, IDENTIFIER
@@ -126,28 +123,3 @@ class Page(Shown, Generic[T]):
     """whether there are more behind the last of these"""
     next_cursor: str | None
     """send it as `cursor` to go on behind the last of these; null where there is nothing more"""
-
-
-def page(items: list[Any], limit: int, cursor_of: Any, show: Any = lambda item: item) -> dict[str, Any]:
-    """A page of at most `limit` of `items`, which were fetched one beyond it."""
-    shown = items[:limit]
-    more = len(items) > limit
-    return {
-        "data": [show(item) for item in shown],
-        "has_more": more,
-        "next_cursor": encode_cursor(cursor_of(shown[-1])) if more else None,
-    }
-
-
-def decode_moment(text: str) -> datetime:
-    """A time that stands in a cursor. Raises Invalid."""
-    try:
-        moment: datetime = instant_of(text)
-    except ValueError:
-        raise _not_ours() from None
-    return moment
-
-
-def decode_position(position: int) -> int:
-    """A position that stands in a cursor, as far as its column holds it."""
-    return max(-POSITIONS, min(position, POSITIONS))
