@@ -18,7 +18,7 @@ from billing.books.statements.document.file import header_of
 from billing.books.statements.document.json_form import JsonFile, as_json
 from billing.books.statements.document.statement import HEADER, MOVEMENT, Statement
 from billing.books.statements.signing import SigningKey
-from billing.books.statements.verification.verify import NoStatement, Verification, connections, verify
+from billing.books.statements.verification.verify import NoStatement, StatementVerification, connections, verify
 from billing.books.statements.verification.walk import Flaw, transfer_of
 from billing.core.ledger import Transfer, chained
 
@@ -120,7 +120,7 @@ def other(name: str, value: Any) -> Any:
     return value + 1 if isinstance(value, int) else f"{value or 'x'}2"
 
 
-def only(verdict: Verification) -> Flaw:
+def only(verdict: StatementVerification) -> Flaw:
     (finding,) = verdict.findings
     return finding
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from billing.books.statements.document.statement import Statement
 from billing.books.statements.verification.published import NoKeys, published_by
-from billing.books.statements.verification.verify import NoStatement, Verification, connections, verify
+from billing.books.statements.verification.verify import NoStatement, StatementVerification, connections, verify
 from billing.cli.session import AsJson, console, errors
 
 _CHANGED, _UNREADABLE = 1, 2
@@ -72,7 +72,7 @@ def verify_statement(
     sys.exit(status)
 
 
-def _document(file: Path, verdict: Verification) -> dict[str, Any]:
+def _document(file: Path, verdict: StatementVerification) -> dict[str, Any]:
     s = verdict.statement
     return {
         "file": _name(file),
@@ -92,7 +92,7 @@ def _document(file: Path, verdict: Verification) -> dict[str, Any]:
     }
 
 
-def _show(file: Path, verdict: Verification) -> None:
+def _show(file: Path, verdict: StatementVerification) -> None:
     s = verdict.statement
     for found in verdict.findings:
         where = "" if found.line is None else f"line {found.line}: "

@@ -27,7 +27,7 @@ class NoStatement(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
+class StatementVerification:
     """What a file says and what is wrong with it. `statement` None: its header was made unreadable.
 
     `origin` is `known` when the signature is by one of the service's keys, `unchecked` when nobody said which they are.
@@ -45,7 +45,7 @@ class Verification:
 
 def verify(
     path: Path, keys: Mapping[str, str] | None = None, progress: Callable[[int], None] = lambda _: None
-) -> Verification:
+) -> StatementVerification:
     """What is wrong with the file at `path`. `keys`: the service's public keys by their kid, where they are known.
 
     `progress` is told how many movements were looked at. Raises NoStatement; OSError where the file cannot be read.
@@ -62,7 +62,7 @@ def verify(
             if not is_statement(found):
                 raise NoStatement(f"line {error.line}: {error.message}") from None
             finding = Flaw(f"{error.field or 'the header'} {error.message}", error.line, field=error.field)
-            return Verification(None, None, "unchecked", (finding,))
+            return StatementVerification(None, None, "unchecked", (finding,))
         signed = genuine(signature, statement)
         walk = Walk(statement, opened.rows(), trusted=signed)
         wrong = walk.first_wrong(progress)
@@ -79,7 +79,7 @@ def verify(
         findings.append(wrong)
     elif signed:
         findings += _untied(statement, walk.footing, lines)
-    return Verification(statement, signature, origin, tuple(findings))
+    return StatementVerification(statement, signature, origin, tuple(findings))
 
 
 def connections(statements: Sequence[Statement]) -> Iterator[tuple[Statement, Statement, str | None]]:
