@@ -74,7 +74,7 @@ class Tally:
 
     def rows(self, account_id: str) -> list[UsageCount]:
         """What to add, each line once."""
-        return [UsageCount._make((account_id, *line, *counts)) for line, counts in self._lines.items()]
+        return [UsageCount(account_id, *line, *counts) for line, counts in self._lines.items()]
 
     def _counts(self, c: Charge, output: Output, now: datetime) -> Counts:
         line = (quarter_of(now), c.model, c.operation, output.size_tier or "", c.billed_quality, c.api_key_id or "")

@@ -5,7 +5,7 @@ its rows have noted and its effects, each row once. Nobody else sees it, so it i
 refused has changed nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -190,6 +190,8 @@ class Wallet:
 
     @property
     def burn_order(self) -> list[Grant]:
+        if len(self.grants) == 1:  # as most have
+            return list(self.grants.values())
         if self._burn_order is None:
             in_order = sorted(self.grants.values(), key=lambda grant: grant.burn_key)
             self._burn_order = [grant.grant_id for grant in in_order]
@@ -241,19 +243,6 @@ class Wallet:
             or self.due_at != self._found_due_at
             or (self.unrecognised is not None and self.unrecognised.changed)
         )
-
-    @property
-    def opened_holds(self) -> list[Hold]:
-        """Of charges that were authorized, and still are."""
-        return [hold_of(charge) for charge in self.charges.new if charge.status == "authorized"]
-
-    @property
-    def ended_holds(self) -> list[Hold]:
-        return [
-            hold_of(was)
-            for was, charge in self.charges.changed
-            if was.status == "authorized" and charge.status != "authorized"
-        ]
 
     def standing(self, request_id: str) -> list[Output]:
         """A settled charge's outputs as they were delivered, as far as is known by now."""
@@ -369,3 +358,13 @@ class Wallet:
 
 def hold_of(charge: Charge) -> Hold:
     return Hold(charge.account_id, charge.expires_at, charge.request_id, charge.authorized_at, charge.held_credits)
+
+
+def opened_holds(new: Iterable[Charge]) -> list[Hold]:
+    """The holds of charges that the batch has made."""
+    return [hold_of(charge) for charge in new if charge.status == "authorized"]
+
+
+def ended_holds(changed: Iterable[tuple[Charge, Charge]]) -> list[Hold]:
+    """The holds of charges that were there before it."""
+    return [hold_of(was) for was, charge in changed if was.status == "authorized" and charge.status != "authorized"]

@@ -18,7 +18,7 @@ from billing.core.effects import AccountChange
 from billing.core.grants import Debt, Fill, Grant
 from billing.core.ledger import Transfer
 from billing.core.usage import UsageCount, day_of
-from billing.core.wallet import CorrectionRow, Hold, RefundRow, Wallet
+from billing.core.wallet import CorrectionRow, Hold, RefundRow, Wallet, ended_holds, opened_holds
 from billing.store import rows
 from billing.store.payments import apply_payments
 from billing.store.recognition import apply_recognition
@@ -51,14 +51,15 @@ async def apply(connection: asyncpg.Connection, wallets: Iterable[Wallet], now: 
         else:
             standing.append(rows.standing(wallet))
         if wallet.charges.added:
-            charges += wallet.charges.new
-            holds += wallet.opened_holds
+            new = wallet.charges.new
+            charges += new
+            holds += opened_holds(new)
         if wallet.charges.before:
-            resolved += [rows.resolution(charge) for _, charge in wallet.charges.changed]
-            ended += wallet.ended_holds
-        if wallet.outputs.added:
-            for billed in wallet.outputs.new:
-                outputs += billed
+            resolving = wallet.charges.changed
+            resolved += [rows.resolution(charge) for _, charge in resolving]
+            ended += ended_holds(resolving)
+        for request_id in wallet.outputs.added:
+            outputs += wallet.outputs[request_id]
         transfers += wallet.effects.transfers
         if wallet.effects.usage is not None:
             usage += wallet.effects.usage.rows(wallet.account_id)

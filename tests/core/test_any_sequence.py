@@ -40,7 +40,7 @@ from billing.core.funding_commands import (
 from billing.core.grants import Fill
 from billing.core.payments import Dispute, Topup
 from billing.core.refusals import Refusal
-from billing.core.wallet import Wallet
+from billing.core.wallet import Wallet, ended_holds, opened_holds
 from tests.disputes import reported, withdrawn
 
 from .examples import BOOKS, CENT, DAY, HOUR, ME, T0, Account, grant_of, pack_of, small, state
@@ -328,10 +328,10 @@ def test_a_batch_decides_what_its_commands_decide_one_by_one(steps: list[Any], f
     assert batch.wallet.grants == one_by_one.wallet.grants
     assert batch.wallet.payments.rows == one_by_one.wallet.payments.rows
     # Each row is written once: a hold that came and went leaves no trace.
-    assert {hold.request_id for hold in wallet.opened_holds} == {
+    assert {hold.request_id for hold in opened_holds(wallet.charges.new)} == {
         charge.request_id for charge in wallet.charges.new if charge.status == "authorized"
     }
-    assert [hold.request_id for hold in wallet.ended_holds] == (
+    assert [hold.request_id for hold in ended_holds(wallet.charges.changed)] == (
         [] if wallet.charges["r9"].status == "authorized" else ["r9"]
     )
 
@@ -345,7 +345,7 @@ def test_a_hold_that_comes_and_goes_within_a_batch_is_never_written(kind: str) -
         Settle(ME, "r1", (small(),)) if kind == "settle" else Void(ME, "r1"),
     ):
         decide(wallet, command, BOOKS, T0)
-    assert (wallet.opened_holds, wallet.ended_holds, wallet.held) == ([], [], 0)
+    assert (opened_holds(wallet.charges.new), ended_holds(wallet.charges.changed), wallet.held) == ([], [], 0)
     assert (list(wallet.charges.added), wallet.charges.before) == (["r1"], {})
     assert list(wallet.outputs.added) == (["r1"] if kind == "settle" else [])
 
@@ -356,7 +356,7 @@ def test_a_hold_that_was_there_before_is_ended_once() -> None:
     account.settle("r1", small())
     assert [
         (hold.account_id, hold.request_id, hold.authorized_at, hold.expires_at, hold.credits)
-        for hold in account.wallet.ended_holds
+        for hold in ended_holds(account.wallet.charges.changed)
     ] == [(ME, "r1", T0, T0 + timedelta(seconds=900), 10)]
     assert [charge.request_id for _, charge in account.wallet.charges.changed] == ["r1"]
     assert account.wallet.charges.new == []

@@ -26,6 +26,7 @@ from billing.core.refusals import (
     SizeNotPriced,
     UnknownModel,
 )
+from billing.core.wallet import opened_holds
 
 from .examples import (
     BOOK,
@@ -517,7 +518,7 @@ def test_a_charge_in_one_step_is_settled_and_holds_nothing() -> None:
     assert (answer.charge.status, answer.charge.one_step, answer.charge.held_credits) == ("settled", True, 0)
     assert answer.charge.authorized_at == answer.charge.resolved_at == T0
     assert (answer.charge.first_seq, answer.charge.last_seq) == (2, 2)
-    assert account.wallet.opened_holds == []
+    assert opened_holds(account.wallet.charges.new) == []
     assert list(account.wallet.charges.added) == ["r1"]
     assert answer.balance == (0, 0, 0)
 
