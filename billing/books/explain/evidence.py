@@ -3,9 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from billing.core.charges import Charge, Output
 from billing.core.grants import Fill, Grant
 from billing.core.ledger import Transfer
@@ -14,6 +11,8 @@ from billing.core.wallet import CorrectionRow, RefundRow
 from billing.store import rows
 from billing.store.balances import known
 from billing.store.clock import time_by
+from billing.store.connection import Connection
+from billing.store.engine import Engine
 from billing.store.gather import gather
 from billing.store.snapshot import snapshot
 
@@ -46,7 +45,7 @@ class Evidence:
         return [self.transfers[seq] for seq in range(first_seq, last_seq + 1)]
 
 
-async def evidence(engine: AsyncEngine, account_id: str, request_id: str) -> Evidence:
+async def evidence(engine: Engine, account_id: str, request_id: str) -> Evidence:
     """Raises AccountNotFound; without a charge where there is none."""
     async with snapshot(engine) as connection:
         needs = Needs(accounts={account_id}, charges={(account_id, request_id)})
@@ -68,6 +67,6 @@ async def evidence(engine: AsyncEngine, account_id: str, request_id: str) -> Evi
     return Evidence(charge, wallet.outputs[request_id], refunds, corrections, fills, by_seq, grants)
 
 
-async def _grants(connection: asyncpg.Connection, account_id: str, grant_ids: Iterable[str]) -> dict[str, Grant]:
+async def _grants(connection: Connection, account_id: str, grant_ids: Iterable[str]) -> dict[str, Grant]:
     found = [Grant(*row) for row in await connection.fetch(_GRANTS, account_id, sorted(grant_ids))]
     return {grant.grant_id: grant for grant in found}

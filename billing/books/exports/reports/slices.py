@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
+from billing.store.engine import Engine
 from billing.store.snapshot import snapshot
 
 Key = tuple[str | int, ...]
@@ -92,7 +91,7 @@ class Slice(NamedTuple):
 
 
 async def slices(
-    engine: AsyncEngine,
+    engine: Engine,
     origins: Sequence[Origin],
     extent: Extent,
     *,
@@ -118,7 +117,7 @@ async def slices(
 
 
 async def _ranges(
-    engine: AsyncEngine, origins: Sequence[Origin], extent: Extent, after: tuple[str, Key] | None
+    engine: Engine, origins: Sequence[Origin], extent: Extent, after: tuple[str, Key] | None
 ) -> AsyncGenerator[tuple[Origin, Key | None, Key | None], None]:
     names = [origin.name for origin in origins]
     first = 0 if after is None else names.index(after[0])
@@ -135,7 +134,7 @@ async def _ranges(
         since = None
 
 
-async def _until(engine: AsyncEngine, origin: Origin, extent: Extent, since: Key | None) -> Key | None:
+async def _until(engine: Engine, origin: Origin, extent: Extent, since: Key | None) -> Key | None:
     """The last key of the slice that begins after `since`; nothing where that is the last slice."""
     columns = ", ".join(origin.driver_key)
     where = ["true"]
@@ -154,7 +153,7 @@ async def _until(engine: AsyncEngine, origin: Origin, extent: Extent, since: Key
     return (*found, *[_LAST] * (len(origin.key) - len(origin.driver_key)))
 
 
-async def _asked(engine: AsyncEngine, query: str) -> Key | None:
+async def _asked(engine: Engine, query: str) -> Key | None:
     async with snapshot(engine) as connection:
         await connection.execute(_BY_KEY)
         row = await connection.fetchrow(query)
@@ -162,7 +161,7 @@ async def _asked(engine: AsyncEngine, query: str) -> Key | None:
 
 
 async def _read(
-    engine: AsyncEngine, origin: Origin, extent: Extent, since: Key | None, until: Key | None, lines: Lines
+    engine: Engine, origin: Origin, extent: Extent, since: Key | None, until: Key | None, lines: Lines
 ) -> Slice:
     bounds = [origin.within(extent)]
     columns = ", ".join(origin.key)
@@ -181,7 +180,7 @@ async def _read(
     return await _copied(engine, query, origin, until, lines)
 
 
-async def _copied(engine: AsyncEngine, query: str, origin: Origin, until: Key | None, lines: Lines) -> Slice:
+async def _copied(engine: Engine, query: str, origin: Origin, until: Key | None, lines: Lines) -> Slice:
     found: list[bytes] = []
 
     async def keep(data: bytes) -> None:
@@ -209,7 +208,7 @@ def _tuple(key: Sequence[str | int]) -> str:
     return f"({', '.join(literal(value) for value in key)})"
 
 
-async def whole(engine: AsyncEngine, query: str, lines: Lines) -> AsyncGenerator[tuple[bytes, int], None]:
+async def whole(engine: Engine, query: str, lines: Lines) -> AsyncGenerator[tuple[bytes, int], None]:
     """A query's lines, block by block, and with the last block how many there were: for what the database sums up."""
     blocks: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=4)
 
