@@ -2,8 +2,7 @@
 
 Refusal
 ├── NotFound
-│   ├── AccountNotFound · ChargeNotFound · PriceBookNotFound · PackNotFound · TopupNotFound · AutoRechargeNotFound
-│   ├── StatementNotFound
+│   └── AccountNotFound · ChargeNotFound · PriceBookNotFound · PackNotFound · TopupNotFound · AutoRechargeNotFound
 ├── Invalid                        the body or a parameter is not what the contract says
 ├── IdReused                       this id already names something else
 ├── AccountSuspended               new authorizations only
@@ -106,19 +105,6 @@ class TopupNotFound(NotFound):
 class AutoRechargeNotFound(NotFound):
     code = "auto_recharge_not_found"
     title = "The account has no auto-recharge"
-
-
-@dataclass(eq=False)
-class StatementNotFound(NotFound):
-    """`first`: the month in which the account was opened, the first that has a statement."""
-
-    first: str
-    code = "statement_not_found"
-    title = "No statement of that month"
-
-    @property
-    def detail(self) -> str:
-        return f"The account was opened later: its first statement is that of {self.first}."
 
 
 @dataclass(eq=False)

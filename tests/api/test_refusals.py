@@ -12,6 +12,7 @@ from billing.books.periods import refusals as periods
 from billing.books.reconciliation import application
 from billing.books.reconciliation import report as reconciliation
 from billing.books.reconciliation.forms.rows import ManifestUnreadable
+from billing.books.statements import report as statements
 from billing.core import refusals as core
 from billing.core.refusals import Refusal
 from billing.funding import refusals as funding
@@ -185,6 +186,12 @@ TABLE = [
         "Months are reopened from the last one back: reopen 2026-02 first.",
     ),
     (payouts.PayoutNotFound("p"), "payout_not_found", {"payout_id": "p"}, "No such payout is booked"),
+    (
+        statements.StatementNotFound("2026-03"),
+        "statement_not_found",
+        {"first": "2026-03"},
+        "The account was opened later: its first statement is that of 2026-03.",
+    ),
 ]
 TABLED = {type(row[0]): row[0] for row in [*TABLE, *OF_THE_CORE]}
 LATER = {

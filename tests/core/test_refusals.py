@@ -32,12 +32,6 @@ TABLE = [
     (refusals.TopupNotFound("t"), "topup_not_found", {"topup_id": "t"}, "No such top-up"),
     (refusals.AutoRechargeNotFound(), "auto_recharge_not_found", {}, "The account has no auto-recharge"),
     (
-        refusals.StatementNotFound("2026-03"),
-        "statement_not_found",
-        {"first": "2026-03"},
-        "The account was opened later: its first statement is that of 2026-03.",
-    ),
-    (
         refusals.Invalid([{"field": f"f{i}", "message": "is wrong"} for i in range(6)]),
         "validation_error",
         {"errors": [{"field": f"f{i}", "message": "is wrong"} for i in range(6)]},

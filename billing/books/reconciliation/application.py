@@ -19,14 +19,7 @@ from billing.core.answers import ChargeAnswer, CorrectionAnswer
 from billing.core.charges import Reported
 from billing.core.commands import Command, Correct, Settle
 from billing.core.languages import ENGLISH, Language
-from billing.core.refusals import (
-    ChargeNotFound,
-    ChargeNotOpen,
-    Invalid,
-    NothingToCorrect,
-    Refusal,
-    Unavailable,
-)
+from billing.core.refusals import ChargeNotFound, ChargeNotOpen, Invalid, NothingToCorrect, Refusal, Unavailable
 from billing.core.text import free_text
 from billing.posting import Posting
 from billing.store.engine import Engine

@@ -23,7 +23,7 @@ from billing.books.statements.document.statement import (
 from billing.books.statements.signing import Signing
 from billing.core.document import DOCUMENT
 from billing.core.ledger import GENESIS, Transfer
-from billing.core.refusals import AccountNotFound, Invalid, StatementNotFound
+from billing.core.refusals import AccountNotFound, Invalid, NotFound
 from billing.store.billed import CORRECTED, REFUNDED, SETTLED
 from billing.store.clock import time_by
 from billing.store.connection import Connection
@@ -77,6 +77,19 @@ _HASHED: Final = (
     "SET LOCAL enable_sort = off"  # sums of millions of images: their groups are few, and fit in a hash table
 )
 _PAGE: Final = f"SELECT {TRANSFER} FROM transfer t WHERE {_MOVED} ORDER BY t.seq"
+
+
+@dataclass(eq=False)
+class StatementNotFound(NotFound):
+    """`first`: the month in which the account was opened, the first that has a statement."""
+
+    first: str
+    code = "statement_not_found"
+    title = "No statement of that month"
+
+    @property
+    def detail(self) -> str:
+        return f"The account was opened later: its first statement is that of {self.first}."
 
 
 class WalletStanding(NamedTuple):

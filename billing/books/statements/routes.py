@@ -10,11 +10,11 @@ from pydantic import Field, TypeAdapter
 from billing.books.statements.document.csv_form import as_csv
 from billing.books.statements.document.json_form import as_json
 from billing.books.statements.document.statement import MONTH, Signature, Statement, hashes_as_text, is_month
-from billing.books.statements.report import StatementMonth, issue, months
+from billing.books.statements.report import StatementMonth, StatementNotFound, issue, months
 from billing.books.statements.signing import PublicKeys, Signing
 from billing.core.cursors import not_ours
 from billing.core.document import DOCUMENT
-from billing.core.refusals import AccountNotFound, StatementNotFound
+from billing.core.refusals import AccountNotFound
 from billing.http.auth import Reading
 from billing.http.models.common import Page
 from billing.http.models.transfers import TransferShown
