@@ -389,3 +389,16 @@ def changed_grants(account: Account) -> set[str]:
 def test_the_test_helpers_agree_with_the_core_about_an_untouched_grant() -> None:
     account = Account()
     assert account.grant("g1", 5).grant == grant_of("g1", 5)
+
+
+def test_only_charges_and_what_they_draw_on_are_plain() -> None:
+    wallet = Wallet(ME, Account(credit_limit=5).wallet.settings)
+    for command, plain in (
+        (IssueGrant(ME, "g1", "plan", 20), True),
+        (Authorize(ME, "r1", "plain", quality="10"), True),
+        (Settle(ME, "r1", (small(),)), True),
+        (Authorize(ME, "r2", "plain", quality="5", outputs=(small(),)), True),
+        (Authorize(ME, "r3", "plain", quality="10", outputs=(small(),)), False),  # as debt, in part
+    ):
+        decide(wallet, command, BOOKS, T0)
+        assert wallet.plain == plain
