@@ -68,7 +68,7 @@ def test_unspent_credits_go_first_and_those_that_were_used_are_owed(
     assert account.posted("card_refund") == [("pack:t1:1", rest * CENT)] * (rest > 0)
     row = account.card_refund_row()
     assert (row.status, row.amount_micros, row.deferred_micros) == ("succeeded", cents * CENT, deferred * CENT)
-    assert row.clawed == (("pack:t1:1", unspent, owed),)
+    assert (row.clawed, row.clawed_credits) == ((("pack:t1:1", unspent, owed),), unspent + owed)
     topup = account.topup()
     assert (topup.status, topup.returned_micros) == ("refunded" if cents == 1000 else "paid", cents * CENT)
     assert topup.returned_deferred_micros == deferred * CENT

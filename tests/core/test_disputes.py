@@ -215,6 +215,7 @@ def test_what_a_lost_dispute_takes(
     unspent = 100 - spent - remaining
     row = account.dispute_row()
     assert (row.status, row.deferred_micros, row.clawed) == ("lost", deferred * CENT, (("pack:t1:1", unspent, owed),))
+    assert row.clawed_credits == unspent + owed
     rest = cents - deferred
     assert account.posted("dispute_lost_deferred") == [("pack:t1:1", deferred * CENT)] * (deferred > 0)
     assert account.posted("dispute_lost") == [("pack:t1:1", rest * CENT)] * (rest > 0)

@@ -553,3 +553,21 @@ def test_what_is_recognised_is_rounded_down_and_arrives_at_what_was_paid(
 )
 def test_lapsing(expires_at: datetime | None, frozen: bool, now: datetime, lapsed: bool) -> None:
     assert grant_of("g1", 1, expires_at=expires_at, frozen=frozen).lapsed_at(now) is lapsed
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, "open"),
+        ({"expires_at": T0 + HOUR}, "open"),
+        ({"expires_at": T0}, "lapsed"),
+        ({"expires_at": T0, "frozen": True}, "frozen"),
+        ({"remaining": 0, "used": 10, "open": False}, "spent"),
+        ({"remaining": 0, "used": 4, "expired": 6, "open": False}, "expired"),
+        ({"remaining": 0, "revoked": 10, "clawed": 10, "open": False}, "revoked"),
+        ({"remaining": 0, "expired": 6, "revoked": 4, "clawed": 4, "open": False}, "revoked"),
+        ({"remaining": 6, "revoked": 4, "clawed": 4}, "open"),
+    ],
+)
+def test_what_a_grant_is_by_now(changes: dict[str, Any], status: str) -> None:
+    assert grant_of("g", 10, **changes).status(T0) == status

@@ -109,3 +109,7 @@ def test_what_would_move_the_cursor_is_shown_as_an_escape(reason, shown):
 )
 def test_the_reader_s_language(header, code):
     assert preferred(header).code == code
+
+
+def test_a_number_is_written_as_a_language_writes_it() -> None:
+    assert said("{n:number}", n=12_345) == ("12,345", "12\u00a0345")

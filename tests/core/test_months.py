@@ -26,3 +26,10 @@ def test_the_month_of_a_moment_is_that_of_utc() -> None:
 def test_what_is_no_month(name: str) -> None:
     with pytest.raises(Invalid, match="start: must be a month"):
         Month.of(name, "start")
+
+
+def test_a_month_has_begun_at_its_first_instant() -> None:
+    march = Month.of("2026-03")
+    assert Month.begun("2026-03", march.starts_at) == march
+    with pytest.raises(Invalid, match="period: lies in the future"):
+        Month.begun("2026-03", march.starts_at - timedelta(microseconds=1))
