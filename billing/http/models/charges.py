@@ -95,8 +95,9 @@ class NewCharge(Body):
 
     def command(self, account_id: str) -> commands.Authorize:
         outputs = None if self.outputs is None else tuple([one.reported() for one in self.outputs])
-        asked = {name: getattr(self, name) for name in NewCharge.model_fields}
-        return commands.Authorize(account_id, **asked | {"outputs": outputs})
+        asked = self.__dict__ | {"account_id": account_id, "outputs": outputs}
+        asked.pop("op", None)  # which operation of a batch it is
+        return commands.Authorize(**asked)
 
 
 class Settlement(Body):
