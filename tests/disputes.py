@@ -6,7 +6,7 @@ import asyncpg
 
 from billing.core.funding_commands import DisputeMovement, ReportDispute
 from billing.core.payments import Dispute
-from billing.store.payments import row_of
+from billing.store.payments import row_of, select_list
 
 WORDS = {"open": "needs_response"}
 
@@ -41,7 +41,7 @@ def reported(
 async def known(connection: asyncpg.Connection, account_id: str, dispute_id: str) -> Dispute | None:
     """What the ledger knows of a dispute."""
     row = await connection.fetchrow(
-        f"SELECT {', '.join(Dispute._fields)} FROM dispute WHERE account_id = $1 AND dispute_id = $2",
+        f"SELECT {select_list(Dispute)} FROM dispute x WHERE x.account_id = $1 AND x.dispute_id = $2",
         account_id,
         dispute_id,
     )

@@ -1,6 +1,5 @@
 """Payments of an account, as far as a batch names them: their rows, and which of those it has to write."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -277,11 +276,3 @@ class Payments:
 
     def _of(self, kind: type[Row]) -> Noted[str, Row]:
         return self.rows.setdefault(kind, Noted())
-
-
-def clawed_json(clawed: Clawed) -> str:
-    return json.dumps(clawed, separators=(",", ":"))
-
-
-def clawed_of(document: str) -> Clawed:
-    return tuple((grant_id, revoked, owed) for grant_id, revoked, owed in json.loads(document))

@@ -17,8 +17,6 @@ from billing.core.payments import (
     Row,
     StripeObject,
     Topup,
-    clawed_json,
-    clawed_of,
 )
 from billing.core.wallet import Wallet
 from billing.store import rows
@@ -39,13 +37,22 @@ def _select(kind: type[Row], *names: str) -> str:
     """The rows of `kind` whose columns `names` are the parameters, an array for each."""
     parameters = ", ".join(f"${place}::text[]" for place in range(1, len(names) + 1))
     return (
-        f"SELECT {_columns(kind)} FROM unnest({parameters}) k({', '.join(names)}) "
+        f"SELECT {select_list(kind)} FROM unnest({parameters}) k({', '.join(names)}) "
         f"JOIN {_TABLES[kind][0]} x USING ({', '.join(names)})"
     )
 
 
-def _columns(kind: type[Row]) -> str:
-    return ", ".join(f"x.{name}" for name in kind._fields)
+def _stored(kind: type[Row]) -> tuple[str, ...]:
+    """What is a column: what was clawed back is rows of its own."""
+    return tuple(name for name in kind._fields if name != "clawed")
+
+
+def select_list(kind: type[Row]) -> str:
+    """A row `x`, whole."""
+    *_, key = _TABLES[kind][1]
+    clawed = f"""ARRAY(SELECT ROW(b.grant_id, b.revoked, b.owed) FROM clawback b
+        WHERE b.account_id = x.account_id AND b.external_id = x.{key} ORDER BY b.grant_id)"""
+    return ", ".join(clawed if name == "clawed" else f"x.{name}" for name in kind._fields)
 
 
 _TOPUPS, _TRANSACTIONS = (
@@ -54,6 +61,9 @@ _TOPUPS, _TRANSACTIONS = (
 )
 _CARD_REFUNDS, _DISPUTES = _select(CardRefund, "account_id", "topup_id"), _select(Dispute, "account_id", "topup_id")
 _RECHARGES, _NOTICES = _select(AutoRecharge, "account_id"), _select(ExpiryNotice, "account_id", "grant_id")
+_CLAWED = """
+    INSERT INTO clawback (account_id, external_id, grant_id, revoked, owed) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (account_id, external_id, grant_id) DO UPDATE SET revoked = excluded.revoked, owed = excluded.owed"""
 _MARK_DUE = """
     UPDATE auto_recharge a SET due_at = u.due_at FROM unnest($1::text[], $2::timestamptz[]) u(account_id, due_at)
     WHERE a.account_id = u.account_id AND a.status = 'active' AND a.due_at IS NULL"""
@@ -119,7 +129,16 @@ async def apply_payments(connection: asyncpg.Connection, wallets: Sequence[Walle
             written.setdefault(kind, []).extend(rows_of_kind.written)
     for kind, found in written.items():
         if found:
-            await connection.executemany(_upsert(kind), [_record(row) for row in found])
+            names = _stored(kind)
+            records = [[getattr(row, name) for name in names] for row in found]
+            await connection.executemany(_upsert(kind), records)
+        if clawed := [
+            (row.account_id, row.key, *part)
+            for row in found
+            if isinstance(row, CardRefund | Dispute)
+            for part in row.clawed
+        ]:
+            await connection.executemany(_CLAWED, clawed)
     if due := [(wallet.account_id, wallet.last_at) for wallet in wallets if wallet.effects.recharge_due]:
         await connection.execute(_MARK_DUE, *rows.arrays(due))
 
@@ -127,19 +146,13 @@ async def apply_payments(connection: asyncpg.Connection, wallets: Sequence[Walle
 def row_of(kind: type[Row], record: Any) -> Any:
     row = kind(*record)
     if isinstance(row, CardRefund | Dispute):
-        return row._replace(clawed=clawed_of(row.clawed))  # type: ignore[arg-type]
+        return row._replace(clawed=tuple(row.clawed))
     return row
-
-
-def _record(row: Row) -> tuple[Any, ...]:
-    if isinstance(row, CardRefund | Dispute):
-        return tuple(row._replace(clawed=clawed_json(row.clawed)))  # type: ignore[arg-type]
-    return tuple(row)
 
 
 def _upsert(kind: type[Row]) -> str:
     table, key, changes = _TABLES[kind]
-    names = kind._fields
+    names = _stored(kind)
     values = ", ".join(f"${place}" for place in range(1, len(names) + 1))
     settled = "NOTHING"
     if changes:

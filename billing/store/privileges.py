@@ -19,7 +19,7 @@ _TABLES: Final = {
         "expiry_notice", "price_book", "clock_acceptance", "usage_day", "closing", "reconciliation", "reconciliation_line", "provider_report",
     ),
     "SELECT, INSERT, UPDATE": (
-        "account", "grant", "charge", "output", "debt", "recognition", "usage_bucket", "topup", "card_refund",
+        "account", "grant", "charge", "output", "debt", "recognition", "usage_bucket", "topup", "card_refund", "clawback",
         "dispute", "auto_recharge", "stripe_customer", "pack", "api_key", "signing_key", "webhook_endpoint", "machine",
     ),
     "SELECT, INSERT, DELETE": ("hold", "session", "provider_usage", "provider_cost"),

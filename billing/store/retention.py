@@ -57,7 +57,7 @@ RULES: Final = (EVENTS_OUT, EVENTS_IN, SESSIONS, MANIFESTS)
 FOR_EVER: Final[Mapping[str, frozenset[str]]] = {
     "the books, and what they are proven with": frozenset({
         "account", "account_change", "grant", "charge", "output", "transfer", "debt", "fill", "refund", "refund_output", "returned",
-        "correction", "correction_report", "correction_output", "usage_bucket", "usage_day", "recognition", "closing", "topup", "card_refund", "dispute", "stripe_transaction",
+        "correction", "correction_report", "correction_output", "usage_bucket", "usage_day", "recognition", "closing", "topup", "card_refund", "clawback", "dispute", "stripe_transaction",
         "payout_item", "price_book",
     }),
     "what makes an id take effect once": frozenset({"stripe_object", "stripe_customer", "auto_recharge", "expiry_notice"}),

@@ -8,23 +8,20 @@ from sqlalchemy import select, tuple_
 
 from billing.core.payments import AutoRecharge, BookedTransaction, CardRefund, Dispute, Topup
 from billing.core.refusals import AutoRechargeNotFound, TopupNotFound
-from billing.store.accounts import reading_account
+from billing.store.accounts import must_exist, reading_account
 from billing.store.clock import time_in
 from billing.store.engine import Engine
-from billing.store.payments import row_of
-from billing.store.snapshot import reading, working
+from billing.store.payments import row_of, select_list
+from billing.store.snapshot import reading, snapshot, working
 from billing.store.tables import (
     AutoRechargeRow,
-    CardRefundRow,
-    DisputeRow,
     StripeTransactionRow,
     TopupRow,
     columns_of,
 )
 
 _TOPUP = columns_of(TopupRow, Topup._fields)
-_CARD_REFUND = columns_of(CardRefundRow, CardRefund._fields)
-_DISPUTE = columns_of(DisputeRow, Dispute._fields)
+_OF_TOPUP = "SELECT {} FROM {} x WHERE x.account_id = $1 AND x.topup_id = $2 ORDER BY x.{}"
 _RECHARGE = columns_of(AutoRechargeRow, AutoRecharge._fields)
 _TRANSACTION = columns_of(StripeTransactionRow, BookedTransaction._fields)
 
@@ -39,16 +36,17 @@ class TopupStory(NamedTuple):
 
 async def topup(engine: Engine, account_id: str, topup_id: str) -> TopupStory:
     """Raises AccountNotFound, TopupNotFound."""
-    async with reading_account(engine, account_id) as connection:
-        row = (await connection.execute(select(*_TOPUP).where(_TOPUP[0] == account_id, _TOPUP[1] == topup_id))).first()
+    async with snapshot(engine) as connection:
+        await must_exist(connection, account_id)
+        row = await connection.fetchrow(_OF_TOPUP.format(select_list(Topup), "topup", "topup_id"), account_id, topup_id)
         if row is None:
             raise TopupNotFound(topup_id)
-        refunds = select(*_CARD_REFUND).where(_CARD_REFUND[0] == account_id, _CARD_REFUND[2] == topup_id)
-        disputes = select(*_DISPUTE).where(_DISPUTE[0] == account_id, _DISPUTE[2] == topup_id)
+        refunds = _OF_TOPUP.format(select_list(CardRefund), "card_refund", "created_at")
+        disputes = _OF_TOPUP.format(select_list(Dispute), "dispute", "opened_at")
         return TopupStory(
             Topup(*row),
-            [row_of(CardRefund, one) for one in await connection.execute(refunds.order_by(_CARD_REFUND[7]))],
-            [row_of(Dispute, one) for one in await connection.execute(disputes.order_by(_DISPUTE[8]))],
+            [row_of(CardRefund, one) for one in await connection.fetch(refunds, account_id, topup_id)],
+            [row_of(Dispute, one) for one in await connection.fetch(disputes, account_id, topup_id)],
         )
 
 

@@ -687,9 +687,7 @@ TAMPERINGS = {
         },
     ),
     "a card refund that says less than it revoked": (
-        [
-            """UPDATE card_refund SET clawed = '[["pack:own:1",499,0],["pack:own:2",0,50]]' WHERE card_refund_id = 're-half'"""
-        ],
+        ["UPDATE clawback SET revoked = 499 WHERE external_id = 're-half' AND grant_id = 'pack:own:1'"],
         {
             "I1": (
                 "card_refund",
@@ -700,7 +698,7 @@ TAMPERINGS = {
         },
     ),
     "a dispute that says less than it revoked": (
-        ["""UPDATE dispute SET clawed = '[["pack:complained:1",800,0]]' WHERE dispute_id = 'du-lost'"""],
+        ["DELETE FROM clawback WHERE external_id = 'du-lost' AND grant_id = 'pack:complained:2'"],
         {
             "I1": (
                 "dispute",
@@ -709,20 +707,20 @@ TAMPERINGS = {
             )
         },
     ),
-    "a card refund whose papers nobody can read": (
-        ["""UPDATE card_refund SET clawed = '[["pack:own:1", 500' WHERE card_refund_id = 're-half'"""],
+    "credits taken for nothing": (
+        ["INSERT INTO clawback VALUES ('payer', 're-ghost', 'pack:own:1', 1, 0)"],
         {
             "I1": (
-                "card_refund",
-                "payer/re-half",
-                "clawed should be a list of a grant, credits revoked and credits owed",
+                "clawback",
+                "payer/re-ghost/pack:own:1",
+                "took 1 credits of grant pack:own:1, but there is no such card refund",
             ),
-            "I6": ("card_refund", "payer/re-half", "clawed should be"),
+            "I6": ("grant", "payer/pack:own:1", "clawed is 501, but card refunds and disputes took 602"),
         },
     ),
     "an open dispute that took credits": (
-        ["""UPDATE dispute SET clawed = '[["pack:frozen:1",1,0]]' WHERE dispute_id = 'du-open'"""],
-        {"I1": ("dispute", "payer/du-open", 'it was not lost, but took [["pack:frozen:1",1,0]]')},
+        ["INSERT INTO clawback VALUES ('payer', 'du-open', 'pack:frozen:1', 1, 0)"],
+        {"I1": ("clawback", "payer/du-open/pack:frozen:1", "the dispute is open, and was never lost")},
     ),
     "a failed card refund that succeeded after all": (
         ["UPDATE card_refund SET status = 'succeeded' WHERE card_refund_id = 're-failed'"],
@@ -991,7 +989,13 @@ TAMPERINGS = {
     ),
     "a dispute that was never lost, and gave back": (
         ["UPDATE dispute SET undone = 0 WHERE dispute_id = 'du-appealed'"],
-        {"I1": ("dispute", "payer/du-appealed", 'it was not lost, but took [["pack:appealed:1",14,0]]')},
+        {
+            "I1": (
+                "clawback",
+                "payer/du-appealed/pack:appealed:1",
+                "took 14 credits of grant pack:appealed:1, but the dispute is open",
+            )
+        },
     ),
     "a reserve that Stripe holds for nobody": (
         ["DELETE FROM stripe_transaction WHERE transaction_id = 'txn-held'"],

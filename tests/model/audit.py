@@ -4,7 +4,6 @@
 from the journal's documentation.
 """
 
-import json
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -12,7 +11,7 @@ from itertools import pairwise
 from types import SimpleNamespace
 
 TABLES = (
-    "transfer", "grant", "charge", "output", "hold", "debt", "fill", "refund", "refund_output", "returned", "correction", "correction_output", "account_change", "topup", "card_refund",
+    "transfer", "grant", "charge", "output", "hold", "debt", "fill", "refund", "refund_output", "returned", "correction", "correction_output", "account_change", "topup", "card_refund", "clawback",
     "dispute", "stripe_transaction", "usage_bucket", "usage_day", "recognition",
 )  # fmt: skip
 ORDERS = {
@@ -390,12 +389,10 @@ def _check_grants(rows):
 def _check_clawbacks(rows):
     """What card refunds and lost disputes say that they took is what was revoked for them; and what came back."""
     taken, revoked = defaultdict(int), defaultdict(int)
-    named = [(row["card_refund_id"], row) for row in rows.card_refund] + [(r["dispute_id"], r) for r in rows.dispute]
-    for name, row in named:
-        for grant_id, unspent, owed in json.loads(row["clawed"]):
-            taken[grant_id] += unspent + owed
-            revoked[name, grant_id] += unspent
-            revoked[name, None] += owed
+    for row in rows.clawback:
+        taken[row["grant_id"]] += row["revoked"] + row["owed"]
+        revoked[row["external_id"], row["grant_id"]] += row["revoked"]
+        revoked[row["external_id"], None] += row["owed"]
     born = {grant["seq"]: grant["origin_grant_id"] for grant in rows.grant}
     failed = {row["card_refund_id"] for row in rows.card_refund if row["status"] == "failed"}
     failed |= {row["dispute_id"] for row in rows.dispute if row["undone"]}

@@ -12,7 +12,7 @@ ROWS_AT_ONCE = 2_000  # of a cursor: what is in memory at any time, however long
 
 TABLES: Final = (
     "account", "account_change", "grant", "charge", "hold", "output", "transfer", "debt", "fill", "refund", "refund_output",
-    "returned", "correction", "correction_report", "correction_output", "topup", "card_refund", "dispute", "stripe_transaction",
+    "returned", "correction", "correction_report", "correction_output", "topup", "card_refund", "clawback", "dispute", "stripe_transaction",
     "payout_item", "usage_bucket", "usage_day", "recognition",
 )  # fmt: skip
 _LINE: Final = ", ".join(

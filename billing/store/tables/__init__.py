@@ -28,6 +28,7 @@ from billing.store.tables.ledger import (
 from billing.store.tables.payments import (
     AutoRechargeRow,
     CardRefundRow,
+    ClawbackRow,
     DisputeRow,
     ExpiryNoticeRow,
     PayoutItemRow,
@@ -56,6 +57,7 @@ __all__ = [
     "AutoRechargeRow",
     "CardRefundRow",
     "ChargeRow",
+    "ClawbackRow",
     "ClosingRow",
     "CorrectionOutputRow",
     "CorrectionReportRow",

@@ -45,7 +45,6 @@ class CardRefundRow(SQLModel, table=True):
     status: str = text()
     amount_micros: int = column(BigInteger)
     deferred_micros: int = column(BigInteger)
-    clawed: str = text()
     created_at: datetime = column(TIME)
     changed_at: datetime = column(TIME)
 
@@ -59,13 +58,21 @@ class DisputeRow(SQLModel, table=True):
     reason: str | None = maybe()
     amount_micros: int = column(BigInteger)
     deferred_micros: int = column(BigInteger)
-    clawed: str = text()
     opened_at: datetime = column(TIME)
     closed_at: datetime | None = maybe(TIME)
     stripe_status: str | None = maybe()
     withdrawn_micros: int = column(BigInteger)
     reinstated_micros: int = column(BigInteger)
     undone: int = column(Integer)
+
+
+class ClawbackRow(SQLModel, table=True):
+    __tablename__ = "clawback"
+    account_id: str = text(key=True)
+    external_id: str = text(key=True)
+    grant_id: str = text(key=True)
+    revoked: int = column(BigInteger)
+    owed: int = column(BigInteger)
 
 
 class StripeTransactionRow(SQLModel, table=True):

@@ -1,6 +1,11 @@
 -- Clawbacks: what card refunds and lost disputes say that they took of each grant, against grants and transfers: I1, I6.
---
--- What they say is JSON, and is read here before any SQL unfolds it: a malformed one is a finding, not an error.
+
+-- I1 clawback
+SELECT x.account_id, concat_ws('/', x.account_id, x.external_id, x.grant_id) AS key, 0 AS place,
+    format('it took %s credits of grant %s, but the dispute is %s, and was never lost', x.revoked::numeric + x.owed, x.grant_id,
+        d.status) AS problem
+FROM {clawback} x JOIN {dispute} d ON d.account_id = x.account_id AND d.dispute_id = x.external_id
+WHERE d.status <> 'lost' AND d.undone = 0
 
 -- I6 grant
 -- A card refund that failed, and a dispute that is lost no more, give back to the grant what was unspent, and in its place a
@@ -11,9 +16,7 @@ SELECT account_id, concat_ws('/', account_id, grant_id) AS key, coalesce(g.seq, 
                 coalesce(c.clawed, 0), coalesce(r.credits, 0)) END AS problem
 FROM {grant} g
 FULL JOIN (SELECT account_id, grant_id, sum(revoked::numeric + owed) AS clawed
-           FROM (SELECT x.account_id, part ->> 0 AS grant_id, (part ->> 1)::bigint AS revoked, (part ->> 2)::bigint AS owed
-                 FROM (SELECT account_id, clawed FROM {card_refund} r UNION ALL SELECT account_id, clawed FROM {dispute} d) x,
-                     jsonb_array_elements(x.clawed::jsonb) part) taken GROUP BY account_id, grant_id) c USING (account_id, grant_id)
+           FROM {clawback} x GROUP BY account_id, grant_id) c USING (account_id, grant_id)
 LEFT JOIN (SELECT t.account_id, CASE t.seq WHEN n.seq THEN n.origin_grant_id ELSE t.grant_id END AS grant_id,
                 sum(t.amount) AS credits
            FROM {transfer} t LEFT JOIN {grant} n ON n.account_id = t.account_id AND n.grant_id = t.grant_id
@@ -41,11 +44,10 @@ SELECT x.account_id, concat_ws('/', x.account_id, x.{this_id}) AS key, coalesce(
     format('it revokes %s, but its transfers %s', coalesce(s.words, 'nothing'), coalesce(t.words, 'nothing')) AS problem
 FROM {this} x
 LEFT JOIN (SELECT account_id, {this_id}, string_agg(format('%s %s', credits, whose), ', ' ORDER BY whose) AS words
-           FROM (SELECT x.account_id, x.{this_id}, m.whose, sum(m.credits) AS credits
-                 FROM {this} x, jsonb_array_elements(x.clawed::jsonb) part
-                 CROSS JOIN LATERAL (VALUES
-                     ('of ' || (part ->> 0), (part ->> 1)::bigint), ('that were used', (part ->> 2)::bigint)) m(whose, credits)
-                 WHERE m.credits <> 0 GROUP BY x.account_id, x.{this_id}, m.whose) moves
+           FROM (SELECT x.account_id, x.external_id AS {this_id}, m.whose, sum(m.credits) AS credits
+                 FROM {clawback} x
+                 CROSS JOIN LATERAL (VALUES ('of ' || x.grant_id, x.revoked), ('that were used', x.owed)) m(whose, credits)
+                 WHERE m.credits <> 0 GROUP BY 1, 2, 3) moves
            GROUP BY account_id, {this_id}) s USING (account_id, {this_id})
 LEFT JOIN (SELECT account_id, external_id, string_agg(format('%s %s', credits, whose), ', ' ORDER BY whose) AS words,
                 min(seq) AS seq
@@ -54,3 +56,12 @@ LEFT JOIN (SELECT account_id, external_id, string_agg(format('%s %s', credits, w
                  FROM {transfer} t WHERE book = 'wallet' AND kind = 'revoke' GROUP BY 1, 2, 3) moves
            GROUP BY account_id, external_id) t ON t.account_id = x.account_id AND t.external_id = x.{this_id}
 WHERE s.words IS DISTINCT FROM t.words
+
+-- I1 clawback
+SELECT x.account_id, concat_ws('/', x.account_id, x.external_id, x.grant_id) AS key, 0 AS place,
+    format('it took %s credits of grant %s, but there is no such card refund or dispute', x.revoked::numeric + x.owed, x.grant_id)
+    AS problem
+FROM {clawback} x
+LEFT JOIN {card_refund} r ON r.account_id = x.account_id AND r.card_refund_id = x.external_id
+LEFT JOIN {dispute} d ON d.account_id = x.account_id AND d.dispute_id = x.external_id
+WHERE num_nulls(r.card_refund_id, d.dispute_id) = 2
