@@ -9,15 +9,31 @@ from billing.core.document import DOCUMENT
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
+class Credits:
     """What it comes to."""
 
     __pydantic_config__ = DOCUMENT
     credits: int
     """whole credits, 0 or more"""
+    said: str
+    SAID = "nothing under it"
 
 
-def test_docstrings_under_attributes_are_descriptions() -> None:
-    schema = TypeAdapter(Sum).json_schema()
-    assert schema["properties"]["credits"]["description"] == "whole credits, 0 or more"
-    assert to_json(Sum(7)) == b'{"credits":7}'
+class Answers:
+    @dataclass(frozen=True, slots=True)
+    class Balance(Credits):
+        """Extends it."""
+
+        posted: int = 0
+        """whole credits; below 0
+        for debt"""
+
+
+def test_words_under_attributes_are_descriptions_also_of_those_that_are_inherited() -> None:
+    properties = TypeAdapter(Answers.Balance).json_schema()["properties"]
+    assert {name: one.get("description") for name, one in properties.items()} == {
+        "credits": "whole credits, 0 or more",
+        "said": None,
+        "posted": "whole credits; below 0\nfor debt",
+    }
+    assert to_json(Credits(7, "so")) == b'{"credits":7,"said":"so"}'

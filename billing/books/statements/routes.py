@@ -1,19 +1,18 @@
 """Statements: what a month did to a wallet, signed, for anybody to verify; and the keys to verify them with."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.responses import StreamingResponse
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
 from billing.books.statements.document.csv_form import as_csv
 from billing.books.statements.document.json_form import as_json
-from billing.books.statements.document.statement import MONTH, Signature, Statement, hashes_as_text, is_month
+from billing.books.statements.document.statement import MONTH, Signature, Statement, is_month
 from billing.books.statements.report import StatementMonth, StatementNotFound, issue, months
 from billing.books.statements.signing import PublicKeys, Signing
 from billing.core.cursors import not_ours
-from billing.core.document import DOCUMENT
 from billing.core.refusals import AccountNotFound
 from billing.http.auth import Reading
 from billing.http.models.common import Page
@@ -39,13 +38,6 @@ class StatementMovement(TransferShown):
     account_id: str = Field(description="whose wallet moved")
 
 
-def _as_the_header(schema: dict[str, Any]) -> None:
-    """What attributes above a class say, pydantic does not hear."""
-    for name, one in TypeAdapter(Statement).json_schema()["properties"].items():
-        schema["properties"][name]["description"] = one["description"]
-    hashes_as_text(schema)
-
-
 @dataclass(frozen=True, slots=True)
 class StatementDocument(Statement):
     """A month's movements are the transfers of the wallet posted in it: `first_seq` to `last_seq`, one unbroken range.
@@ -54,7 +46,6 @@ class StatementDocument(Statement):
     after the last of them, and equal those of the statements before and after.
     """
 
-    __pydantic_config__: ClassVar = {**DOCUMENT, "json_schema_extra": _as_the_header}
     format: Literal["billing.statement.1"]
     """with what a file begins"""
     signature: Signature

@@ -6,9 +6,12 @@ from functools import cache
 from operator import attrgetter
 from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from billing.core.amounts import MAX_AMOUNT
+from billing.core.document import describe
 from billing.core.instants import instant_of
 from billing.core.refusals import REPEATS, Repeat
 from billing.core.text import CURRENCY, IDENTIFIER
@@ -18,16 +21,26 @@ PRINTABLE = r"^[ -~]*$"
 POSITIONS = 2**31 - 1  # what the column of a place among those of one instant holds
 
 
-class Body(BaseModel):
+class _Described(BaseModel):
+    """Its properties are described by the words under its attributes (`billing.core.document`)."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core)
+        describe(handler.resolve_ref_schema(schema), cls)
+        return schema
+
+
+class Body(_Described):
     """A request: unknown fields are refused, and numbers and booleans are what they say they are."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Shown(BaseModel):
+class Shown(_Described):
     """A response. Where a row has its names, the route answers with the row: what is shown is read from it."""
 
-    model_config = ConfigDict(frozen=True, from_attributes=True, validate_by_name=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True, validate_by_name=True)
 
     @classmethod
     def like(cls, thing: Any, **other: Any) -> Self:

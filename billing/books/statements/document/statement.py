@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 from billing.books.statements.document.fields import fields_of, written
-from billing.core.document import DOCUMENT
+from billing.core.document import DOCUMENT, describe
 from billing.core.ledger import CONSUMED, WALLET, Transfer, microseconds
 
 FORMAT: Final = "billing.statement.1"
@@ -72,8 +72,9 @@ class Subtotal:
     """settled less refunded"""
 
 
-def _as_signed(schema: dict[str, Any]) -> None:
+def _as_signed(schema: dict[str, Any], of: type) -> None:
     """A file may say anything; what is issued says this."""
+    describe(schema, of)
     schema["properties"]["algorithm"]["const"] = ALGORITHM
 
 
@@ -81,7 +82,7 @@ def _as_signed(schema: dict[str, Any]) -> None:
 class Signature:
     """By which key the header was signed."""
 
-    __pydantic_config__: ClassVar = {**DOCUMENT, "json_schema_extra": _as_signed}
+    __pydantic_config__: ClassVar = {"json_schema_extra": _as_signed}
     algorithm: str
     """of the key and the signature: `Ed25519`"""
     kid: str
@@ -92,8 +93,9 @@ class Signature:
     """the signature over the header's canonical bytes, likewise"""
 
 
-def hashes_as_text(schema: dict[str, Any]) -> None:
+def _hashes_as_text(schema: dict[str, Any], of: type) -> None:
     """In JSON a hash is hexadecimal text."""
+    describe(schema, of)
     for one in schema["properties"].values():
         one.pop("contentMediaType", None)
 
@@ -106,7 +108,7 @@ class Statement:
     after the last of them, and equal those of the statements before and after.
     """
 
-    __pydantic_config__: ClassVar = {**DOCUMENT, "json_schema_extra": hashes_as_text}
+    __pydantic_config__: ClassVar = {"json_schema_extra": _hashes_as_text}
     account_id: str
     """whose wallet it is"""
     month: str
