@@ -64,39 +64,12 @@ class Margin:
     """images of days whose costs are not known; 0 or more"""
 
 
-@dataclass(frozen=True, slots=True)
-class DayMargin:
-    """Of images of one kind and day."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayMargin(Margin):
+    """Of images of one kind and day: nothing of the kind is null."""
 
-    __pydantic_config__ = DOCUMENT
     day: date
     """of their settlement, in UTC"""
-    model: str | None
-    """never null"""
-    size_tier: str | None
-    """never null"""
-    quality: str | None
-    """as it is billed; never null"""
-    images: int
-    """that were delivered; 0 or more"""
-    failed_images: int
-    """in the tier that was asked for; 0 or more"""
-    credits: int
-    """whole credits that they cost, corrections included, before `returned_credits`"""
-    returned_credits: int
-    """whole credits that were refunded; 0 or more"""
-    revenue: list[MarginRevenue]
-    """by currency; empty where nothing was paid for the credits"""
-    cost_micros: int | None
-    """that the provider took; null: no costs of these days are known"""
-    margin_micros: int | None
-    """of days whose costs are known, in the currency of the costs; null likewise"""
-    loses: bool
-    """it cost more than it brought; never where there is revenue in another currency"""
-    shared_cost: bool
-    """at least a part of the cost was shared among several cells, by their images"""
-    uncosted_images: int
-    """images of days whose costs are not known; 0 or more"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +242,7 @@ def _compared(
 
 def _of_day(name: Name, cell: Cell) -> DayMargin:
     day, model, size_tier, quality = name
-    return DayMargin(day.date(), model, size_tier, quality, **_figures(cell))
+    return DayMargin(model, size_tier, quality, day=day.date(), **_figures(cell))
 
 
 def _figures(cell: Cell) -> dict[str, Any]:

@@ -158,31 +158,10 @@ class PayoutItem:
     """null likewise"""
 
 
-@dataclass(frozen=True, slots=True)
-class PayoutItems:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutItems(Payout):
     """A payout with one page of its items."""
 
-    __pydantic_config__ = DOCUMENT
-    payout_id: str
-    """Stripe's"""
-    currency: str
-    """ISO 4217"""
-    status: Literal["complete", "incomplete", "by_hand"]
-    """`by_hand`: nobody says what it consists of; it is an item of the next payout that Stripe makes"""
-    returned: bool
-    """it failed, and came back"""
-    booked_at: datetime | None
-    """null: the payout itself is not booked"""
-    arrived_micros: int
-    """at the bank; below 0 where it was taken from there"""
-    items: int
-    """balance transactions that it consists of, itself included; 0 where nobody says which"""
-    wrong_items: int
-    """items that are not booked as Stripe lists them; 0 or more"""
-    listed_micros: int
-    """its items as Stripe lists them, the payout included: 0"""
-    booked_micros: int
-    """its items as they are booked: 0, or what is missing makes the difference"""
     data: list[PayoutItem]
     """by their transactions' ids"""
     has_more: bool

@@ -39,42 +39,24 @@ class Repriced:
     """then less now; below 0: cheaper"""
 
 
-@dataclass(frozen=True, slots=True)
-class RepricedCustomer:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepricedCustomer(Repriced):
     """What it comes to for one account."""
 
-    __pydantic_config__ = DOCUMENT
     account_id: str
     """whose images they are"""
-    images: int
-    """that were delivered; 0 or more"""
-    credits_now: int
-    """whole credits, as they are billed; 0 or more"""
-    credits_then: int
-    """whole credits, under the candidate; 0 or more"""
-    difference: int
-    """then less now; below 0: cheaper"""
 
 
-@dataclass(frozen=True, slots=True)
-class RepricedKind:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepricedKind(Repriced):
     """What it comes to for images of one model, quality and size tier, as they are billed now."""
 
-    __pydantic_config__ = DOCUMENT
     model: str
     """by its name in the price book"""
     quality: str
     """as it is billed"""
     size_tier: str
     """by the book that it is billed by"""
-    images: int
-    """that were delivered; 0 or more"""
-    credits_now: int
-    """whole credits, as they are billed; 0 or more"""
-    credits_then: int
-    """whole credits, under the candidate; 0 or more"""
-    difference: int
-    """then less now; below 0: cheaper"""
 
 
 @dataclass(frozen=True, slots=True)
