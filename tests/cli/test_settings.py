@@ -1,7 +1,11 @@
 """What the environment decides, and what it says when it cannot be used."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+import billing
 from billing.settings import Settings, SettingsError
 
 
@@ -30,3 +34,10 @@ def test_the_metrics_port_is_another_one(port: str) -> None:
     assert Settings.read({}).metrics_port == 0
     with pytest.raises(SettingsError, match="BILLING_METRICS_PORT must be"):
         Settings.read({"BILLING_METRICS_PORT": port})
+
+
+def test_nothing_writes_the_environment() -> None:
+    """Settings are read once and handed over: who writes them for another process to read has told everybody."""
+    writes = re.compile(r"environ\[[^]]+\] *=|environ\.(update|setdefault|pop|clear)\(|putenv\(")
+    files = Path(billing.__file__).parent.rglob("*.py")
+    assert [file.name for file in files if writes.search(file.read_text())] == []
