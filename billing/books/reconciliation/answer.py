@@ -144,10 +144,10 @@ class ReconciliationLine:
     """One thing that differs, flat as a row of a table. All costs are whole credits, before refunds."""
 
     __pydantic_config__ = DOCUMENT
-    line: int
-    """from 1, by account and request"""
     account_id: str
     """whose charge it is, or under whom the manifest names it"""
+    line: int
+    """from 1, by account and request"""
     request_id: str
     """the charge's"""
     index: int | None
