@@ -6,7 +6,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from billing.cli.session import AsJson, console, read, shown_as_json, write
+from billing.cli.session import AsJson, console, read, shown_as_json, shown_as_list, write
 from billing.http.models.keys import KeyCreated, KeyShown
 from billing.store import keys
 
@@ -30,7 +30,7 @@ def create_key(
 def list_keys(as_json: AsJson = False) -> None:
     """List all keys, also revoked ones."""
     found = read(lambda engine: keys.keys(engine, after=None, limit=10_000))
-    if shown_as_json([KeyShown.like(key) for key in found], as_json):
+    if shown_as_list(map(KeyShown.like, found), as_json):
         return
     table = Table("id", "role", "account", "name", "created", "revoked")
     for key in found:
@@ -42,7 +42,7 @@ def list_keys(as_json: AsJson = False) -> None:
 
 
 @app.command("revoke")
-def revoke_key(key_id: str) -> None:
+def revoke_key(key_id: Annotated[str, typer.Argument(help="the key's, as `keys list` says it")]) -> None:
     """End a key, within two seconds in every process."""
     key = write(lambda desk: keys.revoke_key(desk.work, key_id))
     console.print(f"{key.key_id} ({key.name}) is revoked.")

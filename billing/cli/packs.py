@@ -9,7 +9,7 @@ from rich.table import Table
 
 from billing.cli.given import document
 from billing.cli.money import price
-from billing.cli.session import ADMIN, AsJson, Desk, Secret, console, read, shown_as_json, write
+from billing.cli.session import ADMIN, AsJson, Desk, Secret, console, read, shown_as_list, write
 from billing.core.text import identifier
 from billing.http.models.funding import PackShown, packs_of
 from billing.store import packs as store
@@ -26,7 +26,7 @@ def show_packs(
 ) -> None:
     """Show what is on sale."""
     found = read(lambda engine: store.packs(engine, withdrawn=withdrawn))
-    if shown_as_json([PackShown.of(one) for one in found], as_json):
+    if shown_as_list(map(PackShown.of, found), as_json):
         return
     table = Table("id", "name")
     for heading in ("credits", "bonus", "price", "per credit", "expires after"):
@@ -64,7 +64,7 @@ def publish_packs(
 
 
 @app.command("withdraw")
-def withdraw_pack(pack_id: str) -> None:
+def withdraw_pack(pack_id: Annotated[str, typer.Argument(help="the pack's, as `packs show` says it")]) -> None:
     """Take a pack off sale; what was ordered can still be paid."""
     identifier(pack_id, "pack_id")
     write(lambda desk: store.withdraw_pack(desk.work, pack_id))

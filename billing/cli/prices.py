@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from billing.cli.given import document
-from billing.cli.session import ADMIN, AsJson, Secret, console, read, shown_as_json, write
+from billing.cli.session import ADMIN, AsJson, Secret, console, read, shown_as_json, shown_as_list, write
 from billing.core.instants import instant_of
 from billing.http.models.prices import PriceBookShown
 from billing.store.price_books import price_books, publish
@@ -22,10 +22,13 @@ def show_prices(
 ) -> None:
     """Show price books: credits for one image, by model, quality and size tier."""
     found = read(price_books)
-    books = list(found) if version is None else [found.version(version)]
-    if shown_as_json([PriceBookShown.like(book) for book in books], as_json):
-        return
-    for book in books:
+    if version is None:
+        books = list(found)
+        shown = shown_as_list(map(PriceBookShown.like, books), as_json)
+    else:
+        books = [found.version(version)]
+        shown = shown_as_json(PriceBookShown.like(books[0]), as_json)
+    for book in books if not shown else ():
         table = Table(title=f"Price book {book.version}, from {book.effective_from:%Y-%m-%d %H:%M} UTC")
         for heading in ("model", "quality", "size tier", "long edge up to"):
             table.add_column(heading)

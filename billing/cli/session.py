@@ -5,7 +5,7 @@ with a newer program must not lock the running one out. Who asks is found by the
 """
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
@@ -133,6 +133,11 @@ def shown_as_json(answer: Any, as_json: bool) -> bool:
     if as_json:
         print(to_json(answer, indent=2).decode())
     return as_json
+
+
+def shown_as_list(answers: Iterable[Any], as_json: bool) -> bool:
+    """Whether they were: all of a list, as `data` of one document, which the API shows page by page."""
+    return shown_as_json({"data": list(answers)}, as_json)
 
 
 def fail(sentence: str) -> None:

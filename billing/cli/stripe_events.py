@@ -9,7 +9,7 @@ from rich.table import Table
 
 from billing.cli.given import moment
 from billing.cli.money import decimal
-from billing.cli.session import AsJson, Desk, Secret, console, errors, read, shown_as_json, write
+from billing.cli.session import AsJson, Desk, Secret, console, errors, read, shown_as_json, shown_as_list, write
 from billing.core.answers import ClearingAnswer
 from billing.core.prices import PriceBooks
 from billing.funding import Funding, Keys, funding
@@ -48,14 +48,14 @@ def sync(
 @app.command("events")
 def list_events(
     state: Annotated[str | None, typer.Option(help="pending, done, ignored or dead")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="events")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List what came in, newest first. `--state dead` is what somebody has to look at."""
     if state not in (None, "pending", "done", "ignored", "dead"):
         raise ValueError("--state must be pending, done, ignored or dead")
     found = read(lambda engine: inbox.stripe_events(engine, state=state, kind=None, before=None, limit=limit))
-    if shown_as_json([StripeEventShown.like(event) for event in found], as_json):
+    if shown_as_list(map(StripeEventShown.like, found), as_json):
         return
     table = Table("received")
     table.add_column("id", overflow="fold")  # whole: it is what `retry` takes
@@ -75,7 +75,7 @@ def list_events(
 
 
 @app.command("retry")
-def retry(event_id: str) -> None:
+def retry(event_id: Annotated[str, typer.Argument(help="the event's, as Stripe and `stripe events` say it")]) -> None:
     """Have an event dealt with again; it takes effect at most once."""
     if not (event_id.isascii() and event_id.isprintable()):
         raise StripeEventNotFound(event_id)
@@ -85,7 +85,7 @@ def retry(event_id: str) -> None:
 
 @app.command("book")
 def book(
-    transaction_id: str,
+    transaction_id: Annotated[str, typer.Argument(help="the balance transaction's, as `billing payouts` says it")],
     to: Annotated[str, typer.Option(help=f"what it is: {', '.join(DESTINATIONS)}")],
     reason: Annotated[str, typer.Option(help="why; kept with it for ever")],
     key: Secret = None,

@@ -72,6 +72,12 @@ def shown(ended: Ended) -> Any:
     return json.loads(ended.stdout)
 
 
+def listed_by(ended: Ended) -> list[Any]:
+    document = shown(ended)
+    assert set(document) == {"data"}
+    return list(document["data"])
+
+
 def refused(ended: Ended) -> str:
     """The one sentence on stderr."""
     assert ended.returncode == 1, (ended.returncode, ended.stdout, ended.stderr)
@@ -91,7 +97,7 @@ async def fetch(dsn: str, query: str) -> list[Any]:
 
 
 def test_keys(command: Billing, fresh_database: str) -> None:
-    assert shown(command("keys", "list", "--json")) == []
+    assert listed_by(command("keys", "list", "--json")) == []
     made = shown(command("keys", "create", "--role", "gateway", "--name", "eu [gateway] 1", "--json"))
     assert set(made) == {"id", "role", "account_id", "name", "created_at", "revoked_at", "key"}
     assert (made["role"], made["account_id"], made["name"]) == ("gateway", None, "eu [gateway] 1")
@@ -100,7 +106,7 @@ def test_keys(command: Billing, fresh_database: str) -> None:
     assert [(row[0], row[1]) for row in rows] == [(made["id"], sha256(made["key"].encode()).digest())]
     assert made["key"] not in rows[0][2]
 
-    (listed,) = shown(command("keys", "list", "--json"))
+    (listed,) = listed_by(command("keys", "list", "--json"))
     assert set(listed) == set(made) - {"key"}
     assert listed["revoked_at"] is None
     assert made["key"] not in json.dumps(listed)
@@ -110,7 +116,7 @@ def test_keys(command: Billing, fresh_database: str) -> None:
 
     ended = command("keys", "revoke", made["id"])
     assert (ended.returncode, made["id"] in ended.stdout) == (0, True)
-    (listed,) = shown(command("keys", "list", "--json"))
+    (listed,) = listed_by(command("keys", "list", "--json"))
     assert listed["revoked_at"] is not None
     assert command("keys", "revoke", made["id"]).returncode == 0
 
@@ -125,11 +131,11 @@ def test_keys_that_cannot_be(command: Billing) -> None:
         ("keys", "revoke", "key_0000"),
     ):
         refused(command(*words))
-    assert shown(command("keys", "list", "--json")) == []
+    assert listed_by(command("keys", "list", "--json")) == []
 
 
 def test_price_books(command: Billing, tmp_path: Path) -> None:
-    (first,) = shown(command("price-book", "show", "--json"))
+    (first,) = listed_by(command("price-book", "show", "--json"))
     assert set(first) == {"version", "effective_from", "models"}
     assert first["models"]["gpt-image-2"]["prices"]["high"] == {"1K": 14, "2K": 67, "4K": 133}
     file = tmp_path / "book.json"
@@ -138,8 +144,8 @@ def test_price_books(command: Billing, tmp_path: Path) -> None:
     for expected in ("Price book 2 is published.", "Price book 2 was published before."):
         ended = command("price-book", "publish", str(file))
         assert (ended.returncode, ended.stdout.strip()) == (0, expected)
-    assert [book["version"] for book in shown(command("price-book", "show", "--json"))] == [1, 2]
-    (second,) = shown(command("price-book", "show", "2", "--json"))
+    assert [book["version"] for book in listed_by(command("price-book", "show", "--json"))] == [1, 2]
+    second = shown(command("price-book", "show", "2", "--json"))
     assert second["models"] == first["models"]
     for_people = command("price-book", "show", "1")
     assert for_people.returncode == 0
@@ -151,7 +157,7 @@ ADMIN = "the-key-of-the-house-itself"
 
 def test_who_published_is_kept(command: Billing, fresh_database: str, tmp_path: Path) -> None:
     """Whoever asks is known by the ring of keys that HTTP has: the environment's admin key, and every other."""
-    (first,) = shown(command("price-book", "show", "--json"))
+    (first,) = listed_by(command("price-book", "show", "--json"))
     finance, admin = (shown(command("keys", "create", "--role", role, "--name", "n", "--json")) for role in ("finance", "admin"))  # fmt: skip
     book, pack = tmp_path / "book.json", tmp_path / "pack.json"
 
@@ -192,12 +198,12 @@ def test_price_books_that_cannot_be(command: Billing, tmp_path: Path) -> None:
         refused(command("price-book", "publish", str(file)))
     past = {
         "effective_from": "2001-01-01T00:00:00Z",
-        "models": shown(command("price-book", "show", "--json"))[0]["models"],
+        "models": listed_by(command("price-book", "show", "--json"))[0]["models"],
     }
     for when in ("2001-01-01T00:00:00Z", "soon", 5):
         file.write_text(json.dumps({**past, "effective_from": when}))
         refused(command("price-book", "publish", str(file)))
-    assert len(shown(command("price-book", "show", "--json"))) == 1
+    assert len(listed_by(command("price-book", "show", "--json"))) == 1
 
 
 def test_a_file_that_is_not_there(command: Billing, tmp_path: Path) -> None:
@@ -353,7 +359,7 @@ def test_a_database_without_tables_gets_them_from_migrate_alone(run_billing: Bil
     for _ in range(2):
         assert run_billing("migrate", DATABASE_URL=empty_database).returncode == 0
     assert asyncio.run(fetch(empty_database, "SELECT count(*) FROM alembic_version")) == [(1,)]
-    assert shown(run_billing("keys", "list", "--json", DATABASE_URL=empty_database)) == []
+    assert listed_by(run_billing("keys", "list", "--json", DATABASE_URL=empty_database)) == []
 
 
 def test_names_that_look_like_markup(command: Billing) -> None:
@@ -394,7 +400,7 @@ def test_as_a_process(fresh_database: str) -> None:
         )  # fmt: skip
         return Ended(ended.returncode, ended.stdout, ended.stderr)
 
-    assert run(fresh_database, "keys", "list", "--json") == (0, "[]\n", "")
+    assert run(fresh_database, "keys", "list", "--json") == (0, '{\n  "data": []\n}\n', "")
     refused(run("postgresql://billing@127.0.0.1:1/billing", "keys", "list", "--json"))
     asyncio.run(execute(fresh_database, "UPDATE alembic_version SET version_num = '0013'"))
     assert "`billing migrate`" in refused(run(fresh_database, "revenue"))

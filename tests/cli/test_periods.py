@@ -48,6 +48,6 @@ def test_who_closes_and_reopens_is_kept(billing: Billing) -> None:
     assert billing("reopen", LAST_MONTH, *why, "--key", finance["key"]) == f"{LAST_MONTH} was reopened before.\n"
     shown = json.loads(billing("close", LAST_MONTH, "--key", ADMIN_KEY, "--json"))
     assert (shown["status"], shown["closed_by"], shown["reopened_by"]) == ("closed", "environment", None)
-    listed: list[Any] = json.loads(billing("periods", "--json"))
+    listed: list[Any] = json.loads(billing("periods", "--json"))["data"]
     assert shown in listed
     assert LAST_MONTH in billing("periods")

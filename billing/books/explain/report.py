@@ -34,9 +34,9 @@ class ExplainedStep:
     kind: str
     """what it is about"""
     title: str
-    """the same in a word or two, in the caller's language"""
+    """what it is about, in a word or two of the caller's language"""
     text: str
-    """the step in sentences, likewise"""
+    """the step in sentences, in the caller's language"""
     facts: dict[str, Any]
     """all that the sentences tell, by name: whole credits, pixels and seqs as integers, times as RFC 3339 in UTC"""
 

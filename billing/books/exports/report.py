@@ -87,7 +87,7 @@ class LedgerTotal:
     debits: int
     """in the asset's smallest unit: whole credits, or micros of the currency; 0 or more, and sums may leave 64 bits"""
     credits: int
-    """likewise"""
+    """in the asset's smallest unit: whole credits, or micros of the currency; 0 or more, and sums may leave 64 bits"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class ControlTotals:
     start: str | None
     """RFC 3339, six decimals: accounted for from then on; null: since the beginning"""
     end: str | None
-    """likewise: accounted for before; null: until `as_of`"""
+    """RFC 3339, six decimals: accounted for before; null: until `as_of`"""
     account_id: str | None
     """of this account only; null: of all"""
     rows: int
@@ -118,11 +118,11 @@ class ControlTotals:
     requests: int | None = None
     """sum over `used`; null but for usage"""
     images: int | None = None
-    """likewise"""
+    """sum over `used`; null but for usage"""
     failed_images: int | None = None
-    """likewise"""
+    """sum over `used`; null but for usage"""
     credits: int | None = None
-    """likewise"""
+    """in the asset's smallest unit: whole credits, or micros of the currency; 0 or more, and sums may leave 64 bits"""
     used: list[UsageTotal] | None = None
     """by event, model, size tier and quality; null but for usage"""
     focus: str | None = None

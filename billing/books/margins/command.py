@@ -46,7 +46,7 @@ def show_margins(
     if found.total.shared_cost:
         _say("Costs marked ~ are shared among cells by their images: the provider does not tell them apart.")
     if found.total.uncosted_images:
-        _say(f"{found.total.uncosted_images:,} images are of days whose costs are not known: they have no margin.")
+        _say(f"Images of days whose costs are not known, which have no margin: {found.total.uncosted_images:,}.")
     if found.unpaid_credits or found.free_credits:
         _say(
             f"Worth nothing: {found.unpaid_credits:,} credits that are owed, {found.free_credits:,} that were given away."

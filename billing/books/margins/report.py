@@ -55,7 +55,7 @@ class Margin:
     cost_micros: int | None
     """that the provider took; null: no costs of these days are known"""
     margin_micros: int | None
-    """of days whose costs are known, in the currency of the costs; null likewise"""
+    """of days whose costs are known, in the currency of the costs; null: no costs of these days are known"""
     loses: bool
     """it cost more than it brought; never where there is revenue in another currency"""
     shared_cost: bool

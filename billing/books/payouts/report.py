@@ -149,13 +149,13 @@ class PayoutItem:
     account_id: str | None
     """whose it is; null: it is not booked"""
     event: str | None
-    """what it is booked as: `payment`, `refund`, `payout` …; null likewise"""
+    """what it is booked as: `payment`, `refund`, `payout` …; null: it is not booked"""
     booked_as: str | None
-    """Stripe's id of that payment, refund or payout; null likewise"""
+    """Stripe's id of that payment, refund or payout; null: it is not booked"""
     booked_amount_micros: int | None
-    """null likewise"""
+    """of the amount, as it is booked; below 0 for what went out; null: it is not booked"""
     booked_fee_micros: int | None
-    """null likewise"""
+    """of the fee, as it is booked; null: it is not booked"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,10 @@ from rich.table import Table
 
 from billing.books.periods.closing import close, reopen
 from billing.books.periods.report import Period, periods
-from billing.cli.session import AsJson, Desk, Secret, console, errors, read, shown_as_json, write
+from billing.cli.session import AsJson, Desk, Secret, console, errors, read, shown_as_json, shown_as_list, write
 from billing.core.text import free_text
 
-Name = Annotated[str, typer.Argument(metavar="PERIOD", help="YYYY-MM")]
+Name = Annotated[str, typer.Argument(help="YYYY-MM")]
 
 
 def close_period(period: Name, key: Secret = None, as_json: AsJson = False) -> None:
@@ -44,7 +44,7 @@ def reopen_period(
 def show_periods(as_json: AsJson = False) -> None:
     """List the months, newest first: which are closed, by whom, and what came late."""
     found = read(periods)
-    if shown_as_json(found, as_json):
+    if shown_as_list(found, as_json):
         return
     table = Table("month", "status", "closed at", "by", "reopened at", "by", "because")
     table.add_column("late transfers", justify="right")

@@ -48,9 +48,9 @@ class Period:
     reopened_at: datetime | None
     """null: its closing stands, or it was never closed"""
     reopened_by: str | None
-    """likewise"""
+    """the key's id, or who else; null: its closing stands, or it was never closed"""
     reopen_reason: str | None
-    """1 to 512 characters; null likewise"""
+    """1 to 512 characters; null: its closing stands, or it was never closed"""
     late_transfers: int
     """due in this month, posted while it was closed: they count in a later one; 0 or more"""
 

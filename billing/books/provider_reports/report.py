@@ -102,7 +102,7 @@ class ProviderReport:
     usage_lines: int
     """of images, those of nothing included; 0 or more"""
     cost_lines: int
-    """of costs, likewise"""
+    """of costs, those of nothing included; 0 or more"""
     replaced: int
     """lines of earlier imports in whose place this one's stand; 0 or more"""
     images: int

@@ -41,7 +41,7 @@ class KindTotal:
     kind: DiscrepancyKind
     """what differs"""
     title: str
-    """the same in the caller's language"""
+    """what differs, in a few words of the caller's language"""
     lines: int
     """how many, 1 or more"""
     difference_credits: int
@@ -85,7 +85,7 @@ class Reconciliation:
     start: datetime | None
     """the manifest begins here; null: it is of no certain time"""
     end: datetime | None
-    """and ends before this; null likewise"""
+    """the manifest ends before this; null: it is of no certain time"""
     complete: bool
     """whether it is all that was delivered from `start` to `end`"""
     rows: int
@@ -103,7 +103,7 @@ class Reconciliation:
     difference_credits: int
     """whole credits that would be posted: what bills are short of, less what they have too much"""
     absolute_credits: int
-    """the same without signs, 0 or more: it decides whether a second key must approve"""
+    """whole credits that would be posted, added up without signs; 0 or more: it decides whether a second key must approve"""
     for_a_person: int
     """lines that nobody corrects by himself, 0 or more"""
     by_kind: list[KindTotal]
@@ -115,19 +115,19 @@ class Reconciliation:
     asked_by: str | None
     """the key that had it applied; null while nobody has"""
     asked_at: datetime | None
-    """null likewise"""
+    """when it was to be applied; null while nobody has asked"""
     reason: str | None
-    """why it is applied; null likewise"""
+    """why it is applied; null while nobody has asked"""
     approved_by: str | None
     """another key; null where none has approved, or none must"""
     approved_at: datetime | None
-    """null likewise"""
+    """null where nobody has approved, or nobody must"""
     approval_reason: str | None
-    """null likewise"""
+    """why it was approved; null where nobody has approved, or nobody must"""
     applied_at: datetime | None
     """when all was posted; null before"""
     posted: PostedTotals | None
-    """null before"""
+    """what was posted; null before it is applied"""
     digest: str
     """SHA-256 of the manifest and of what it was compared with, in hexadecimal"""
 
@@ -163,7 +163,7 @@ class ReconciliationLine:
     charged_width: int | None
     """pixels, 1 or more; null: not measured, or not billed"""
     charged_height: int | None
-    """likewise"""
+    """pixels, 1 or more; null: not measured, or not billed"""
     charged_tier: str | None
     """the size tier that was billed; null: none was"""
     charged_credits: int
@@ -173,7 +173,7 @@ class ReconciliationLine:
     delivered_width: int | None
     """pixels, 1 or more; null: not known"""
     delivered_height: int | None
-    """likewise"""
+    """pixels, 1 or more; null: not known"""
     delivered_tier: str | None
     """the size tier of these; null: none"""
     expected_credits: int
@@ -187,9 +187,9 @@ class ReconciliationLine:
     delivered_at: datetime | None
     """as the manifest says; null where it does not"""
     provider: str | None
-    """likewise"""
+    """as the manifest says; null where it does not"""
     provider_request_id: str | None
-    """likewise"""
+    """as the manifest says; null where it does not"""
     outcome: LineOutcome | None
     """what came of it: `posted`, `refused`, or `nothing` was left to do; null: it was not applied, or not to be"""
     correction_id: str | None

@@ -84,9 +84,9 @@ class Simulation:
 
     __pydantic_config__ = DOCUMENT
     start: datetime
-    """inclusive"""
+    """of what was settled from then on"""
     end: datetime
-    """exclusive"""
+    """and before this"""
     as_of: datetime
     """when this was read, in one snapshot"""
     total: Repriced

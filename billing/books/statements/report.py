@@ -118,15 +118,15 @@ class StatementMonth:
     month: str
     """YYYY-MM, in UTC"""
     start: datetime
-    """inclusive"""
+    """when the month begins, inclusive"""
     end: datetime
-    """exclusive"""
+    """when the month ends, exclusive"""
     complete: bool
     """whether the month is over"""
     opening_balance: int
     """whole credits, as the month began; below 0 for debt"""
     closing_balance: int
-    """likewise, as it ended, or so far"""
+    """whole credits, as the month ended, or so far; below 0 for debt"""
     movements: int
     """how many transfers of the wallet were posted in it, 0 or more"""
 

@@ -56,9 +56,9 @@ class LedgerBalance:
     debits: int
     """in the asset's smallest unit: whole credits, or micros of the currency; 0 or more"""
     credits: int
-    """likewise"""
+    """in the asset's smallest unit: whole credits, or micros of the currency; 0 or more"""
     balance: int
-    """debits less credits, likewise; below 0 for what is owed, earned or issued"""
+    """debits less credits, in the asset's smallest unit; below 0 for what is owed, earned or issued"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Total:
     debits: int
     """in the asset's smallest unit: whole credits, or micros of the currency; 0 or more"""
     credits: int
-    """likewise, and equal"""
+    """in the asset's smallest unit; as much as `debits`"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class UsageResult:
     images: int
     """outputs that were delivered; below 0 where more were taken away than counted"""
     failed_images: int
-    """outputs that failed: never charged; below 0 likewise"""
+    """outputs that failed: never charged; below 0 where more were taken away than counted"""
     credits: int
     """whole credits, billed less given back; below 0 where more was given back"""
     account_id: str | None = None
@@ -62,7 +62,7 @@ class UsageResult:
     api_key_id: str | None = None
     """as the gateway named it; null unless grouped by, and where it named none"""
     end_user: str | None = None
-    """likewise"""
+    """as the gateway named it; null unless grouped by, and where it named none"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

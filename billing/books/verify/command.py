@@ -40,7 +40,8 @@ def table(found: Verification) -> str:
     lines = []
     for one in found.invariants:
         outcome = "BROKEN" if one.finding else "holds"
-        lines.append(f"{one.name:<4} {one.title:<{_WIDTH}}  {one.checked_rows:>13,} rows  {outcome}")
+        rows = "row" if one.checked_rows == 1 else "rows"
+        lines.append(f"{one.name:<4} {one.title:<{_WIDTH}}  {one.checked_rows:>13,} {rows:<4}  {outcome}")
         if one.finding:
             lines.append(f"     {one.finding.table} {one.finding.key}: {one.finding.problem}")
     return "\n".join([*lines, summary(found)])

@@ -75,9 +75,9 @@ class Verification:
     accounts: int
     """how many there were to look at, 0 or more"""
     charges: int
-    """likewise"""
+    """how many there were to look at, 0 or more"""
     transfers: int
-    """likewise, of both books"""
+    """how many there were to look at, of both books; 0 or more"""
     invariants: list[CheckedInvariant]
     """in the order of their numbers"""
 

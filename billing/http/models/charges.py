@@ -30,7 +30,7 @@ class ReportedOutput(Body):
     width: Pixels | None = None
     """pixels, at least 1, measured from the image's header; null: nobody measured it, and the quoted price applies"""
     height: Pixels | None = None
-    """likewise"""
+    """pixels, at least 1, measured from the image's header; null: nobody measured it, and the quoted price applies"""
     reason: Text | None = None
     """why it failed, up to 512 characters; null: nobody says"""
 
@@ -207,7 +207,7 @@ class OutputShown(Shown):
     width: int | None
     """pixels, as it was settled; null: not measured"""
     height: int | None
-    """likewise"""
+    """pixels, as it was settled; null: not measured"""
     size_tier: str | None
     """the tier whose price it was billed at; null: it costs nothing"""
     credits: int
@@ -353,7 +353,7 @@ class CorrectedOutput(Shown):
     width: int | None
     """pixels, as it was delivered; null: not measured, or not delivered"""
     height: int | None
-    """likewise"""
+    """pixels, as it was delivered; null: not measured, or not delivered"""
     size_tier: str | None
     """the tier that it is billed at since; null: it costs nothing"""
     credits_before: int

@@ -130,11 +130,11 @@ class DisputeShown(Shown):
     amount_micros: int
     """what is disputed, in micros of the pack's currency, 0 or more"""
     withdrawn_micros: int
-    """what Stripe took for it so far, likewise"""
+    """what Stripe took for it so far, in micros of the pack's currency, 0 or more"""
     reinstated_micros: int
-    """what Stripe gave back of that, likewise"""
+    """what Stripe gave back of that, in micros of the pack's currency, 0 or more"""
     lost_micros: int
-    """what is gone for good, likewise; 0 unless it is lost"""
+    """what is gone for good, in micros of the pack's currency; 0 unless it is lost"""
     clawed_credits: int
     """whole credits that were ever taken for it, 0 or more: what a later verdict gave back came by transfers of its own"""
     opened_at: datetime
@@ -172,7 +172,7 @@ class TopupShown(Shown):
     refunded_micros: int = Field(validation_alias="returned_micros")
     """what went back to the card, by refunds and lost disputes, in micros of the price's currency; 0 or more"""
     disputed_micros: int
-    """what is withdrawn for open disputes, likewise"""
+    """what is withdrawn for open disputes, in micros of the price's currency; 0 or more"""
     grants: list[str]
     """ids of the grants that came with the money; empty until it does"""
     card_refunds: list[CardRefundShown]

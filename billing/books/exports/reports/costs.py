@@ -112,9 +112,9 @@ class CostTotal:
     BilledCost: str
     """in whole units of the currency; below 0 where more went back"""
     EffectiveCost: str
-    """likewise"""
+    """in whole units of the currency; below 0 where more went back"""
     PricingCurrencyEffectiveCost: str
-    """in credits; below 0 likewise"""
+    """in credits; below 0 where more went back"""
 
 
 COST_SUMS: Final = ("BilledCost", "EffectiveCost", "PricingCurrencyEffectiveCost")

@@ -91,7 +91,7 @@ class UsageTotal:
     images: int
     """outputs that were delivered; of corrections below 0 where more were taken away than counted"""
     failed_images: int
-    """outputs that failed, likewise"""
+    """outputs that failed; of corrections below 0 where more were taken away than counted"""
     credits: int
     """whole credits, billed less given back; below 0 where they were given back"""
 

@@ -90,7 +90,7 @@ class Signature:
     public_key: str
     """32 bytes, base64url without padding"""
     value: str
-    """the signature over the header's canonical bytes, likewise"""
+    """the signature over the header's canonical bytes: 64 bytes, base64url without padding"""
 
 
 def _hashes_as_text(schema: dict[str, Any], of: type) -> None:
@@ -114,9 +114,9 @@ class Statement:
     month: str
     """YYYY-MM"""
     start: datetime
-    """inclusive"""
+    """when the month begins, inclusive"""
     end: datetime
-    """exclusive"""
+    """when the month ends, exclusive"""
     complete: bool
     """whether nothing can be posted in the month any more; otherwise it is the statement so far"""
     issued_at: datetime
@@ -126,7 +126,7 @@ class Statement:
     opening_balance: int
     """whole credits, as `start` began; below 0 for debt"""
     closing_balance: int
-    """likewise, as `end` began, or so far"""
+    """whole credits, as `end` began, or so far; below 0 for debt"""
     first_seq: int
     """of the first movement, from 1"""
     last_seq: int
@@ -136,7 +136,7 @@ class Statement:
     hash_before: bytes
     """SHA-256, 64 hexadecimal digits: of the movement before the first"""
     hash_after: bytes
-    """likewise: of the last movement"""
+    """SHA-256, 64 hexadecimal digits: of the last movement"""
     totals: tuple[MovementTotal, ...]
     """by kind of movement, those that there were"""
     subtotals: tuple[Subtotal, ...]
