@@ -24,6 +24,7 @@ from billing import commands
 from billing.cli import session
 from billing.embedded import EmbeddedPostgres
 from tests.conftest import copied, execute
+from tests.gateway.city import free_port
 
 CODE = Path(billing.__file__).parents[1]
 BOUND_SECONDS = 90.0
@@ -351,7 +352,7 @@ def test_who_only_asks_changes_no_schema(
 def test_a_schema_that_a_newer_program_made_is_not_migrated(run_billing: Billing, moved: str) -> None:
     asyncio.run(execute(moved, "UPDATE alembic_version SET version_num = '9999'"))
     for command in ("migrate", "serve"):
-        assert "newer program" in refused(run_billing(command, DATABASE_URL=moved))
+        assert "newer program" in refused(run_billing(command, DATABASE_URL=moved, BILLING_PORT=str(free_port())))
 
 
 def test_a_database_without_tables_gets_them_from_migrate_alone(run_billing: Billing, empty_database: str) -> None:
