@@ -9,6 +9,7 @@ from billing.core.refusals import NotFound, Refusal, Unavailable
 class PaymentsNotConfigured(Refusal):
     code = "payments_not_configured"
     title = "This service takes no payments"
+    retry = "later"
 
     @property
     def detail(self) -> str:

@@ -56,12 +56,12 @@ class Settings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
-        """The settings in `environment`; a number or a path is read as what it is."""
+        """The settings in `environment`; a number or a path is read as what it is, and what is empty is not set."""
         said = {}
         for name, field_ in cls.__dataclass_fields__.items():
             variable = f"GATEWAY_{name.upper()}"
             text = environment.get(variable)
-            if text is None:
+            if not text:
                 continue
             try:
                 said[name] = _READERS[str(field_.type)](text)

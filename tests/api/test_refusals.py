@@ -196,7 +196,7 @@ TABLE = [
 TABLED = {type(row[0]): row[0] for row in [*TABLE, *OF_THE_CORE]}
 LATER = {
     "account_suspended", "clock_doubted", "earlier_period_open", "insufficient_credits", "later_period_closed",
-    "period_not_closed", "period_not_over", "too_many_attempts", "topup_not_paid",
+    "payments_not_configured", "period_not_closed", "period_not_over", "too_many_attempts", "topup_not_paid",
 }  # fmt: skip
 ABSTRACT = {core.NotFound, core.Unavailable}  # nobody raises these, only what stands below them
 

@@ -49,6 +49,7 @@ def test_settings() -> None:
 
 
 WRONG = {
+    "GATEWAY_BILLING_KEY": "",
     "GATEWAY_PORT": "eighty",
     "GATEWAY_PROVIDER_SECONDS": "900",
     "GATEWAY_TASK_HOLD_SECONDS": "600",
