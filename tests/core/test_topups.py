@@ -17,7 +17,7 @@ from billing.core.funding_commands import (
     ReportDispute,
     SetAutoRecharge,
 )
-from billing.core.payments import StripeObject, Topup, clawed_json, clawed_of
+from billing.core.payments import StripeObject, Topup
 from billing.core.refusals import AccountNotFound, IdReused, Invalid, PackNotFound, Refusal, TopupNotFound
 from billing.core.wallet import Wallet
 
@@ -330,13 +330,6 @@ def test_grants_of_a_top_up_are_named_after_it() -> None:
     account.order(topup_id="a:1")
     assert account.topup("a:1").grant_id(2) == "pack:a:1:2"
     assert Topup.of(ME, "recharge:7", "recharge", pack_of(), T0).grant_id(1) == "recharge:7:1"
-
-
-def test_what_was_clawed_is_kept_as_json() -> None:
-    clawed = (("pack:t1:1", 40, 10), ("pack:t1:2", 0, 3))
-    assert clawed_json(clawed) == '[["pack:t1:1",40,10],["pack:t1:2",0,3]]'
-    assert clawed_of(clawed_json(clawed)) == clawed
-    assert clawed_of(clawed_json(())) == ()
 
 
 # Commands that do not exist.
