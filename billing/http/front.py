@@ -151,7 +151,8 @@ def _hurried(receive: Receive, visit: Visit, limit: int) -> Receive:
             if task is None or not visit.is_late:
                 raise
             task.uncancel()
-            raise BodyTooSlow(visit.received, round(visit.waited + visit.seconds(perf_counter()))) from None
+            waited, visit.since = visit.waited + visit.seconds(perf_counter()), None
+            raise BodyTooSlow(visit.received, round(waited)) from None
         visit.body_task = None
         visit.received += len(message.get("body", b""))
         if visit.received > limit:

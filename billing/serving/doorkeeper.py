@@ -69,7 +69,7 @@ class Doorkeeper:
         if now > self._read_on_at:
             self._read_on_at = now + READ_ON_SECONDS
             for one in self._connections.values():
-                if self._is_unread(one, now):
+                if self._is_unread(one, now) or self._goes_on(one, now):
                     _close(one.where)
         excess = len(self._connections) - self._crowd
         self._visits.is_full = excess > 0
@@ -128,6 +128,11 @@ class Doorkeeper:
             for _, where in known[: excess - len(strangers)]:
                 if _sent(where)[0] == 0:
                     _close(where)
+
+    def _goes_on(self, one: AdmittedConnection, now: float) -> bool:
+        """Whether a caller sends on what was too slow, and has been told so: the server may read it for ever."""
+        visit = self._visits.get(one.client)
+        return visit is not None and visit.is_late and visit.seconds(now) > HURRY_SECONDS
 
     def _is_unread(self, one: AdmittedConnection, now: float) -> bool:
         """Whether an answer lies there for a caller who does not read on."""

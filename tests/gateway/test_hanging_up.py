@@ -21,6 +21,7 @@ def test_with_a_key_the_call_goes_on_and_the_repeat_gets_its_image(gateway: Gate
     with gateway.openai(customer) as client:
         with pytest.raises(openai.APITimeoutError):
             client.images.generate(**asked, timeout=0.3)
+        until(lambda: city.stand_in.calls("gone"), "the provider is asked")
         city.stand_in.open("gone")
         until(lambda: customer.charge("r1")["status"] == "settled", "it is billed, though nobody waits")
         raw = client.images.with_raw_response.generate(**asked)
