@@ -58,17 +58,11 @@ class Desk:
 
 def read(question: Callable[[Engine], Awaitable[T]]) -> T:
     """What `question` answers, on sessions that only read. Raises NotMigrated, WrongSchema."""
-
     settings = Settings.read()
 
     async def asked(dsn: str) -> T:
-        engine = read_engine(dsn, size=2)
-        try:
-            await require_current(engine)
-            await Clock.read(engine, settings.clock_bound_seconds)  # `engine` goes by it from here on
+        async with _reading(dsn, settings, 2) as (engine, _):
             return await question(engine)
-        finally:
-            await engine.dispose()
 
     with database(settings, make=False) as dsn:
         return run(lambda: asked(dsn))
@@ -89,20 +83,17 @@ def write(
     """
     if key is None and named is not None:
         raise ValueError(f"{named}: give your key with --key or BILLING_KEY. `billing keys create` makes one.")
-
     settings = Settings.read()
 
     async def done(dsn: str) -> T:
-        engine, work = read_engine(dsn, size=sessions), work_engine(dsn, size=2)
-        try:
-            await require_current(engine)
-            clock = await Clock.read(engine, settings.clock_bound_seconds)
-            clock.keep(work)
+        async with _reading(dsn, settings, sessions) as (engine, clock):
             actor = COMMAND_LINE if key is None else await _holder(engine, settings, key, roles)
-            return await effect(Desk(dsn, settings, engine, work, clock, actor))
-        finally:
-            await work.dispose()
-            await engine.dispose()
+            work = work_engine(dsn, size=2)
+            clock.keep(work)
+            try:
+                return await effect(Desk(dsn, settings, engine, work, clock, actor))
+            finally:
+                await work.dispose()
 
     with database(settings, make=False) as dsn:
         return run(lambda: done(dsn))
@@ -111,8 +102,9 @@ def write(
 @contextmanager
 def ledger() -> Iterator[str]:
     """The database of a command that opens its own sessions. Raises NotMigrated, WrongSchema."""
-    with database(Settings.read(), make=False) as dsn:
-        run(lambda: _require_current(dsn))
+    settings = Settings.read()
+    with database(settings, make=False) as dsn:
+        run(lambda: _current(dsn, settings))
         yield dsn
 
 
@@ -145,12 +137,20 @@ def fail(sentence: str) -> None:
     sys.exit(1)
 
 
-async def _require_current(dsn: str) -> None:
-    engine = read_engine(dsn, size=1)
+@asynccontextmanager
+async def _reading(dsn: str, settings: Settings, sessions: int) -> AsyncIterator[tuple[Engine, Clock]]:
+    """A pool that reads a database of ours, at our revision, and the clock that it goes by."""
+    engine = read_engine(dsn, size=sessions)
     try:
         await require_current(engine)
+        yield engine, await Clock.read(engine, settings.clock_bound_seconds)
     finally:
         await engine.dispose()
+
+
+async def _current(dsn: str, settings: Settings) -> None:
+    async with _reading(dsn, settings, 1):
+        pass
 
 
 async def _holder(engine: Engine, settings: Settings, secret: str, roles: tuple[str, ...]) -> str:

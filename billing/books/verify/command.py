@@ -2,10 +2,11 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Annotated, Any, Protocol
+from contextlib import contextmanager
+from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from billing.books.verify.report import TITLES, Verification, verification
 from billing.cli.session import AsJson, console, errors, read, shown_as_json
@@ -23,16 +24,6 @@ def verify(
     if not shown_as_json(found, as_json):
         show(found, console)
     sys.exit(0 if found.ok else 1)
-
-
-class Terminal(Protocol):
-    """What is used of rich's Console, which the command line brings along: a terminal is its business."""
-
-    def print(
-        self, *objects: Any, markup: bool | None = None, highlight: bool | None = None, soft_wrap: bool | None = None
-    ) -> None: ...
-
-    def status(self, status: str, /) -> AbstractContextManager[Any]: ...
 
 
 def table(found: Verification) -> str:
@@ -59,13 +50,13 @@ def summary(found: Verification) -> str:
     return f"{', '.join(broken)} {'is' if len(broken) == 1 else 'are'} broken, of {looked_at}."
 
 
-def show(found: Verification, terminal: Terminal) -> None:
+def show(found: Verification, terminal: Console) -> None:
     # Keys and problems came from the database: nothing in them is markup.
     terminal.print(table(found), markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
-def progress_of(terminal: Terminal) -> Iterator[Callable[[str, int, int], None]]:
+def progress_of(terminal: Console) -> Iterator[Callable[[str, int, int], None]]:
     """A bar on `terminal` while the block lasts; what it yields is told of progress."""
     with terminal.status("Reading") as status:
 
